@@ -1,0 +1,77 @@
+// Aligned memory: a buffer that owns, and an arena that plans several arrays in one buffer.
+// Sizes are checked in 64 bits. Every allocation is counted, so that a test can show that a
+// training step makes none.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/base.h"
+
+namespace fastmlp {
+
+inline constexpr Index kAlignment = 64;  // a cache line, and the widest vector
+
+/// Allocations made by AlignedBuffer since the library was loaded.
+std::uint64_t allocation_count() noexcept;
+
+/// a * b, both non-negative; throws std::length_error where the product leaves 64 bits.
+Index checked_mul(Index a, Index b);
+
+namespace detail {
+void* allocate_aligned(Index bytes);
+void free_aligned(void* p) noexcept;
+}  // namespace detail
+
+/// Owns `size` numbers, zeroed, aligned to a cache line.
+template <class T>
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(Index size)
+      : size_(size),
+        data_(static_cast<T*>(detail::allocate_aligned(checked_mul(size, sizeof(T))))) {
+    if (size > 0) std::memset(data_.get(), 0, static_cast<std::size_t>(size) * sizeof(T));
+  }
+
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  Index size() const { return size_; }
+
+ private:
+  struct Free {
+    void operator()(T* p) const noexcept { detail::free_aligned(p); }
+  };
+  Index size_ = 0;
+  std::unique_ptr<T[], Free> data_;
+};
+
+/// Plans arrays first (`reserve`), then makes them all at once (`commit`).
+template <class T>
+class Arena {
+ public:
+  /// Asks for `size` numbers; `*where` is set by commit().
+  void reserve(Index size, T** where) {
+    pieces_.push_back({total_, where});
+    total_ += round_up(size, kAlignment);
+  }
+  void commit() {
+    buffer_ = AlignedBuffer<T>(total_);
+    for (const Piece& piece : pieces_) *piece.where = buffer_.data() + piece.offset;
+  }
+
+ private:
+  struct Piece {
+    Index offset;
+    T** where;
+  };
+  std::vector<Piece> pieces_;
+  Index total_ = 0;
+  AlignedBuffer<T> buffer_;
+};
+
+}  // namespace fastmlp

@@ -1,0 +1,60 @@
+// Threads. parallel.cpp is the only file of the project that knows OpenMP.
+// Work is shared by position in a fixed order, and no result may depend on the number of threads.
+#pragma once
+
+#include <type_traits>
+
+#include "base/base.h"
+
+namespace fastmlp {
+
+struct Range {
+  Index begin;
+  Index end;
+  Index size() const { return end - begin; }
+};
+
+/// The part of [0, n) that falls to `rank` of `size`, cut at multiples of `grain`.
+inline Range share(Index n, Index grain, int rank, int size) {
+  const Index grains = ceil_div(n, grain);
+  const Index begin = grains * rank / size * grain;
+  const Index end = grains * (rank + 1) / size * grain;
+  return {min_index(begin, n), min_index(end, n)};
+}
+
+/// One thread's place in a team.
+class Team {
+ public:
+  Team(int rank, int size) : rank_(rank), size_(size) {}
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  /// Waits for the whole team; free for a team of one.
+  void barrier() const noexcept;
+
+ private:
+  int rank_;
+  int size_;
+};
+
+/// Threads that OpenMP grants this process: OMP_NUM_THREADS, affinity and threadpoolctl decide.
+int max_threads() noexcept;
+
+/// Whether a caller that asked for `requested` threads (0: all) should get more than one for work
+/// of so many floating-point operations between two barriers. Below about 0.15 Mflop the two
+/// barriers of a step (0.5 us) cost more than the second thread gains.
+int threads_for(double flops, int requested) noexcept;
+
+namespace detail {
+void run_team(int threads, void (*body)(void*, const Team&), void* argument);
+}
+
+/// Calls `body(team)` on `threads` threads. An exception cannot leave a parallel region, so the
+/// body must be noexcept.
+template <class Body>
+void parallel(int threads, Body& body) {
+  static_assert(std::is_nothrow_invocable_v<Body&, const Team&>, "the body must be noexcept");
+  detail::run_team(
+      threads, [](void* f, const Team& team) { (*static_cast<Body*>(f))(team); }, &body);
+}
+
+}  // namespace fastmlp

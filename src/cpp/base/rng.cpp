@@ -1,0 +1,32 @@
+#include "base/rng.h"
+
+namespace fastmlp {
+
+namespace {
+
+/// A number in [0, bound) from 64 random bits, by multiplication: the bias is below bound / 2^64.
+Index bounded(std::uint64_t bits, Index bound) {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<Index>((static_cast<Wide>(bits) * static_cast<Wide>(bound)) >> 64);
+}
+
+}  // namespace
+
+void random_permutation(std::uint64_t seed, std::uint64_t epoch, Index n, Index* order) noexcept {
+  for (Index i = 0; i < n; ++i) order[i] = i;
+  for (Index i = n - 1; i > 0; --i) {
+    const auto at = static_cast<std::uint64_t>(i);
+    // 2^60 epochs of 2^32 rows each, or of more rows with the high words folded into the purpose.
+    const PhiloxBlock bits =
+        philox(seed, {{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(epoch),
+                       static_cast<std::uint32_t>(epoch >> 32),
+                       static_cast<std::uint32_t>(Purpose::kShuffle) << 24 ^
+                           static_cast<std::uint32_t>(at >> 32)}});
+    const Index j = bounded(std::uint64_t{bits.word[1]} << 32 | bits.word[0], i + 1);
+    const Index swapped = order[i];
+    order[i] = order[j];
+    order[j] = swapped;
+  }
+}
+
+}  // namespace fastmlp

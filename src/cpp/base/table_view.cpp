@@ -1,0 +1,77 @@
+#include "base/table_view.h"
+
+#include <cstring>
+
+namespace fastmlp {
+
+namespace {
+
+template <class From>
+From element(const char* p) {
+  From value;  // memcpy: a strided view need not be aligned
+  std::memcpy(&value, p, sizeof(value));
+  return value;
+}
+
+template <class T, class From>
+void convert_row(const char* from, Index stride, Index cols, T* to) {
+  if (stride == static_cast<Index>(sizeof(From))) {
+    for (Index c = 0; c < cols; ++c) {
+      to[c] = static_cast<T>(element<From>(from + c * static_cast<Index>(sizeof(From))));
+    }
+  } else {
+    for (Index c = 0; c < cols; ++c) to[c] = static_cast<T>(element<From>(from + c * stride));
+  }
+}
+
+template <class T, class From>
+void gather(const TableView& table, const Index* order, Index first, Index rows, T* to,
+            Index ldto) {
+  const char* data = static_cast<const char*>(table.data);
+  for (Index i = 0; i < rows; ++i, to += ldto) {
+    const char* row = data + (order ? order[first + i] : first + i) * table.row_stride;
+    if (table.one_hot > 0) {
+      std::memset(to, 0, static_cast<std::size_t>(ldto) * sizeof(T));
+      to[static_cast<Index>(element<From>(row))] = T{1};
+    } else {
+      convert_row<T, From>(row, table.col_stride, table.cols, to);
+      for (Index c = table.cols; c < ldto; ++c) to[c] = T{0};
+    }
+  }
+}
+
+template <class T>
+constexpr DType kDTypeOf = sizeof(T) == sizeof(float) ? DType::kFloat32 : DType::kFloat64;
+
+}  // namespace
+
+template <class T>
+const T* in_place(const TableView& table) {
+  const auto size = static_cast<Index>(sizeof(T));
+  const bool aligned = reinterpret_cast<std::uintptr_t>(table.data) % alignof(T) == 0 &&
+                       table.row_stride % size == 0 && table.row_stride >= 0;
+  const bool whole_rows = table.col_stride == size || table.cols == 1;
+  const bool fits = table.dtype == kDTypeOf<T> && table.one_hot == 0;
+  return fits && aligned && whole_rows ? static_cast<const T*>(table.data) : nullptr;
+}
+
+template <class T>
+void gather_rows(const TableView& table, const Index* order, Index first, Index rows, T* to,
+                 Index ldto) noexcept {
+  switch (table.dtype) {
+#define DTYPE(name, type) \
+  case DType::name:       \
+    return gather<T, type>(table, order, first, rows, to, ldto);
+    FASTMLP_DTYPES(DTYPE)
+#undef DTYPE
+  }
+}
+
+template const float* in_place<float>(const TableView&);
+template const double* in_place<double>(const TableView&);
+template void gather_rows<float>(const TableView&, const Index*, Index, Index, float*,
+                                 Index) noexcept;
+template void gather_rows<double>(const TableView&, const Index*, Index, Index, double*,
+                                  Index) noexcept;
+
+}  // namespace fastmlp

@@ -1,0 +1,52 @@
+// The caller's data as it lies in memory: a table of any numeric type and any strides, never
+// copied whole. `gather_rows` converts the rows that are needed, when they are needed.
+#pragma once
+
+#include "base/base.h"
+
+namespace fastmlp {
+
+/// Element types of a table. DTYPE(name, C++ type)
+#define FASTMLP_DTYPES(DTYPE)   \
+  DTYPE(kFloat32, float)        \
+  DTYPE(kFloat64, double)       \
+  DTYPE(kBool, bool)            \
+  DTYPE(kInt8, std::int8_t)     \
+  DTYPE(kInt16, std::int16_t)   \
+  DTYPE(kInt32, std::int32_t)   \
+  DTYPE(kInt64, std::int64_t)   \
+  DTYPE(kUInt8, std::uint8_t)   \
+  DTYPE(kUInt16, std::uint16_t) \
+  DTYPE(kUInt32, std::uint32_t) \
+  DTYPE(kUInt64, std::uint64_t)
+
+enum class DType {
+#define DTYPE(name, type) name,
+  FASTMLP_DTYPES(DTYPE)
+#undef DTYPE
+};
+
+struct TableView {
+  const void* data = nullptr;
+  DType dtype = DType::kFloat64;
+  Index rows = 0;
+  Index cols = 0;
+  Index row_stride = 0;  // in bytes
+  Index col_stride = 0;
+  Index one_hot = 0;  // if positive, the one column holds class labels, expanded to so many columns
+
+  Index width() const { return one_hot > 0 ? one_hot : cols; }
+  explicit operator bool() const { return data != nullptr; }
+};
+
+/// `table` as a matrix of T with whole rows in place, or null where it has to be gathered.
+template <class T>
+const T* in_place(const TableView& table);
+
+/// Row i of `to` = row order[i] of the table (row first + i where order is null), converted to T,
+/// zero between the last column and ldto.
+template <class T>
+void gather_rows(const TableView& table, const Index* order, Index first, Index rows, T* to,
+                 Index ldto) noexcept;
+
+}  // namespace fastmlp

@@ -1,0 +1,74 @@
+// The catalog, the targets, and what the machine offers.
+#include "base/buffer.h"
+#include "base/parallel.h"
+#include "bindings/bindings.h"
+#include "kernels/dispatch.h"
+
+namespace py = pybind11;
+
+namespace fastmlp::bindings {
+
+namespace {
+
+py::list activations() {
+  const char* const keeps[] = {"output", "input", "row"};
+  py::list rows;
+  for (const ActivationRow& row : kActivations) {
+    rows.append(py::dict(py::arg("name") = row.name, py::arg("doc") = row.doc,
+                         py::arg("keeps") = keeps[static_cast<int>(row.keeps)]));
+  }
+  return rows;
+}
+
+py::list losses() {
+  py::list rows;
+  for (const LossRow& row : kLosses) {
+    rows.append(py::dict(py::arg("name") = row.name, py::arg("doc") = row.doc,
+                         py::arg("link") = kActivations[static_cast<int>(row.link)].name,
+                         py::arg("mean_over_outputs") = row.over == Over::kMean));
+  }
+  return rows;
+}
+
+py::list optimizers() {
+  py::list rows;
+  for (const OptimizerRow& row : kOptimizers) {
+    py::dict defaults;
+    for (const Hyperparameter& h : row.hyperparameters) {
+      if (h.name) defaults[h.name] = h.value;
+    }
+    rows.append(py::dict(py::arg("name") = row.name, py::arg("doc") = row.doc,
+                         py::arg("slots") = row.slots, py::arg("hyperparameters") = defaults));
+  }
+  return rows;
+}
+
+py::list target_rows() {
+  py::list rows;
+  for (const Target& target : targets()) {
+    rows.append(py::dict(py::arg("name") = target.name, py::arg("doc") = target.doc,
+                         py::arg("available") = target.available,
+                         py::arg("lanes") = target.kernels.f32.lanes));
+  }
+  return rows;
+}
+
+}  // namespace
+
+void bind_catalog(py::module_& m) {
+  m.def(
+      "catalog",
+      [] {
+        return py::dict(py::arg("activations") = activations(), py::arg("losses") = losses(),
+                        py::arg("optimizers") = optimizers(), py::arg("targets") = target_rows());
+      },
+      "Every activation, loss, optimizer and target, as declared in the core's tables.");
+  m.def(
+      "current_target", [] { return current_target().name; },
+      "Name of the target that new networks use.");
+  m.def("set_target", &set_target, py::arg("name"), "Choose the target that new networks use.");
+  m.def("max_threads", &max_threads, "Threads that OpenMP grants the calling thread.");
+  m.def("allocation_count", &allocation_count, "Aligned allocations made so far, for the tests.");
+}
+
+}  // namespace fastmlp::bindings

@@ -1,0 +1,242 @@
+// Trainer, for both scalar types, and how it talks to Python while it runs.
+#include <exception>
+
+#include "bindings/bindings.h"
+#include "bindings/numpy_view.h"
+#include "train/trainer.h"
+
+namespace fastmlp::bindings {
+
+namespace {
+
+constexpr const char* kScheduleNames[] = {"constant", "invscaling", "adaptive"};
+constexpr const char* kMonitorNames[] = {"loss", "val_loss", "accuracy", "r2"};
+constexpr const char* kStoppedNames[] = {"max_epochs", "no_improvement", "rate_too_small",
+                                         "callback", "non_finite"};
+constexpr const char* kEventNames[] = {"", "no_improvement", "rate_cut", "rate_too_small"};
+
+struct Named {
+  const char* name;
+};
+template <std::size_t N>
+std::size_t index_named(const char* const (&names)[N], const std::string& name,
+                        const char* argument) {
+  Named rows[N];
+  for (std::size_t i = 0; i < N; ++i) rows[i] = {names[i]};
+  return row_named(rows, name, argument);
+}
+
+void set_hyperparameters(TrainSettings& settings, const py::dict& given) {
+  const OptimizerRow& row = kOptimizers[static_cast<std::size_t>(settings.optimizer)];
+  std::string allowed;
+  for (int i = 0; i < kMaxHyperparameters && row.hyperparameters[i].name; ++i) {
+    settings.hyper[i] = row.hyperparameters[i].value;
+    allowed += (i ? ", '" : "'") + std::string(row.hyperparameters[i].name) + "'";
+  }
+  for (const auto& [key, value] : given) {
+    const auto name = py::cast<std::string>(key);
+    int i = 0;
+    while (i < kMaxHyperparameters && row.hyperparameters[i].name &&
+           name != row.hyperparameters[i].name) {
+      ++i;
+    }
+    if (i == kMaxHyperparameters || row.hyperparameters[i].name == nullptr) {
+      throw std::invalid_argument("unknown hyperparameter '" + name + "' of optimizer '" +
+                                  row.name + "'; allowed: " + allowed);
+    }
+    settings.hyper[i] = py::cast<double>(value);
+  }
+}
+
+py::dict to_dict(const EpochReport& report) {
+  return py::dict(py::arg("epoch") = report.epoch, py::arg("loss") = report.loss,
+                  py::arg("val_score") = report.val_score, py::arg("rate") = report.rate,
+                  py::arg("seconds") = report.seconds,
+                  py::arg("event") = kEventNames[static_cast<int>(report.event)]);
+}
+
+py::dict to_dict(const RunReport& report) {
+  py::list loss, val_score, rate, seconds;
+  for (const EpochReport& epoch : report.epochs) {
+    loss.append(epoch.loss);
+    val_score.append(epoch.val_score);
+    rate.append(epoch.rate);
+    seconds.append(epoch.seconds);
+  }
+  return py::dict(py::arg("stopped") = kStoppedNames[static_cast<int>(report.stopped)],
+                  py::arg("epochs") = report.epochs.size(), py::arg("loss") = loss,
+                  py::arg("val_score") = val_score, py::arg("rate") = rate,
+                  py::arg("seconds") = seconds, py::arg("best_epoch") = report.best_epoch,
+                  py::arg("failed_epoch") = report.failed_epoch,
+                  py::arg("failed_batch") = report.failed_batch);
+}
+
+/// Ctrl-C between steps, a callback between epochs. Errors of Python wait in `error` until the
+/// parallel region is left.
+class PythonHooks final : public Hooks {
+ public:
+  explicit PythonHooks(py::object on_epoch_end) : on_epoch_end_(std::move(on_epoch_end)) {}
+
+  bool poll() noexcept override {
+    py::gil_scoped_acquire acquire;
+    try {
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+    return error_ != nullptr;
+  }
+
+  bool epoch_end(const EpochReport& report) override {
+    if (on_epoch_end_.is_none()) return false;
+    py::gil_scoped_acquire acquire;
+    return py::cast<bool>(py::bool_(on_epoch_end_(to_dict(report))));
+  }
+
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  py::object on_epoch_end_;
+  std::exception_ptr error_;
+};
+
+template <class T>
+struct BoundTrainer {
+  Trainer<T> trainer;
+  RunReport report;
+};
+
+template <class T>
+std::unique_ptr<BoundTrainer<T>> make_trainer(
+    Network<T>& network, const std::string& loss, const std::string& optimizer,
+    const py::dict& hyperparameters, double rate, const std::string& schedule, double power_t,
+    Index batch_size, bool shuffle, std::uint64_t seed, double tol, Index n_iter_no_change,
+    const std::string& monitor, bool penalty_per_sample, double loss_scale) {
+  TrainSettings s;
+  s.loss = static_cast<Loss>(row_named(kLosses, loss, "loss"));
+  s.optimizer = static_cast<Optimizer>(row_named(kOptimizers, optimizer, "optimizer"));
+  set_hyperparameters(s, hyperparameters);
+  s.rate = rate;
+  s.schedule = static_cast<Schedule>(index_named(kScheduleNames, schedule, "schedule"));
+  s.power_t = power_t;
+  s.batch_size = batch_size;
+  s.shuffle = shuffle;
+  s.seed = seed;
+  s.tol = tol;
+  s.n_iter_no_change = n_iter_no_change;
+  s.monitor = static_cast<Monitor>(index_named(kMonitorNames, monitor, "monitor"));
+  s.penalty_per_sample = penalty_per_sample;
+  s.loss_scale = loss_scale;
+  return std::unique_ptr<BoundTrainer<T>>(new BoundTrainer<T>{Trainer<T>(network, s), {}});
+}
+
+template <class T>
+DataView data_view(const Network<T>& network, const py::array& x, const py::array& t,
+                   const py::object& weight, const std::string& suffix) {
+  DataView data;
+  data.x = input_view(x, network.n_features(), ("x" + suffix).c_str());
+  data.t = target_view(t, data.x.rows, network.n_outputs(), ("t" + suffix).c_str());
+  data.weight = weight_view(weight, data.x.rows, ("sample_weight" + suffix).c_str());
+  return data;
+}
+
+template <class T>
+py::dict run(BoundTrainer<T>& self, const py::array& x, const py::array& t,
+             const py::object& sample_weight, Index epochs, const py::object& x_val,
+             const py::object& t_val, const py::object& sample_weight_val,
+             const py::object& on_epoch_end, int n_threads) {
+  const Network<T>& network = self.trainer.network();
+  const DataView data = data_view(network, x, t, sample_weight, "");
+  DataView validation;
+  if (x_val.is_none() != t_val.is_none()) {
+    throw std::invalid_argument("x_val and t_val must be given together");
+  }
+  if (!x_val.is_none()) {
+    validation = data_view(network, py::cast<py::array>(x_val), py::cast<py::array>(t_val),
+                           sample_weight_val, "_val");
+  } else if (self.trainer.settings().monitor != Monitor::kLoss) {
+    throw std::invalid_argument(
+        "monitor '" +
+        std::string(kMonitorNames[static_cast<int>(self.trainer.settings().monitor)]) +
+        "' needs a validation set: give x_val and t_val");
+  }
+  PythonHooks hooks(on_epoch_end);
+  self.report = RunReport{};
+  {
+    py::gil_scoped_release release;
+    self.trainer.run(data, validation.x ? &validation : nullptr, epochs, n_threads, hooks,
+                     self.report);
+  }
+  hooks.rethrow();
+  return to_dict(self.report);
+}
+
+template <class T>
+py::dict get_state(BoundTrainer<T>& self) {
+  const Progress& p = self.trainer.progress();
+  py::list slots;
+  for (int i = 0; i < self.trainer.slot_count(); ++i) {
+    slots.append(export_params(self.trainer.network(), self.trainer.slot(i)));
+  }
+  return py::dict(py::arg("rate") = p.rate, py::arg("epochs") = p.epochs,
+                  py::arg("steps") = p.steps, py::arg("rows_seen") = p.rows_seen,
+                  py::arg("no_improvement") = p.no_improvement, py::arg("best") = p.best,
+                  py::arg("slots") = slots);
+}
+
+template <class T>
+void set_state(BoundTrainer<T>& self, const py::dict& state) {
+  const auto slots = py::cast<py::sequence>(state["slots"]);
+  if (static_cast<int>(slots.size()) != self.trainer.slot_count()) {
+    throw std::invalid_argument("state has " + std::to_string(slots.size()) +
+                                " slots, the optimizer needs " +
+                                std::to_string(self.trainer.slot_count()));
+  }
+  Progress p = self.trainer.progress();
+  p.rate = py::cast<double>(state["rate"]);
+  p.epochs = py::cast<Index>(state["epochs"]);
+  p.steps = py::cast<Index>(state["steps"]);
+  p.rows_seen = py::cast<Index>(state["rows_seen"]);
+  p.no_improvement = py::cast<Index>(state["no_improvement"]);
+  p.best = py::cast<double>(state["best"]);
+  for (int i = 0; i < self.trainer.slot_count(); ++i) {
+    const auto pair = py::cast<py::sequence>(slots[static_cast<std::size_t>(i)]);
+    import_params(self.trainer.network(), py::cast<py::sequence>(pair[0]),
+                  py::cast<py::sequence>(pair[1]), self.trainer.slot(i));
+  }
+  self.trainer.progress() = p;
+}
+
+template <class T>
+void bind(py::module_& m, const char* name) {
+  using Bound = BoundTrainer<T>;
+  const TrainSettings defaults;
+  py::class_<Bound>(m, name, "Trains a network and remembers the optimizer's state between runs.")
+      .def(py::init(&make_trainer<T>), py::keep_alive<1, 2>(), py::arg("network"), py::kw_only(),
+           py::arg("loss"), py::arg("optimizer"), py::arg("hyperparameters") = py::dict(),
+           py::arg("rate"), py::arg("schedule") = "constant", py::arg("power_t") = defaults.power_t,
+           py::arg("batch_size"), py::arg("shuffle") = defaults.shuffle,
+           py::arg("seed") = defaults.seed, py::arg("tol") = defaults.tol,
+           py::arg("n_iter_no_change") = defaults.n_iter_no_change, py::arg("monitor") = "loss",
+           py::arg("penalty_per_sample") = false, py::arg("loss_scale") = 1.0)
+      .def_property_readonly("steps", [](Bound& self) { return self.trainer.progress().steps; })
+      .def_property_readonly("rate", [](Bound& self) { return self.trainer.progress().rate; })
+      .def_property_readonly("report", [](const Bound& self) { return to_dict(self.report); })
+      .def("run", &run<T>, py::arg("x"), py::arg("t"), py::arg("sample_weight") = py::none(),
+           py::kw_only(), py::arg("epochs"), py::arg("x_val") = py::none(),
+           py::arg("t_val") = py::none(), py::arg("sample_weight_val") = py::none(),
+           py::arg("on_epoch_end") = py::none(), py::arg("n_threads") = 0)
+      .def("get_state", &get_state<T>)
+      .def("set_state", &set_state<T>, py::arg("state"));
+}
+
+}  // namespace
+
+void bind_trainer(py::module_& m) {
+  bind<float>(m, "TrainerFloat32");
+  bind<double>(m, "TrainerFloat64");
+}
+
+}  // namespace fastmlp::bindings

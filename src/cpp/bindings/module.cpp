@@ -1,0 +1,11 @@
+// fastmlp._core: the compiled half of the package.
+#include "bindings/bindings.h"
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "The compiled core of fastmlp.";
+  m.attr("__version__") = FASTMLP_VERSION;
+  fastmlp::bindings::bind_catalog(m);
+  fastmlp::bindings::bind_network(m);
+  fastmlp::bindings::bind_trainer(m);
+  fastmlp::bindings::bind_kernels(m);
+}

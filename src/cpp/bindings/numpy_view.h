@@ -1,0 +1,59 @@
+// NumPy arrays to and from the core's views: the only conversion code. Nothing is copied here
+// except parameters and results.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <string>
+#include <vector>
+
+#include "base/table_view.h"
+#include "nn/network.h"
+
+namespace fastmlp::bindings {
+
+namespace py = pybind11;
+
+/// The core's element type of an array; throws py::type_error where there is none.
+DType dtype_of(const py::array& array, const char* name);
+
+/// A 2-D array as a table; `name` is the argument's name for error messages.
+TableView table_view(const py::array& array, const char* name);
+
+/// Inputs of a network: 2-D, at least one row, n_features columns.
+TableView input_view(const py::array& array, Index n_features, const char* name);
+
+/// Targets for n_outputs outputs: a (rows, n_outputs) array, a (rows,) array for one output, or
+/// for several a (rows,) array of class labels 0 .. n_outputs - 1.
+TableView target_view(const py::array& array, Index rows, Index n_outputs, const char* name);
+
+/// Weights of rows: (rows,), or none.
+TableView weight_view(const py::object& array, Index rows, const char* name);
+
+/// An array of type T in C order, converted where it is not; checks its shape.
+template <class T>
+py::array_t<T> c_array(const py::handle& array, const std::vector<Index>& shape,
+                       const std::string& name);
+
+/// One coefs / intercepts pair of lists per flat array of a network's layout.
+template <class T>
+void import_params(const Network<T>& network, const py::sequence& coefs,
+                   const py::sequence& intercepts, T* flat);
+template <class T>
+py::tuple export_params(const Network<T>& network, const T* flat);
+
+/// The catalog row of that name; throws std::invalid_argument listing what is allowed.
+template <class Row, std::size_t N>
+std::size_t row_named(const Row (&rows)[N], const std::string& name, const char* argument) {
+  std::string allowed;
+  for (std::size_t i = 0; i < N; ++i) {
+    if (name == rows[i].name) return i;
+    allowed += (i ? ", '" : "'") + std::string(rows[i].name) + "'";
+  }
+  throw std::invalid_argument("unknown " + std::string(argument) + " '" + name +
+                              "'; allowed: " + allowed);
+}
+
+}  // namespace fastmlp::bindings

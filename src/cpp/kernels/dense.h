@@ -1,0 +1,125 @@
+// The three products of a dense layer on weights that lie in panels (kernels/panels.h).
+//   forward:           y(batch, out) = f(x w + b)
+//   backward_input:   dx(batch, in)  = (dz w^T) * slope, a transposed panel of w at a time
+//   backward_weights: dw(in, out)    = x^T dz, db = the column sums of dz
+// Nothing here allocates or starts threads.
+#pragma once
+
+#include "kernels/activations.h"
+#include "kernels/gemm.h"
+
+namespace fastmlp::FASTMLP_TARGET {
+
+template <class T, template <class> class Functor>
+FASTMLP_INLINE void forward_product(const ForwardArgs<T>& a, T* y) {
+  for (Index p = 0; p < panel_count(a.shape); ++p) {
+    const Index width = panel_width(a.shape, p);
+    const T* w = a.w + panel_offset(a.shape, p);
+    const T* bias = w + a.shape.in * width;
+    const Product<T> product{a.x, a.ldx, w, width, bias, 0, a.batch, a.shape.in};
+    const StoreValue<T, Functor> finish{y + p * a.shape.width, a.ldy};
+    multiply_panel<T, false>(width / kLanes<T>, product, finish);
+  }
+}
+
+template <class T, template <class> class Functor>
+void forward(const ForwardArgs<T>& a) {
+  if constexpr (Functor<T>::kFused) {
+    if (a.z == nullptr) return forward_product<T, Functor>(a, a.y);
+  }
+  T* z = a.z == nullptr ? a.y : a.z;
+  forward_product<T, Identity>(a, z);
+  activation_forward<T, Functor>({z, a.y, a.ldy, a.batch, a.shape.out});
+}
+
+/// scratch(depth, width) = rows [row, row + width) of w, columns [col, col + depth), transposed;
+/// rows behind `in` read as zero. `col` and `width` are multiples of the lanes.
+template <class T>
+FASTMLP_INLINE void transpose_panel(const T* w, const PanelShape& shape, Index row, Index width,
+                                    Index col, Index depth, T* scratch) {
+  constexpr Index lanes = kLanes<T>;
+  for (Index c = 0; c < depth; c += lanes) {
+    const Index panel = (col + c) / shape.width;
+    const Index ldw = panel_width(shape, panel);
+    const T* from = w + panel_offset(shape, panel) + (col + c - panel * shape.width);
+    for (Index r = 0; r < width; r += lanes) {
+      Vec<T> block[lanes];
+      FASTMLP_UNROLL
+      for (Index i = 0; i < lanes; ++i) {
+        const Index at = row + r + i;
+        block[i] = at < shape.in ? load(from + at * ldw) : Vec<T>{};
+      }
+      transpose<T>(block);
+      FASTMLP_UNROLL
+      for (Index i = 0; i < lanes; ++i) store(scratch + (c + i) * width + r, block[i]);
+    }
+  }
+}
+
+template <class T, template <class> class Functor>
+FASTMLP_INLINE void backward_input_product(const BackwardInputArgs<T>& a) {
+  const Index padded_in = round_up(a.shape.in, kLanes<T>);
+  for (Index col = 0; col < padded_in; col += a.shape.width) {
+    const Index width = min_index(a.shape.width, padded_in - col);
+    T* dx = a.dx + col;
+    for (Index k = 0; k < a.shape.out; k += kDepthBlock) {
+      const Index depth = min_index(kDepthBlock, a.shape.out - k);
+      transpose_panel(a.w, a.shape, col, width, k, depth, a.scratch);
+      const T* start = k == 0 ? kZeros<T> : dx;
+      const Product<T> product{a.dz + k, a.lddz, a.scratch, width, start, k == 0 ? 0 : a.lddx,
+                               a.batch,  depth};
+      if (k + depth < a.shape.out) {
+        multiply_panel<T, false>(width / kLanes<T>, product, StoreValue<T, Identity>{dx, a.lddx});
+      } else {
+        const StoreSlope<T, Functor> finish{dx, a.lddx, a.kept + col, a.ldkept};
+        multiply_panel<T, false>(width / kLanes<T>, product, finish);
+      }
+    }
+  }
+}
+
+template <class T, template <class> class Functor>
+void backward_input(const BackwardInputArgs<T>& a) {
+  if constexpr (Functor<T>::kFused) {
+    backward_input_product<T, Functor>(a);
+  } else {
+    backward_input_product<T, Identity>(a);
+    activation_slope<T, Functor>({a.kept, a.ldkept, a.dx, a.lddx, a.batch, a.shape.in});
+  }
+}
+
+/// sums = the column sums of dz, in four chains that hide the latency of an addition.
+template <class T>
+FASTMLP_INLINE void column_sums(const T* dz, Index lddz, Index batch, Index width, T* sums) {
+  for (Index c = 0; c < width; c += kLanes<T>) {
+    Vec<T> chain[4] = {};
+    Index r = 0;
+    for (; r + 4 <= batch; r += 4) {
+      FASTMLP_UNROLL
+      for (Index i = 0; i < 4; ++i) chain[i] += load(dz + (r + i) * lddz + c);
+    }
+    for (; r < batch; ++r) chain[0] += load(dz + r * lddz + c);
+    store(sums + c, (chain[0] + chain[1]) + (chain[2] + chain[3]));
+  }
+}
+
+template <class T>
+void backward_weights(const BackwardWeightsArgs<T>& a) {
+  const Index width = panel_width(a.shape, a.panel);
+  const T* dz = a.dz + a.panel * a.shape.width;
+  const Index weight_end = min_index(a.row_end, a.shape.in);
+  const StoreValue<T, Identity> finish{a.dw, width};
+  for (Index k = 0; k < a.batch; k += kDepthBlock) {
+    const Index depth = min_index(kDepthBlock, a.batch - k);
+    const T* start = k == 0 ? kZeros<T> : a.dw;
+    const Product<T> product{
+        a.x + k * a.ldx + a.row_begin, a.ldx, dz + k * a.lddz, a.lddz, start, k == 0 ? 0 : width,
+        weight_end - a.row_begin,      depth};
+    multiply_panel<T, true>(width / kLanes<T>, product, finish);
+  }
+  if (a.row_end > a.shape.in) {
+    column_sums(dz, a.lddz, a.batch, width, a.dw + (a.shape.in - a.row_begin) * width);
+  }
+}
+
+}  // namespace fastmlp::FASTMLP_TARGET

@@ -1,0 +1,142 @@
+// The micro-kernel, and the loop over the rows of one panel. All three products of a dense layer
+// are c(rows, panel) = start + a(rows, depth) b(depth, panel) with b and c as vectors and one
+// number of a broadcast at a time; the weight gradient reads a down its columns.
+// Each number of c is one chain of multiply-adds over the depth in ascending order, whatever tile
+// holds it, so results do not depend on how rows are shared.
+#pragma once
+
+#include "kernels/kernel_table.h"
+#include "simd/vec.h"
+
+namespace fastmlp::FASTMLP_TARGET {
+
+/// Vectors in a full panel. 32 registers hold a tile of 6 x 4 vectors, 16 registers one of 6 x 2.
+inline constexpr int kPanelVectors = kRegisters == 32 ? 4 : 2;
+
+/// Rows of a tile of so many vectors: rows x vectors accumulators, one row of b and a broadcast
+/// have to fit the registers. 12 independent chains hide the latency of a multiply-add.
+constexpr int tile_rows(int vectors) {
+  return kRegisters == 32 ? (vectors == 4 ? 6 : vectors == 3 ? 8 : 12) : (vectors == 2 ? 6 : 12);
+}
+
+template <class T>
+struct Product {
+  const T* a;
+  Index lda;
+  const T* b;
+  Index ldb;
+  const T* start;  // what c begins with: a bias row, zeros, or c itself
+  Index ldstart;   // 0 repeats one row
+  Index rows;
+  Index depth;
+};
+
+/// Enough zeros to start any row of a panel with.
+template <class T>
+alignas(kVectorBytes) inline constexpr T kZeros[kPanelVectors * kLanes<T>] = {};
+
+template <class T, int Rows, int Vectors, bool TransposedA, class Finish>
+FASTMLP_NOINLINE void tile(const Product<T>& p, Index row, const Finish& finish) {
+  using V = Vec<T>;
+  constexpr Index lanes = kLanes<T>;
+  const Index lda = p.lda;
+  const Index ldb = p.ldb;
+  const T* a = TransposedA ? p.a + row : p.a + row * lda;
+  const T* b = p.b;
+  const T* start = p.start + row * p.ldstart;
+  V c[Rows][Vectors];
+  FASTMLP_UNROLL
+  for (int i = 0; i < Rows; ++i) {
+    FASTMLP_UNROLL
+    for (int v = 0; v < Vectors; ++v) c[i][v] = load(start + i * p.ldstart + v * lanes);
+  }
+  for (Index k = 0; k < p.depth; ++k) {
+    V bk[Vectors];
+    FASTMLP_UNROLL
+    for (int v = 0; v < Vectors; ++v) bk[v] = load(b + v * lanes);
+    FASTMLP_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+      const T aik = TransposedA ? a[i] : a[i * lda];
+      FASTMLP_UNROLL
+      for (int v = 0; v < Vectors; ++v) c[i][v] += aik * bk[v];
+    }
+    a += TransposedA ? lda : 1;
+    b += ldb;
+  }
+  const Finish done = finish;  // a copy: the stores below could alias the caller's
+  FASTMLP_UNROLL
+  for (int i = 0; i < Rows; ++i) done(row + i, c[i]);
+}
+
+template <class T, class Finish>
+using Tile = void (*)(const Product<T>&, Index, const Finish&);
+
+template <class T, int Rows, int Vectors, bool TransposedA, class Finish>
+FASTMLP_INLINE Tile<T, Finish> tile_of(Index rows) {
+  if constexpr (Rows > 1) {
+    if (rows != Rows) return tile_of<T, Rows - 1, Vectors, TransposedA, Finish>(rows);
+  }
+  return tile<T, Rows, Vectors, TransposedA, Finish>;
+}
+
+/// Rows are split evenly over the tiles: 128 rows are 18 tiles of 6 and 4 of 5, not 21 and a rest
+/// of 2, because a tile of 2 rows runs at two thirds of the speed.
+template <class T, int Vectors, bool TransposedA, class Finish>
+void multiply_rows(const Product<T>& p, const Finish& finish) {
+  constexpr int most = tile_rows(Vectors);
+  const Index tiles = ceil_div(p.rows, most);
+  if (tiles == 0) return;
+  const Index few = p.rows / tiles;
+  const Index larger = p.rows - few * tiles;
+  Index row = 0;
+  if (larger > 0) {
+    const Tile<T, Finish> run = tile_of<T, most, Vectors, TransposedA, Finish>(few + 1);
+    for (; row < larger * (few + 1); row += few + 1) run(p, row, finish);
+  }
+  const Tile<T, Finish> run = tile_of<T, most, Vectors, TransposedA, Finish>(few);
+  for (; row < p.rows; row += few) run(p, row, finish);
+}
+
+/// One panel of a product; `vectors` is the panel's width.
+template <class T, bool TransposedA, int Vectors = kPanelVectors, class Finish>
+FASTMLP_INLINE void multiply_panel(Index vectors, const Product<T>& p, const Finish& finish) {
+  if constexpr (Vectors > 1) {
+    if (vectors != Vectors) {
+      return multiply_panel<T, TransposedA, Vectors - 1>(vectors, p, finish);
+    }
+  }
+  multiply_rows<T, Vectors, TransposedA>(p, finish);
+}
+
+/// Finishes a row of a tile by f(c), as it leaves the registers.
+template <class T, template <class> class Functor>
+struct StoreValue {
+  T* c;
+  Index ldc;
+  template <int Vectors>
+  FASTMLP_INLINE void operator()(Index row, const Vec<T> (&sum)[Vectors]) const {
+    FASTMLP_UNROLL
+    for (int v = 0; v < Vectors; ++v) {
+      store(c + row * ldc + v * kLanes<T>, Functor<T>::value(sum[v]));
+    }
+  }
+};
+
+/// Finishes a row of a tile by c * slope(kept).
+template <class T, template <class> class Functor>
+struct StoreSlope {
+  T* c;
+  Index ldc;
+  const T* kept;
+  Index ldkept;
+  template <int Vectors>
+  FASTMLP_INLINE void operator()(Index row, const Vec<T> (&sum)[Vectors]) const {
+    FASTMLP_UNROLL
+    for (int v = 0; v < Vectors; ++v) {
+      const Vec<T> slope = Functor<T>::slope(load(kept + row * ldkept + v * kLanes<T>));
+      store(c + row * ldc + v * kLanes<T>, sum[v] * slope);
+    }
+  }
+};
+
+}  // namespace fastmlp::FASTMLP_TARGET

@@ -1,0 +1,187 @@
+// The whole interface between the layers above and the instruction sets below: one table of
+// function pointers per target, and the structs that they take. Plain data, free of any ISA.
+//
+// Matrices are row-major with a leading dimension. Rows are padded to whole vectors: kernels read
+// and write a row up to the next multiple of `lanes`, and what lies behind its last column must be
+// finite. Nothing here allocates or starts threads.
+#pragma once
+
+#include "base/rng.h"
+#include "catalog/catalog.h"
+#include "kernels/panels.h"
+
+namespace fastmlp {
+
+/// y(batch, out) = f(x(batch, in) w + b). y may not alias x.
+template <class T>
+struct ForwardArgs {
+  const T* x;
+  Index ldx;
+  const T* w;  // panels
+  T* z;        // where x w + b is kept too (same ld as y), or null
+  T* y;
+  Index ldy;
+  Index batch;
+  PanelShape shape;
+};
+
+/// dx(batch, in) = (dz(batch, out) w^T) * slope of the activation that made x. Columns of dx
+/// behind `in` become zero.
+template <class T>
+struct BackwardInputArgs {
+  const T* dz;
+  Index lddz;
+  const T* w;     // panels
+  const T* kept;  // what that activation's slope is computed from
+  Index ldkept;
+  T* dx;
+  Index lddx;
+  T* scratch;  // backward_scratch_size() numbers
+  Index batch;
+  PanelShape shape;
+};
+
+/// Rows [row_begin, row_end) of one panel of dw = x^T dz, row `in` being db = the sum over dz.
+template <class T>
+struct BackwardWeightsArgs {
+  const T* x;
+  Index ldx;
+  const T* dz;
+  Index lddz;
+  T* dw;  // (row_end - row_begin) x panel width
+  Index batch;
+  Index panel;
+  Index row_begin;
+  Index row_end;
+  PanelShape shape;
+};
+
+/// y = f(z), in place where y == z.
+template <class T>
+struct ActivationArgs {
+  const T* z;
+  T* y;
+  Index ld;
+  Index rows;
+  Index cols;
+};
+
+/// dy *= f', for a row-wise activation the product with its Jacobian.
+template <class T>
+struct SlopeArgs {
+  const T* kept;
+  Index ldkept;
+  T* dy;
+  Index lddy;
+  Index rows;
+  Index cols;
+};
+
+/// row_loss = weight * loss of the row; dy = its gradient, zero behind the last column.
+template <class T>
+struct LossArgs {
+  const T* y;  // outputs, or logits for the kernels in `loss_on_logits`
+  Index ldy;
+  const T* t;
+  Index ldt;
+  const T* row_weight;
+  T* row_loss;
+  T* dy;
+  Index lddy;
+  Index rows;
+  Index cols;
+};
+
+/// What an optimizer needs in one step, made from the rate, the hyperparameters and the step's
+/// number (from 1) by its `prepare`.
+struct Coefficients {
+  double value[4];
+};
+
+/// One optimizer step on n parameters (a multiple of lanes) whose penalty is
+/// l1 |w|_1 + l2 |w|_2^2; returns that penalty, before the step.
+template <class T>
+struct UpdateArgs {
+  T* w;
+  const T* g;
+  T* slot[kMaxSlots];
+  Index n;
+  const Coefficients* coefficients;
+  double l1;
+  double l2;
+};
+
+/// g += the gradient of l1 |w|_1 + l2 |w|_2^2; returns that penalty.
+template <class T>
+struct PenaltyArgs {
+  const T* w;
+  T* g;
+  Index n;
+  double l1;
+  double l2;
+};
+
+/// y = x * scale where the mask keeps, else 0. Row r, column c of the mask are kept where 16 bits
+/// of Philox(seed, counter = (c, r / 8, step, layer)) are below `threshold`.
+template <class T>
+struct DropoutArgs {
+  const T* x;
+  Index ldx;
+  T* y;
+  Index ldy;
+  Index row_begin;  // number of the first row in the batch, a multiple of 8
+  Index rows;
+  Index cols;
+  std::uint32_t threshold;  // keep probability in units of 2^-16
+  double scale;
+  std::uint64_t seed;
+  std::uint64_t step;
+  std::uint32_t layer;
+};
+
+/// The kernels of one target for one scalar type.
+template <class T>
+struct Kernels {
+  const char* target;
+  Index lanes;
+  Index panel_vectors;
+
+  void (*forward[kActivationCount])(const ForwardArgs<T>&);
+  void (*backward_input[kActivationCount])(const BackwardInputArgs<T>&);
+  void (*backward_weights)(const BackwardWeightsArgs<T>&);
+  void (*activation[kActivationCount])(const ActivationArgs<T>&);
+  void (*slope[kActivationCount])(const SlopeArgs<T>&);
+  void (*loss_on_output[kLossCount])(const LossArgs<T>&);
+  void (*loss_on_logits[kLossCount])(const LossArgs<T>&);
+  void (*prepare[kOptimizerCount])(double rate, const double* hyper, Index step, Coefficients&);
+  double (*update[kOptimizerCount])(const UpdateArgs<T>&);
+  double (*add_penalty)(const PenaltyArgs<T>&);
+  void (*dropout)(const DropoutArgs<T>&);
+  PhiloxBlock (*random_block)(std::uint64_t seed, PhiloxBlock counter);  // as the masks use it
+  void (*scale)(const DropoutArgs<T>&);  // y = x * scale, no mask: classic dropout at test time
+};
+
+struct KernelTable {
+  Kernels<float> f32;
+  Kernels<double> f64;
+};
+
+template <class T>
+const Kernels<T>& pick(const KernelTable& table) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return table.f32;
+  } else {
+    return table.f64;
+  }
+}
+
+/// Depth of a block in the products whose depth is not a layer's input: the transposed panel of
+/// backward_input and the rows of a batch in backward_weights. 512 x 64 floats are 128 KB, an
+/// eighth of L2. A function of nothing: the order of summation may not depend on threads.
+inline constexpr Index kDepthBlock = 512;
+
+FASTMLP_INLINE constexpr Index backward_scratch_size(const PanelShape& s) {
+  return s.width * round_up(min_index(s.out, kDepthBlock), s.lanes);
+}
+
+}  // namespace fastmlp

@@ -1,0 +1,31 @@
+// How a dense layer's parameters lie in memory: panels of `width` columns, each panel a row-major
+// (in + 1) x width block whose last row is the bias. The last panel is narrower, a multiple of the
+// vector's lanes; its surplus columns hold zeros and stay zero. The micro-kernel reads a panel from
+// front to back, so nothing is packed in a step, and no leading dimension can alias.
+// Gradients and optimizer state have the same layout.
+#pragma once
+
+#include "base/base.h"
+
+namespace fastmlp {
+
+struct PanelShape {
+  Index in;
+  Index out;
+  Index width;  // of a full panel: the target's panel_vectors * lanes
+  Index lanes;
+};
+
+FASTMLP_INLINE constexpr Index padded_out(const PanelShape& s) { return round_up(s.out, s.lanes); }
+FASTMLP_INLINE constexpr Index panel_count(const PanelShape& s) { return ceil_div(s.out, s.width); }
+FASTMLP_INLINE constexpr Index panel_width(const PanelShape& s, Index panel) {
+  return min_index(s.width, padded_out(s) - panel * s.width);
+}
+FASTMLP_INLINE constexpr Index panel_offset(const PanelShape& s, Index panel) {
+  return panel * s.width * (s.in + 1);
+}
+FASTMLP_INLINE constexpr Index param_size(const PanelShape& s) {
+  return (s.in + 1) * padded_out(s);
+}
+
+}  // namespace fastmlp

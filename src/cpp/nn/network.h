@@ -1,0 +1,70 @@
+// A multilayer perceptron: its layers, and its parameters in one flat array of panels
+// (kernels/panels.h). Plain (in, out) arrays exist only at import and export.
+// A network is bound to the target that was in force when it was made.
+#pragma once
+
+#include <vector>
+
+#include "base/buffer.h"
+#include "kernels/dispatch.h"
+
+namespace fastmlp {
+
+/// Inverted dropout divides by the keep probability while training; classic dropout multiplies by
+/// it at test time.
+enum class DropoutMode { kInverted, kClassic };
+
+/// A dense layer as the user states it, with the dropout on its input.
+struct DenseSpec {
+  Index units;
+  Activation activation;
+  double input_dropout = 0.0;
+  DropoutMode dropout_mode = DropoutMode::kInverted;
+  double l1 = 0.0;
+  double l2 = 0.0;
+};
+
+struct DenseLayer {
+  DenseSpec spec;
+  PanelShape shape;
+  Index offset;  // of its first panel in the flat parameters
+
+  double keep() const { return 1.0 - spec.input_dropout; }
+  bool drops() const { return spec.input_dropout > 0.0; }
+  bool scales_at_test_time() const { return drops() && spec.dropout_mode == DropoutMode::kClassic; }
+  bool penalised() const { return spec.l1 != 0.0 || spec.l2 != 0.0; }
+};
+
+/// Copies plain (in, out) weights and (out) biases into panels, and back.
+template <class T>
+void pack_panels(const PanelShape& shape, const T* w, const T* b, T* panels);
+template <class T>
+void unpack_panels(const PanelShape& shape, const T* panels, T* w, T* b);
+
+template <class T>
+class Network {
+ public:
+  /// Throws std::invalid_argument for sizes below 1 and rates outside [0, 1).
+  Network(Index n_features, const std::vector<DenseSpec>& specs);
+
+  const Kernels<T>& kernels() const { return *kernels_; }
+  const std::vector<DenseLayer>& layers() const { return layers_; }
+  Index n_features() const { return layers_.front().shape.in; }
+  Index n_outputs() const { return layers_.back().shape.out; }
+  /// Weights and biases, without the padding.
+  Index n_params() const;
+  /// Multiply-adds of one row's forward pass, times two.
+  double flops_per_row() const;
+
+  T* params() { return params_.data(); }
+  const T* params() const { return params_.data(); }
+  /// Length of the flat array, padding included: that of gradients and optimizer state too.
+  Index flat_size() const { return params_.size(); }
+
+ private:
+  const Kernels<T>* kernels_;
+  std::vector<DenseLayer> layers_;
+  AlignedBuffer<T> params_;
+};
+
+}  // namespace fastmlp

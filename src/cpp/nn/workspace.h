@@ -1,0 +1,65 @@
+// The memory of one pass over a batch of rows, planned before it begins.
+#pragma once
+
+#include "base/buffer.h"
+#include "nn/network.h"
+
+namespace fastmlp {
+
+/// The buffers of one dense layer. Rows are those of the batch.
+template <class T>
+struct LayerBuffers {
+  const T* x;  // input: the layer below's y, or `dropped`, or the caller's rows
+  Index ldx;
+  T* dropped;  // input after dropout; null without dropout
+  Index lddropped;
+  T* z;  // pre-activations where the activation's slope needs them, or all are wanted; else null
+  T* y;
+  T* dz;      // null where only predicting
+  Index ldy;  // of z, y and dz
+};
+
+enum class Pass {
+  kPredict,  // forward only
+  kSample,   // forward only, with random masks
+  kInspect,  // forward only, every z kept
+  kTrain,    // forward and backward
+};
+
+template <class T>
+class Workspace {
+ public:
+  /// Plans for up to `rows` rows at once, shared by up to `threads` threads.
+  Workspace(const Network<T>& network, Pass pass, Index rows, int threads);
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  Index rows() const { return rows_; }
+  int threads() const { return threads_; }
+  LayerBuffers<T>& layer(Index i) { return layers_[static_cast<std::size_t>(i)]; }
+  const LayerBuffers<T>& layer(Index i) const { return layers_[static_cast<std::size_t>(i)]; }
+  Index layer_count() const { return static_cast<Index>(layers_.size()); }
+  const LayerBuffers<T>& output() const { return layers_.back(); }
+
+  T* x;  // gathered input rows
+  Index ldx;
+  T* t;           // gathered targets, of ldt = output().ldy
+  T* row_weight;  // weight of each row, divided by their sum
+  T* row_loss;
+
+  /// A thread's own scratch: a transposed panel, or the gradient tile of one task.
+  T* scratch(int rank) const { return scratch_ + rank * scratch_size_; }
+
+ private:
+  Index rows_;
+  int threads_;
+  std::vector<LayerBuffers<T>> layers_;
+  T* scratch_;
+  Index scratch_size_;
+  Arena<T> arena_;
+};
+
+/// Rows of a task in the weight phase: 48 = lcm(6, 8, 12, 16) fills every tile.
+inline constexpr Index kTaskRows = 48;
+
+}  // namespace fastmlp

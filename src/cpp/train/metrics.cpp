@@ -1,0 +1,78 @@
+#include "train/metrics.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace fastmlp {
+
+namespace {
+
+double weight_of(const TableView* weight, Index row) {
+  double value = 1.0;
+  if (weight) gather_rows(*weight, nullptr, row, 1, &value, 1);
+  return value;
+}
+
+template <class T>
+bool right(const T* outputs, const double* t, Index cols, bool one_hot) {
+  if (one_hot) return t[std::max_element(outputs, outputs + cols) - outputs] == 1.0;
+  for (Index c = 0; c < cols; ++c) {
+    if ((outputs[c] > T{0.5}) != (t[c] > 0.5)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+template <class T>
+double accuracy(const T* outputs, Index cols, const TableView& t, const TableView* weight) {
+  std::vector<double> target(static_cast<std::size_t>(cols));
+  double hits = 0.0, total = 0.0;
+  for (Index r = 0; r < t.rows; ++r) {
+    gather_rows(t, nullptr, r, 1, target.data(), cols);
+    const double w = weight_of(weight, r);
+    hits += right(outputs + r * cols, target.data(), cols, t.one_hot > 0) ? w : 0.0;
+    total += w;
+  }
+  return hits / total;
+}
+
+template <class T>
+double r2(const T* outputs, Index cols, const TableView& t, const TableView* weight) {
+  const auto n = static_cast<std::size_t>(cols);
+  std::vector<double> target(n), mean(n, 0.0), residual(n, 0.0), spread(n, 0.0);
+  double total = 0.0;
+  for (Index r = 0; r < t.rows; ++r) {
+    gather_rows(t, nullptr, r, 1, target.data(), cols);
+    const double w = weight_of(weight, r);
+    total += w;
+    for (std::size_t c = 0; c < n; ++c) mean[c] += w * target[c];
+  }
+  for (double& m : mean) m /= total;
+  for (Index r = 0; r < t.rows; ++r) {
+    gather_rows(t, nullptr, r, 1, target.data(), cols);
+    const double w = weight_of(weight, r);
+    for (std::size_t c = 0; c < n; ++c) {
+      const double off = target[c] - static_cast<double>(outputs[r * cols + static_cast<Index>(c)]);
+      const double from_mean = target[c] - mean[c];
+      residual[c] += w * off * off;
+      spread[c] += w * from_mean * from_mean;
+    }
+  }
+  double score = 0.0;
+  for (std::size_t c = 0; c < n; ++c) {
+    if (spread[c] != 0.0) {
+      score += 1.0 - residual[c] / spread[c];
+    } else {
+      score += residual[c] == 0.0 ? 1.0 : 0.0;
+    }
+  }
+  return score / static_cast<double>(n);
+}
+
+template double accuracy<float>(const float*, Index, const TableView&, const TableView*);
+template double accuracy<double>(const double*, Index, const TableView&, const TableView*);
+template double r2<float>(const float*, Index, const TableView&, const TableView*);
+template double r2<double>(const double*, Index, const TableView&, const TableView*);
+
+}  // namespace fastmlp

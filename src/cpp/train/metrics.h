@@ -1,0 +1,17 @@
+// Scores on a validation set, larger being better, by scikit-learn's definitions.
+#pragma once
+
+#include "base/table_view.h"
+
+namespace fastmlp {
+
+/// Weighted share of the rows predicted right. With one-hot labels the largest output counts, else
+/// every output on the right side of 0.5.
+template <class T>
+double accuracy(const T* outputs, Index cols, const TableView& t, const TableView* weight);
+
+/// R^2, averaged over the outputs. An output with constant targets scores 1 if it is met, else 0.
+template <class T>
+double r2(const T* outputs, Index cols, const TableView& t, const TableView* weight);
+
+}  // namespace fastmlp

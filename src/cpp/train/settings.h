@@ -1,0 +1,85 @@
+// What a training run is told, and what it tells. Plain data.
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "base/table_view.h"
+#include "catalog/catalog.h"
+
+namespace fastmlp {
+
+/// Learning-rate schedules, with scikit-learn's rules.
+enum class Schedule {
+  kConstant,
+  kInvscaling,  // rate / (t + 1)^power_t behind each epoch, t = rows seen so far
+  kAdaptive,    // rate / 5 where the stopping rule would stop, until it is at most 1e-6
+};
+
+/// What decides whether an epoch was an improvement.
+enum class Monitor {
+  kLoss,     // the training loss
+  kValLoss,  // the others need a validation set
+  kAccuracy,
+  kR2,
+};
+
+struct TrainSettings {
+  Loss loss = Loss::squared_error;
+  Optimizer optimizer = Optimizer::adam;
+  double hyper[kMaxHyperparameters] = {};
+  double rate = 1e-3;
+  Schedule schedule = Schedule::kConstant;
+  double power_t = 0.5;
+  Index batch_size = 200;
+  bool shuffle = true;
+  std::uint64_t seed = 0;
+  double tol = 1e-4;
+  Index n_iter_no_change = 10;  // negative: never stop
+  Monitor monitor = Monitor::kLoss;
+  bool penalty_per_sample = false;  // divide the penalty by the batch's weight
+  double loss_scale = 1.0;          // factor of the data term in reported losses
+};
+
+/// One data set: inputs, targets, and weights if any.
+struct DataView {
+  TableView x;
+  TableView t;
+  TableView weight;
+};
+
+enum class Stopped { kMaxEpochs, kNoImprovement, kRateTooSmall, kCallback, kNonFinite };
+
+/// What the stopping rule did at the end of an epoch.
+enum class Event { kNone, kNoImprovement, kRateCut, kRateTooSmall };
+
+struct EpochReport {
+  Index epoch;  // from 1
+  double loss;
+  double val_score;  // NaN without a validation set
+  double rate;
+  double seconds;
+  Event event;
+};
+
+struct RunReport {
+  Stopped stopped = Stopped::kMaxEpochs;
+  std::vector<EpochReport> epochs;
+  Index best_epoch = 0;  // from 1; 0 without a validation set
+  Index failed_epoch = 0;
+  Index failed_batch = 0;
+};
+
+/// How a run talks to its caller. Both return true to stop.
+class Hooks {
+ public:
+  virtual ~Hooks() = default;
+  /// Between two steps, about twenty times a second, from the calling thread, inside a parallel
+  /// region: may not throw.
+  virtual bool poll() noexcept { return false; }
+  /// Behind every epoch, outside parallel regions.
+  virtual bool epoch_end(const EpochReport&) { return false; }
+};
+
+}  // namespace fastmlp

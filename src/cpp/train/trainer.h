@@ -1,0 +1,56 @@
+// The training loop: epochs of mini-batches in C++ from beginning to end.
+//
+// A step has two phases with a barrier behind each. First every thread takes a share of the
+// batch's rows through gather, forward, loss and backward; then the weight gradients of all layers
+// are one list of tasks, and each finished piece of gradient meets the optimizer while it is in L1.
+// No gradient is ever summed over threads, so results cannot depend on their number.
+#pragma once
+
+#include <memory>
+
+#include "nn/passes.h"
+#include "train/progress.h"
+
+namespace fastmlp {
+
+template <class T>
+class Trainer {
+ public:
+  /// The network must outlive the trainer.
+  Trainer(Network<T>& network, const TrainSettings& settings);
+
+  /// Trains for up to `epochs` epochs. With a validation set the best weights are put back at the
+  /// end, whatever ended the run. `report` is filled as epochs finish, so it is right even where
+  /// a hook throws. `threads` 0 means all.
+  void run(const DataView& data, const DataView* validation, Index epochs, int threads,
+           Hooks& hooks, RunReport& report);
+
+  const Network<T>& network() const { return network_; }
+  const TrainSettings& settings() const { return settings_; }
+  Progress& progress() { return progress_; }
+  int slot_count() const;
+  /// The optimizer's memory: flat arrays of the parameters' layout.
+  T* slot(int i) { return slots_[i].data(); }
+
+ private:
+  struct Epoch;
+  void plan_run(const DataView& data, Index batch, int threads);
+  bool run_epoch(const DataView& data, Index batch, int threads, Hooks& hooks, Epoch& epoch);
+  void step_rows(Epoch& epoch, const Team& team);
+  void step_weights(Epoch& epoch, const Team& team);
+  void update_task(std::size_t index, Epoch& epoch, int rank);
+  double score(const DataView& validation, int threads);
+
+  Network<T>& network_;
+  TrainSettings settings_;
+  Progress progress_;
+  AlignedBuffer<T> slots_[kMaxSlots];
+  std::vector<WeightTask> tasks_;
+  std::vector<double> penalties_;  // one per task
+  std::vector<Index> order_;
+  std::unique_ptr<Workspace<T>> workspace_;
+  AlignedBuffer<T> best_params_;
+  AlignedBuffer<T> val_outputs_;
+};
+
+}  // namespace fastmlp

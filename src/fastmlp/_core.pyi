@@ -1,0 +1,213 @@
+"""The compiled core. `tests/architecture/test_stub.py` holds this file against the module."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+class ActivationRow(TypedDict):
+    name: str
+    doc: str
+    keeps: str  # what the slope is computed from: "output", "input" or "row" (softmax)
+
+class LossRow(TypedDict):
+    name: str
+    doc: str
+    link: str  # the output activation that the loss is fused with
+    mean_over_outputs: bool
+
+class OptimizerRow(TypedDict):
+    name: str
+    doc: str
+    slots: int
+    hyperparameters: dict[str, float]  # in order, with their defaults
+
+class TargetRow(TypedDict):
+    name: str
+    doc: str
+    available: bool
+    lanes: int  # float32 numbers in a vector
+
+class Catalog(TypedDict):
+    activations: list[ActivationRow]
+    losses: list[LossRow]
+    optimizers: list[OptimizerRow]
+    targets: list[TargetRow]
+
+class RunReport(TypedDict):
+    stopped: str  # "max_epochs", "no_improvement", "rate_too_small", "callback" or "non_finite"
+    epochs: int  # epochs completed by this run
+    loss: list[float]
+    val_score: list[float]
+    rate: list[float]
+    seconds: list[float]
+    best_epoch: int  # 1-based within this run; 0 without a validation set
+    failed_epoch: int  # 1-based epoch and batch of the first non-finite loss, otherwise 0
+    failed_batch: int
+
+class EpochReport(TypedDict):
+    epoch: int  # 1-based within this run
+    loss: float
+    val_score: float  # NaN without a validation set
+    rate: float
+    seconds: float
+    event: str  # what the stopping rule did: "", "no_improvement", "rate_cut" or "rate_too_small"
+
+def catalog() -> Catalog: ...
+def current_target() -> str: ...
+def set_target(name: str) -> None: ...
+def max_threads() -> int: ...
+def allocation_count() -> int: ...
+
+class DenseSpec:
+    """One dense layer, and the dropout applied to its input."""
+    def __init__(
+        self,
+        units: int,
+        activation: str,
+        *,
+        input_dropout: float = ...,
+        dropout_mode: str = ...,
+        l1: float = ...,
+        l2: float = ...,
+    ) -> None: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def activation(self) -> str: ...
+
+class _Network:
+    def __init__(self, n_features: int, layers: Sequence[DenseSpec]) -> None: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def n_outputs(self) -> int: ...
+    @property
+    def n_params(self) -> int: ...
+    @property
+    def target(self) -> str: ...
+    def set_params(
+        self, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]]
+    ) -> None: ...
+    def get_params(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]: ...
+    def predict(self, x: NDArray[Any], n_threads: int = ...) -> NDArray[Any]: ...
+    def predict_masked(
+        self, x: NDArray[Any], seed: int, sample: int, n_threads: int = ...
+    ) -> NDArray[Any]: ...
+    def forward(
+        self, x: NDArray[Any], n_threads: int = ...
+    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]: ...
+    def loss_and_gradients(
+        self,
+        x: NDArray[Any],
+        t: NDArray[Any],
+        loss: str,
+        sample_weight: NDArray[Any] | None = ...,
+        n_threads: int = ...,
+    ) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]: ...
+
+class NetworkFloat32(_Network): ...
+class NetworkFloat64(_Network): ...
+
+class _Trainer:
+    def __init__(
+        self,
+        network: _Network,
+        *,
+        loss: str,
+        optimizer: str,
+        hyperparameters: Mapping[str, float] = ...,
+        rate: float,
+        schedule: str = ...,
+        power_t: float = ...,
+        batch_size: int,
+        shuffle: bool = ...,
+        seed: int = ...,
+        tol: float = ...,
+        n_iter_no_change: int = ...,
+        monitor: str = ...,
+        penalty_per_sample: bool = ...,
+        loss_scale: float = ...,
+    ) -> None: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def rate(self) -> float: ...
+    @property
+    def report(self) -> RunReport: ...
+    def run(
+        self,
+        x: NDArray[Any],
+        t: NDArray[Any],
+        sample_weight: NDArray[Any] | None = ...,
+        *,
+        epochs: int,
+        x_val: NDArray[Any] | None = ...,
+        t_val: NDArray[Any] | None = ...,
+        sample_weight_val: NDArray[Any] | None = ...,
+        on_epoch_end: Callable[[EpochReport], bool] | None = ...,
+        n_threads: int = ...,
+    ) -> RunReport: ...
+    def get_state(self) -> dict[str, Any]: ...
+    def set_state(self, state: Mapping[str, Any]) -> None: ...
+
+class TrainerFloat32(_Trainer): ...
+class TrainerFloat64(_Trainer): ...
+
+class kernels:
+    """Every kernel of every target by name, for the tests. Arrays are C-contiguous."""
+    @staticmethod
+    def dense_forward(
+        target: str, activation: str, x: NDArray[Any], w: NDArray[Any], b: NDArray[Any]
+    ) -> NDArray[Any]: ...
+    @staticmethod
+    def dense_backward_input(
+        target: str, activation: str, dz: NDArray[Any], w: NDArray[Any], kept: NDArray[Any]
+    ) -> NDArray[Any]: ...
+    @staticmethod
+    def dense_backward_weights(
+        target: str, x: NDArray[Any], dz: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    @staticmethod
+    def activation_forward(target: str, activation: str, z: NDArray[Any]) -> NDArray[Any]: ...
+    @staticmethod
+    def activation_backward(
+        target: str, activation: str, kept: NDArray[Any], dy: NDArray[Any]
+    ) -> NDArray[Any]: ...
+    @staticmethod
+    def loss(
+        target: str,
+        loss: str,
+        on_logits: bool,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        row_weight: NDArray[Any],
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    @staticmethod
+    def optimizer_step(
+        target: str,
+        optimizer: str,
+        w: NDArray[Any],
+        g: NDArray[Any],
+        slots: Sequence[NDArray[Any]],
+        rate: float,
+        hyperparameters: Mapping[str, float],
+        step: int,
+        l1: float,
+        l2: float,
+    ) -> tuple[NDArray[Any], list[NDArray[Any]], float]: ...
+    @staticmethod
+    def dropout(
+        target: str,
+        x: NDArray[Any],
+        rate: float,
+        scale: float,
+        seed: int,
+        layer: int,
+        step: int,
+    ) -> NDArray[Any]: ...
+    @staticmethod
+    def random_bits(target: str, seed: int, counter: Sequence[int]) -> NDArray[np.uint32]: ...
+
+__version__: Final[str]
