@@ -3,11 +3,20 @@
 #include <omp.h>
 #include <pthread.h>
 
+#include <thread>
+
 namespace fastmlp {
 
 namespace {
 
 constexpr double kSerialFlops = 150e3;
+constexpr int kSpins = 4000;
+
+void pause_briefly() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
 
 // A forked child inherits the record of libgomp's pool but not its threads, and would wait for
 // them for ever in its first region. Ending the pool before the fork lets both sides start anew.
@@ -19,9 +28,20 @@ const int registered = pthread_atfork(end_pool_before_fork, nullptr, nullptr);
 
 }  // namespace
 
-void Team::barrier() const noexcept {
-  if (size_ > 1) {
-#pragma omp barrier
+void Barrier::wait() noexcept {
+  const unsigned phase = phase_.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+    arrived_.store(0, std::memory_order_relaxed);
+    phase_.store(phase + 1, std::memory_order_release);
+    return;
+  }
+  int spins = 0;
+  while (phase_.load(std::memory_order_acquire) == phase) {
+    if (++spins < kSpins) {
+      pause_briefly();
+    } else {
+      std::this_thread::yield();
+    }
   }
 }
 
@@ -37,11 +57,20 @@ int threads_for(double flops, int requested) noexcept {
 
 void detail::run_team(int threads, void (*body)(void*, const Team&), void* argument) {
   if (threads <= 1) {
-    body(argument, Team(0, 1));
+    body(argument, Team(0, 1, nullptr));
     return;
   }
+  // OpenMP may grant fewer threads than asked for: the first to arrive knows how many.
+  std::atomic<Barrier*> shared{nullptr};
 #pragma omp parallel num_threads(threads)
-  body(argument, Team(omp_get_thread_num(), omp_get_num_threads()));
+  {
+    const int size = omp_get_num_threads();
+    Barrier barrier(size);
+    Barrier* expected = nullptr;
+    shared.compare_exchange_strong(expected, &barrier);
+    body(argument, Team(omp_get_thread_num(), size, shared.load()));
+#pragma omp barrier  // the winner's barrier lives until all have left it
+  }
 }
 
 }  // namespace fastmlp

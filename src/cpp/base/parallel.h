@@ -2,6 +2,7 @@
 // Work is shared by position in a fixed order, and no result may depend on the number of threads.
 #pragma once
 
+#include <atomic>
 #include <type_traits>
 
 #include "base/base.h"
@@ -22,18 +23,34 @@ inline Range share(Index n, Index grain, int rank, int size) {
   return {min_index(begin, n), min_index(end, n)};
 }
 
+/// Where the threads of a team wait for each other. Spins for about 50 us, the usual wait between
+/// two phases of a step, then yields: on a busy machine the thread waited for may need this core.
+class Barrier {
+ public:
+  explicit Barrier(int size) : size_(size) {}
+  void wait() noexcept;
+
+ private:
+  const int size_;
+  std::atomic<int> arrived_{0};
+  std::atomic<unsigned> phase_{0};
+};
+
 /// One thread's place in a team.
 class Team {
  public:
-  Team(int rank, int size) : rank_(rank), size_(size) {}
+  Team(int rank, int size, Barrier* barrier) : rank_(rank), size_(size), barrier_(barrier) {}
   int rank() const { return rank_; }
   int size() const { return size_; }
   /// Waits for the whole team; free for a team of one.
-  void barrier() const noexcept;
+  void barrier() const noexcept {
+    if (size_ > 1) barrier_->wait();
+  }
 
  private:
   int rank_;
   int size_;
+  Barrier* barrier_;
 };
 
 /// Threads that OpenMP grants this process: OMP_NUM_THREADS, affinity and threadpoolctl decide.

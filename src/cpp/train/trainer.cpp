@@ -22,19 +22,24 @@ double seconds_since(Clock::time_point start) {
 
 }  // namespace
 
-/// One epoch in progress: the batch that the team works on, and the sums of those behind it.
+/// What one step needs to know. Every thread makes its own, and all are equal.
+template <class T>
+struct Trainer<T>::Step {
+  Batch batch;
+  double weight_sum;
+  MaskKey masks;
+  LossPlan loss;
+  Coefficients coefficients;
+  double penalty_scale;
+};
+
+/// One epoch in progress: what the team shares.
 template <class T>
 struct Trainer<T>::Epoch {
-  Batch batch;
-  double weight_sum = 0.0;
-  MaskKey masks{};
-  LossPlan loss;
-  Coefficients coefficients{};
-  double penalty_scale = 1.0;
-  std::atomic<bool> finite{true};
-  bool stop = false;       // written by rank 0 between two barriers
-  double loss_sum = 0.0;   // of batch loss x rows
-  Index failed_batch = 0;  // from 1
+  std::atomic<bool> finite{true};  // written in first phases, read behind their barrier
+  bool stop = false;               // written by rank 0 in second phases, read behind their barrier
+  double loss_sum = 0.0;           // rank 0's: batch loss x rows of the steps so far
+  Index batches = 0;               // rank 0's: steps so far
 };
 
 template <class T>
@@ -81,13 +86,12 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   for (Index i = 0; i < epochs; ++i) {
     const Clock::time_point start = Clock::now();
     Epoch epoch{};
-    epoch.loss = plan_loss(network_, settings_.loss);
     const double rate = progress_.rate;
     const bool whole = run_epoch(data, batch, team_size, hooks, epoch);
     if (!epoch.finite) {
       report.stopped = Stopped::kNonFinite;
       report.failed_epoch = i + 1;
-      report.failed_batch = epoch.failed_batch;
+      report.failed_batch = epoch.batches + 1;
       return;
     }
     if (!whole) {
@@ -133,93 +137,102 @@ template <class T>
 bool Trainer<T>::run_epoch(const DataView& data, Index batch_size, int threads, Hooks& hooks,
                            Epoch& epoch) {
   const Index rows = data.x.rows;
-  const TableView* weight = data.weight ? &data.weight : nullptr;
   if (settings_.shuffle) {
     random_permutation(settings_.seed, static_cast<std::uint64_t>(progress_.epochs), rows,
                        order_.data());
   }
-  const Index* order = settings_.shuffle ? order_.data() : nullptr;
   Clock::time_point polled = Clock::now();
-
-  // Rank 0 sets up the next batch while the others wait for it at the barrier behind a step.
-  const auto begin_step = [&](Index first) {
-    epoch.batch = {&data.x, &data.t, weight, order, first, min_index(batch_size, rows - first)};
-    epoch.weight_sum = total_weight(epoch.batch);
-    progress_.steps += 1;
-    epoch.masks = {settings_.seed, static_cast<std::uint64_t>(progress_.steps)};
-    network_.kernels().prepare[static_cast<std::size_t>(settings_.optimizer)](
-        progress_.rate, settings_.hyper, progress_.steps, epoch.coefficients);
-    if (settings_.penalty_per_sample) {
-      epoch.penalty_scale = epoch.weight_sum > 0.0 ? 1.0 / epoch.weight_sum : 0.0;
-    }
-  };
-  const auto end_step = [&] {
-    double loss = 0.0;
-    for (Index r = 0; r < epoch.batch.rows; ++r)
-      loss += static_cast<double>(workspace_->row_loss[r]);
-    loss *= settings_.loss_scale;
-    for (const double penalty : penalties_) loss += penalty;
-    epoch.loss_sum += loss * static_cast<double>(epoch.batch.rows);
+  const auto poll = [&] {
     const Clock::time_point now = Clock::now();
-    if (now - polled >= kPollInterval) {
-      polled = now;
-      epoch.stop = hooks.poll();
-    }
+    if (now - polled < kPollInterval) return false;
+    polled = now;
+    return hooks.poll();
   };
 
-  begin_step(0);
   auto body = [&](const Team& team) noexcept {
+    Index number = progress_.steps;
     for (Index first = 0; first < rows; first += batch_size) {
-      step_rows(epoch, team);
+      const Step step = make_step(data, first, batch_size, ++number);
+      step_rows(step, epoch, team);
       team.barrier();
       if (!epoch.finite) return;
-      step_weights(epoch, team);
+      double loss = 0.0;
+      if (team.rank() == 0) {
+        for (Index r = 0; r < step.batch.rows; ++r) {
+          loss += static_cast<double>(workspace_->row_loss[r]);
+        }
+        epoch.stop = poll();
+      }
+      step_weights(step, team);
       team.barrier();
       if (team.rank() == 0) {
-        end_step();
-        if (first + batch_size < rows) begin_step(first + batch_size);
+        loss *= settings_.loss_scale;
+        for (const double penalty : penalties_) loss += penalty;
+        epoch.loss_sum += loss * static_cast<double>(step.batch.rows);
+        epoch.batches += 1;
       }
-      team.barrier();
       if (epoch.stop) return;
     }
   };
   parallel(threads, body);
-  if (!epoch.finite) epoch.failed_batch = epoch.batch.first / batch_size + 1;
+  progress_.steps += epoch.batches;
   return !epoch.stop;
 }
 
 template <class T>
-void Trainer<T>::step_rows(Epoch& epoch, const Team& team) {
-  const Range rows = share(epoch.batch.rows, row_grain(network_), team.rank(), team.size());
-  if (!train_rows(network_, *workspace_, epoch.batch, epoch.weight_sum, epoch.loss, &epoch.masks,
-                  rows, team.rank())) {
+typename Trainer<T>::Step Trainer<T>::make_step(const DataView& data, Index first, Index batch_size,
+                                                Index number) const noexcept {
+  Step step{};
+  step.batch = {&data.x,
+                &data.t,
+                data.weight ? &data.weight : nullptr,
+                settings_.shuffle ? order_.data() : nullptr,
+                first,
+                min_index(batch_size, data.x.rows - first)};
+  step.weight_sum = total_weight(step.batch);
+  step.masks = {settings_.seed, static_cast<std::uint64_t>(number)};
+  step.loss = plan_loss(network_, settings_.loss);
+  network_.kernels().prepare[static_cast<std::size_t>(settings_.optimizer)](
+      progress_.rate, settings_.hyper, number, step.coefficients);
+  step.penalty_scale = 1.0;
+  if (settings_.penalty_per_sample) {
+    step.penalty_scale = step.weight_sum > 0.0 ? 1.0 / step.weight_sum : 0.0;
+  }
+  return step;
+}
+
+template <class T>
+void Trainer<T>::step_rows(const Step& step, Epoch& epoch, const Team& team) noexcept {
+  const Range rows = share(step.batch.rows, row_grain(network_), team.rank(), team.size());
+  if (!train_rows(network_, *workspace_, step.batch, step.weight_sum, step.loss, &step.masks, rows,
+                  team.rank())) {
     epoch.finite = false;
   }
 }
 
 template <class T>
-void Trainer<T>::step_weights(Epoch& epoch, const Team& team) {
+void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
   const Range mine = share(static_cast<Index>(tasks_.size()), 1, team.rank(), team.size());
   for (Index i = mine.begin; i < mine.end; ++i) {
-    update_task(static_cast<std::size_t>(i), epoch, team.rank());
+    update_task(static_cast<std::size_t>(i), step, team.rank());
   }
 }
 
 template <class T>
-void Trainer<T>::update_task(std::size_t index, Epoch& epoch, int rank) {
+void Trainer<T>::update_task(std::size_t index, const Step& step, int rank) noexcept {
   const WeightTask& task = tasks_[index];
   const DenseSpec& spec = network_.layers()[static_cast<std::size_t>(task.layer)].spec;
   T* dw = workspace_->scratch(rank);
-  weight_gradient(network_, *workspace_, task, epoch.batch.rows, dw);
+  weight_gradient(network_, *workspace_, task, step.batch.rows, dw);
   const auto update = network_.kernels().update[static_cast<std::size_t>(settings_.optimizer)];
   UpdateArgs<T> args{};
   args.w = network_.params() + task.at;
   args.g = dw;
   for (int s = 0; s < slot_count(); ++s) args.slot[s] = slots_[s].data() + task.at;
   args.n = task.size;
-  args.coefficients = &epoch.coefficients;
-  args.l1 = spec.l1 * epoch.penalty_scale;
-  args.l2 = spec.l2 * epoch.penalty_scale;
+  args.coefficients = &step.coefficients;
+  args.l1 = spec.l1 * step.penalty_scale;
+  args.l2 = spec.l2 * step.penalty_scale;
   penalties_[index] = update(args);
   if (task.bias_size == 0) return;
   args.w += task.size;

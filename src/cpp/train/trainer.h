@@ -33,12 +33,14 @@ class Trainer {
   T* slot(int i) { return slots_[i].data(); }
 
  private:
+  struct Step;
   struct Epoch;
   void plan_run(const DataView& data, Index batch, int threads);
   bool run_epoch(const DataView& data, Index batch, int threads, Hooks& hooks, Epoch& epoch);
-  void step_rows(Epoch& epoch, const Team& team);
-  void step_weights(Epoch& epoch, const Team& team);
-  void update_task(std::size_t index, Epoch& epoch, int rank);
+  Step make_step(const DataView& data, Index first, Index batch, Index number) const noexcept;
+  void step_rows(const Step& step, Epoch& epoch, const Team& team) noexcept;
+  void step_weights(const Step& step, const Team& team) noexcept;
+  void update_task(std::size_t index, const Step& step, int rank) noexcept;
   double score(const DataView& validation, int threads);
 
   Network<T>& network_;
