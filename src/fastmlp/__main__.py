@@ -1,0 +1,8 @@
+"""`python -m fastmlp`: the demo on the command line."""
+
+import sys
+
+from fastmlp._demo import main
+
+if __name__ == "__main__":
+    sys.exit(main())

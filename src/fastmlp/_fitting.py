@@ -1,0 +1,217 @@
+"""The training side of an estimator: from planned network and data to fitted attributes."""
+
+import warnings
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+from fastmlp._architecture import Architecture, Params, TrainerSettings
+from fastmlp._lbfgs import Objective, minimize
+from fastmlp._packed import PackedEstimator
+from fastmlp._settings import trainer_settings
+from fastmlp._threads import resolve_n_jobs
+from fastmlp._training import Data, extend_history, non_finite_error, run
+
+if TYPE_CHECKING:
+    from fastmlp._core import RunReport, _Trainer
+
+# From the warning to the caller of fit, past scikit-learn's wrapper of it.
+_CALLER = 5
+
+
+class TrainedEstimator(PackedEstimator, ABC):
+    """An estimator that is trained by the core, or by L-BFGS on the core's gradients."""
+
+    best_epoch_: int | None
+    best_loss_: float | None
+    best_validation_score_: float | None
+    history_: dict[str, list[float]]
+    n_outputs_: int
+    t_: int
+    validation_scores_: list[float] | None
+    _monitor: ClassVar[str]  # the score that early stopping watches
+
+    @abstractmethod
+    def _core_loss(self) -> tuple[str, float]:
+        """Return the core's name of the loss, and the factor on the data loss as reported."""
+
+    def _stratifies(self) -> bool:
+        return False
+
+    def _train(
+        self,
+        data: Data,
+        plan: Architecture,
+        start: Params,
+        random_state: np.random.RandomState,
+    ) -> None:
+        """Run a new trainer until a stopping rule ends it."""
+        data, validation = self._split(data, random_state)
+        seed = int(random_state.randint(2**31 - 1))
+        trainer = self._install(plan, start, self._settings(data, seed))
+        report = run(
+            trainer,
+            data,
+            validation,
+            epochs=int(self.max_iter),
+            verbose=self.verbose,
+            n_threads=resolve_n_jobs(self.n_jobs),
+        )
+        if report["stopped"] == "max_epochs":
+            report["stopped"] = "max_iter"
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=_CALLER,
+            )
+        elif report["stopped"] == "non_finite":
+            error = non_finite_error(report, "learning_rate_init", self.learning_rate_init)
+            if report["best_epoch"] == 0:
+                raise error
+            warnings.warn(
+                f"{error} The weights of the best epoch are kept.",
+                ConvergenceWarning,
+                stacklevel=_CALLER,
+            )
+        self._take_weights()
+        self._record(report, len(data.x))
+
+    def _train_one_epoch(
+        self,
+        data: Data,
+        plan: Architecture,
+        start: Params,
+        random_state: np.random.RandomState,
+    ) -> None:
+        """Train one epoch with the trainer of the previous call where the settings allow it."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        report = run(
+            self._resume(data, plan, start, random_state),
+            data,
+            None,
+            epochs=1,
+            verbose=self.verbose,
+            n_threads=resolve_n_jobs(self.n_jobs),
+        )
+        if report["stopped"] == "non_finite":
+            raise non_finite_error(report, "learning_rate_init", self.learning_rate_init)
+        if report["stopped"] != "interrupted":
+            report["stopped"] = "partial_fit"
+        self._take_weights()
+        self._record(report, len(data.x))
+
+    def _resume(
+        self,
+        data: Data,
+        plan: Architecture,
+        start: Params,
+        random_state: np.random.RandomState,
+    ) -> "_Trainer":
+        """Return the trainer, or a new one where settings changed.
+
+        When the batch size alone changed, the new one goes on with the state of the old.
+        """
+        trainer = self._trainer
+        if trainer is None or plan != self._architecture:
+            seed = int(random_state.randint(2**31 - 1))
+            return self._install(plan, start, self._settings(data, seed))
+        old = self._trainer_settings
+        new = self._settings(data, old.seed)
+        if new != old:
+            goes_on = replace(new, batch_size=old.batch_size) == old
+            return self._install(plan, start, new, trainer.get_state() if goes_on else None)
+        if not self._is_packed():
+            self._network.set_params(*start)
+        return trainer
+
+    def _install(
+        self,
+        plan: Architecture,
+        start: Params,
+        settings: TrainerSettings,
+        state: dict[str, Any] | None = None,
+    ) -> "_Trainer":
+        """Make the network, and return its trainer."""
+        self._architecture = plan
+        self._network = plan.pack(*start)
+        self._trainer_settings = settings
+        trainer = self._trainer = settings.make(self._network, state)
+        return trainer
+
+    def _train_lbfgs(self, data: Data, plan: Architecture, start: Params) -> None:
+        """Minimise the full-batch objective with L-BFGS."""
+        if any(layer.input_dropout for layer in plan.layers):
+            raise ValueError("dropout needs solver='sgd' or 'adam'; got solver='lbfgs'.")
+        loss, loss_scale = self._core_loss()
+        objective = Objective(
+            plan,
+            data,
+            loss=loss,
+            alpha=float(self.alpha),
+            loss_scale=loss_scale,
+            n_threads=resolve_n_jobs(self.n_jobs),
+        )
+        params, report, final_loss = minimize(
+            objective,
+            start,
+            max_iter=int(self.max_iter),
+            max_fun=int(self.max_fun),
+            tol=float(self.tol),
+            verbose=self.verbose,
+        )
+        self._architecture = plan
+        self._network = plan.pack(*params)
+        self._trainer = None
+        self._take_weights()
+        self._record(report, 0)
+        self.loss_ = final_loss
+
+    def _settings(self, data: Data, seed: int) -> TrainerSettings:
+        loss, loss_scale = self._core_loss()
+        return trainer_settings(
+            self, len(data.x), loss=loss, loss_scale=loss_scale, monitor=self._monitor, seed=seed
+        )
+
+    def _split(self, data: Data, random_state: np.random.RandomState) -> tuple[Data, Data | None]:
+        """Set rows aside for early stopping, by the same draws as scikit-learn."""
+        if not self.early_stopping:
+            return data, None
+        parts = train_test_split(
+            *(array for array in (data.x, data.t, data.sample_weight) if array is not None),
+            random_state=random_state,
+            test_size=self.validation_fraction,
+            stratify=data.t if self._stratifies() else None,
+        )
+        training, validation = Data(*parts[::2]), Data(*parts[1::2])
+        if len(validation.x) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
+        return training, validation
+
+    def _record(self, report: "RunReport", n_rows: int) -> None:
+        """Add the epochs of a run to the records; nothing in here can fail."""
+        epochs_before = len(self.history_["loss"])
+        extend_history(self.history_, report)
+        self.n_iter_ = report["epochs"]
+        self.t_ += report["epochs"] * n_rows
+        self.stopped_ = report["stopped"]
+        self.loss_curve_ = self.history_["loss"]
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        if self.early_stopping and self.solver != "lbfgs":
+            scores = [score for score in report["val_score"] if not np.isnan(score)]
+            self.validation_scores_ = self.history_["val_score"]
+            self.best_validation_score_ = max(scores, default=-np.inf)
+            self.best_epoch_ = epochs_before + report["best_epoch"]
+            self.best_loss_ = None
+        else:
+            self.validation_scores_ = self.best_validation_score_ = self.best_epoch_ = None
+            best = np.inf if self.best_loss_ is None else self.best_loss_
+            self.best_loss_ = min([best, *report["loss"]])

@@ -1,0 +1,129 @@
+"""The fitted side of an estimator: its weights in the core, fast outputs, pickling."""
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastmlp._architecture import Architecture, TrainerSettings
+from fastmlp._threads import resolve_n_jobs
+from fastmlp._validation import CORE_DTYPES, check_range, is_clean
+
+if TYPE_CHECKING:
+    from fastmlp._core import _Network, _Trainer
+
+
+class PackedEstimator(BaseEstimator):
+    """An estimator whose `coefs_` and `intercepts_` also live in a network of the core.
+
+    The arrays are read-only, so that they can't drift from the packed copy; putting other arrays
+    in their place is noticed.
+    """
+
+    n_jobs: int | None
+    n_features_in_: int
+    coefs_: list[NDArray[Any]]
+    intercepts_: list[NDArray[Any]]
+    _architecture: Architecture
+    _network: "_Network"
+    _packed: tuple[NDArray[Any], ...]
+    _trainer: "_Trainer | None"
+    _trainer_settings: TrainerSettings
+
+    def _take_weights(self) -> None:
+        """Take over the weights of the network.
+
+        Raises
+        ------
+        ValueError
+            If one of them is NaN or infinite.
+        """
+        coefs, intercepts = self._network.get_params()
+        if not all(np.isfinite(array).all() for array in (*coefs, *intercepts)):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed."
+            )
+        self.coefs_, self.intercepts_ = coefs, intercepts
+        self._mark_packed()
+
+    def _mark_packed(self) -> None:
+        """Remember which arrays the network holds, and protect them from edits."""
+        self._packed = (*self.coefs_, *self.intercepts_)
+        for array in self._packed:
+            array.flags.writeable = False
+
+    def _discard_steps(self) -> None:
+        """Put the network back to the weights last taken; a trainer then begins anew."""
+        half = len(self._packed) // 2
+        self._network = self._architecture.pack(self._packed[:half], self._packed[half:])
+        self._trainer = None
+
+    def _is_packed(self) -> bool:
+        arrays = (*self.coefs_, *self.intercepts_)
+        return len(arrays) == len(self._packed) and all(map(operator.is_, arrays, self._packed))
+
+    def _ready_network(self) -> "_Network":
+        """Return a network with the present weights."""
+        if self._is_packed():
+            return self._network
+        return self._architecture.pack(
+            [np.asarray(w) for w in self.coefs_], [np.asarray(b) for b in self.intercepts_]
+        )
+
+    def _validate_inputs(self, X: Any) -> NDArray[Any]:
+        """Return X as the core reads it; scikit-learn's checks, skipped for a clean array."""
+        known = vars(self)
+        if "coefs_" not in known:
+            check_is_fitted(self)
+        dtype = self._architecture.dtype
+        if "feature_names_in_" not in known and is_clean(X, self.n_features_in_, dtype):
+            return X  # type: ignore[no-any-return]
+        X = validate_data(self, X, reset=False, dtype=CORE_DTYPES)
+        check_range("X", X, dtype)
+        return X  # type: ignore[no-any-return]
+
+    def _outputs(self, X: Any) -> NDArray[Any]:
+        """Return the output layer's values, of shape (n_samples, n_outputs)."""
+        X = self._validate_inputs(X)
+        return self._ready_network().predict(X, resolve_n_jobs(self.n_jobs))
+
+    def forward(self, X: Any) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """Compute every layer's values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        zs : list of ndarray of shape (n_samples, units)
+            The pre-activations ``x @ w + b`` of each layer, the output layer last.
+        ys : list of ndarray of shape (n_samples, units)
+            The activations of each layer, the output layer last.
+        """
+        X = self._validate_inputs(X)
+        return self._ready_network().forward(X, resolve_n_jobs(self.n_jobs))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_network", None)
+        state.pop("_packed", None)
+        if state.get("_trainer") is not None:
+            state["_trainer"] = state["_trainer"].get_state()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "coefs_" in state:
+            dtype = self._architecture.dtype
+            self.coefs_ = [np.asarray(w, dtype) for w in self.coefs_]
+            self.intercepts_ = [np.asarray(b, dtype) for b in self.intercepts_]
+            self._mark_packed()
+            self._network = self._architecture.pack(self.coefs_, self.intercepts_)
+            if state["_trainer"] is not None:
+                self._trainer = self._trainer_settings.make(self._network, state["_trainer"])

@@ -1,0 +1,157 @@
+"""The parameters of the estimators: what they may be, and what the core makes of them."""
+
+import warnings
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from fastmlp._architecture import LayerPlan, TrainerSettings
+from fastmlp._catalog import DTYPES, ELEMENTWISE_ACTIVATIONS, check_choice
+
+PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ELEMENTWISE_ACTIVATIONS)), "array-like"],
+    "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto", "full"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [
+        Interval(Integral, 1, None, closed="left"),
+        Options(Real, {np.inf}),
+    ],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+    "dropout_input": [Interval(Real, 0, 1, closed="left")],
+    "dtype": [StrOptions({*DTYPES, "auto"})],
+    "n_jobs": [Integral, None],
+}
+
+
+def hidden_units(hidden_layer_sizes: Any) -> list[int]:
+    """Return the width of each hidden layer.
+
+    Raises
+    ------
+    ValueError
+        If one is not a positive integer.
+    """
+    sizes = hidden_layer_sizes
+    sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    if not all(isinstance(size, Integral) for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must hold integers, got {sizes}.")
+    return [int(size) for size in sizes]
+
+
+def _one_per_layer(argument: str, value: Any, n_hidden: int) -> list[Any]:
+    """Repeat a single value for each hidden layer, or check the length of a sequence."""
+    if isinstance(value, str | Real):
+        return [value] * n_hidden
+    values = list(value)
+    if len(values) != n_hidden:
+        raise ValueError(
+            f"{argument} must have one entry per hidden layer ({n_hidden}), got {len(values)}."
+        )
+    return values
+
+
+def plan_layers(estimator: Any, n_outputs: int, out_activation: str) -> tuple[LayerPlan, ...]:
+    """Plan the hidden layers and the output layer.
+
+    The dropout of a hidden layer acts on its output, which is the input of the next layer.
+    """
+    units = hidden_units(estimator.hidden_layer_sizes)
+    activations = [
+        check_choice("activation", name, ELEMENTWISE_ACTIVATIONS)
+        for name in _one_per_layer("activation", estimator.activation, len(units))
+    ]
+    dropouts = _one_per_layer("dropout", estimator.dropout, len(units))
+    if not all(isinstance(rate, int | float | np.number) and 0 <= rate < 1 for rate in dropouts):
+        raise ValueError(f"dropout must hold rates in [0, 1), got {dropouts}.")
+    return tuple(
+        LayerPlan(size, name, input_dropout=float(rate), l2=float(estimator.alpha) / 2)
+        for size, name, rate in zip(
+            [*units, n_outputs],
+            [*activations, out_activation],
+            [estimator.dropout_input, *dropouts],
+            strict=True,
+        )
+    )
+
+
+def starting_factors(estimator: Any) -> list[float]:
+    """Return the Glorot factor of each layer: 2 for 'logistic', otherwise 6.
+
+    The output layer has the factor of the last hidden layer, which is scikit-learn's rule.
+    """
+    n_hidden = len(hidden_units(estimator.hidden_layer_sizes))
+    if isinstance(estimator.activation, str):
+        names = [estimator.activation] * (n_hidden + 1)
+    else:
+        names = list(estimator.activation)
+        names += names[-1:] or ["identity"]
+    return [2.0 if name == "logistic" else 6.0 for name in names]
+
+
+def resolve_batch_size(batch_size: Any, n_rows: int) -> int:
+    """Return the number of rows in a mini-batch; warn when it must be clipped."""
+    if batch_size == "full":
+        return n_rows
+    if batch_size == "auto":
+        return min(200, n_rows)
+    if batch_size > n_rows:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=2,
+        )
+    return min(int(batch_size), n_rows)
+
+
+def trainer_settings(
+    estimator: Any, n_rows: int, *, loss: str, loss_scale: float, monitor: str, seed: int
+) -> TrainerSettings:
+    """Translate the parameters of solver 'sgd' or 'adam'."""
+    if estimator.solver == "sgd":
+        hyperparameters = {
+            "momentum": float(estimator.momentum),
+            "nesterov": float(estimator.nesterovs_momentum),
+        }
+    else:
+        names = ("beta_1", "beta_2", "epsilon")
+        hyperparameters = {name: float(getattr(estimator, name)) for name in names}
+    patience = estimator.n_iter_no_change
+    return TrainerSettings(
+        loss=loss,
+        optimizer=estimator.solver,
+        hyperparameters=hyperparameters,
+        rate=float(estimator.learning_rate_init),
+        batch_size=resolve_batch_size(estimator.batch_size, n_rows),
+        seed=seed,
+        schedule=estimator.learning_rate if estimator.solver == "sgd" else "constant",
+        power_t=float(estimator.power_t),
+        shuffle=bool(estimator.shuffle),
+        tol=float(estimator.tol),
+        n_iter_no_change=-1 if patience == np.inf else int(patience),
+        monitor=monitor if estimator.early_stopping else "loss",
+        penalty_per_sample=True,
+        loss_scale=loss_scale,
+    )

@@ -1,0 +1,364 @@
+"""The classifier: labels to targets of the core, outputs back to labels and probabilities."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import Tags, column_or_1d
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target, unique_labels
+from sklearn.utils.validation import validate_data
+
+from fastmlp._base import BaseMLP
+from fastmlp._validation import CORE_DTYPES
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Multilayer perceptron classifier.
+
+    Minimises the log loss. Two classes share one logistic output, several classes have a softmax
+    output each, and several labels per sample have a logistic output each. Parameters, attributes
+    and meaning are those of `sklearn.neural_network.MLPClassifier`; `dropout`, `dropout_input`,
+    `dtype`, `n_jobs`, a sequence as `activation`, ``batch_size='full'``, `history_`,
+    `best_epoch_`, `stopped_` and `forward` are added.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        The number of units in each hidden layer; an empty sequence makes a linear model.
+    activation : str or sequence of str, default='relu'
+        The activation of the hidden layers, 'identity', 'logistic', 'tanh' or 'relu', or a
+        sequence with one name per hidden layer.
+    solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
+        How the weights are found. 'sgd' is stochastic gradient descent with momentum, 'adam' is
+        the method of Kingma and Ba [2]_, and 'lbfgs' is a quasi-Newton method on the whole data
+        set, always computed in float64.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty on the weights. Each mini-batch's objective has
+        ``alpha / (2 * sum of the sample weights) * |w|**2``; biases are not penalised.
+    batch_size : int, 'auto' or 'full', default='auto'
+        Samples per mini-batch. 'auto' is ``min(200, n_samples)`` and 'full' takes all samples at
+        once. Not used by 'lbfgs'.
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        The schedule of the learning rate, only for ``solver='sgd'``. 'invscaling' is
+        ``learning_rate_init / (t + 1)**power_t`` after `t` samples; 'adaptive' divides the rate
+        by 5 where training would otherwise stop for lack of improvement.
+    learning_rate_init : float, default=0.001
+        The learning rate at the start. Not used by 'lbfgs'.
+    power_t : float, default=0.5
+        The exponent of 'invscaling'.
+    max_iter : int, default=200
+        The largest number of epochs, or of iterations of 'lbfgs'.
+    shuffle : bool, default=True
+        Whether the samples are shuffled before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines the starting weights, the validation split and the shuffling. An int gives the
+        same result on every call, whatever the number of threads.
+    tol : float, default=1e-4
+        What counts as an improvement of the loss (or of the validation score) for the stopping
+        rule; the tolerance on the gradient for 'lbfgs'.
+    verbose : bool or int, default=False
+        1 or True shows a progress bar, 2 prints a line per epoch.
+    warm_start : bool, default=False
+        Whether `fit` starts from the weights of the previous fit.
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether the momentum of 'sgd' is Nesterov's.
+    early_stopping : bool, default=False
+        Whether to set `validation_fraction` of the samples aside, to stop when the accuracy on
+        them has not improved by `tol` for more than `n_iter_no_change` epochs in a row, and to
+        keep the weights of the best epoch. The split is
+        stratified for two classes. Not used by 'lbfgs'.
+    validation_fraction : float, default=0.1
+        The share of the samples set aside by `early_stopping`.
+    beta_1 : float, default=0.9
+        Decay rate of the first moment of 'adam', in [0, 1).
+    beta_2 : float, default=0.999
+        Decay rate of the second moment of 'adam', in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps the division in 'adam' finite.
+    n_iter_no_change : int or inf, default=10
+        Epochs without an improvement that are put up with; infinity never stops early.
+    max_fun : int, default=15000
+        The largest number of evaluations by 'lbfgs'.
+    dropout : float or sequence of float, default=0.0
+        Probability that a hidden unit is dropped while training, one for all hidden layers or one
+        per layer. What is kept is scaled up by ``1 / (1 - dropout)``. Not for 'lbfgs'.
+    dropout_input : float, default=0.0
+        Probability that an input feature is dropped while training.
+    dtype : {'float32', 'float64', 'auto'}, default='float32'
+        The type of the weights and of all arithmetic. 'auto' follows X: float32 for a float32 X,
+        otherwise float64.
+    n_jobs : int or None, default=None
+        Threads to use. None and -1 take all that the process may use (fewer when the work is
+        small), -2 all but one. Results don't depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        The weights of each layer, read-only. To change weights, assign new arrays.
+    intercepts_ : list of ndarray of shape (fan_out,)
+        The biases of each layer, read-only.
+    loss_ : float
+        The training loss of the last epoch, with the penalty.
+    best_loss_ : float or None
+        The lowest training loss of an epoch; None with early stopping.
+    loss_curve_ : list of float
+        The training loss of each epoch.
+    validation_scores_ : list of float or None
+        The accuracy on the validation set after each epoch; None without early stopping.
+    best_validation_score_ : float or None
+        The best of them; None without early stopping.
+    best_epoch_ : int or None
+        The epoch, counted from 1, whose weights were kept; None without early stopping.
+    history_ : dict of list
+        Per epoch: 'loss', 'val_score' (empty without early stopping), 'lr' (empty for 'lbfgs')
+        and 'seconds'.
+    stopped_ : str
+        Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
+        rate), 'converged' or 'line_search_failed' ('lbfgs'), 'interrupted' (Ctrl-C), 'non_finite'
+        (the loss overflowed; the best epoch's weights were kept) or 'partial_fit'.
+    t_ : int
+        The number of training samples seen, counted once per epoch.
+    n_iter_ : int
+        The number of epochs, or of iterations, of the last call.
+    n_layers_ : int
+        The number of layers, counting the inputs.
+    n_outputs_ : int
+        The number of outputs.
+    out_activation_ : str
+        The activation of the output layer.
+    n_features_in_ : int
+        The number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The names of the features, if X had names that are all strings.
+
+    See Also
+    --------
+    MLPRegressor : The same network for numbers.
+
+    Notes
+    -----
+    A call of `partial_fit` keeps the state of the optimizer for the next one. Changing a parameter
+    of the optimizer or of the network in between starts the optimizer anew from the present
+    weights, and so does a call of `partial_fit` that raised.
+
+    References
+    ----------
+    .. [1] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward
+       neural networks", AISTATS 2010: the starting weights.
+    .. [2] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+
+    Examples
+    --------
+    >>> from fastmlp import MLPClassifier
+    >>> from sklearn.datasets import make_classification
+    >>> X, y = make_classification(n_samples=100, random_state=1)
+    >>> model = MLPClassifier(random_state=1, max_iter=300).fit(X, y)
+    >>> model.predict_proba(X[:1]).shape
+    (1, 2)
+    """
+
+    classes_: NDArray[Any]
+    _target_type: str  # 'binary', 'multiclass' or 'multilabel-indicator'
+    _monitor: ClassVar[str] = "accuracy"
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str | Sequence[str] = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: float | Sequence[float] = 0.0,
+        dropout_input: float = 0.0,
+        dtype: str = "float32",
+        n_jobs: int | None = None,
+    ) -> None:
+        self._keep_arguments(locals())
+
+    @available_if(lambda estimator: estimator._require_stochastic_solver())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Train for one epoch on the given samples, going on from the present weights.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weight of each sample; None weighs all the same.
+        classes : array-like of shape (n_classes,), default=None
+            All the labels that any call will have; needed in the first call only.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If `classes` is missing in the first call or differs later, if an argument is not
+            valid, or if the loss is no longer finite.
+        """
+        if classes is None and not hasattr(self, "classes_"):
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the label of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The labels, or the indicator matrix of several labels per sample.
+        """
+        outputs = self._outputs(X)
+        chosen: NDArray[Any]
+        if self._target_type == "multiclass":
+            chosen = outputs.argmax(axis=1)
+        else:
+            chosen = (outputs > 0.5).astype(np.intp)
+        if self._target_type.startswith("multilabel"):
+            return chosen
+        # Clipped because a single class leaves nothing above it to choose.
+        return self.classes_.take(chosen.ravel(), mode="clip")
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Estimate the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        y_prob : ndarray of shape (n_samples, n_classes)
+            One column per label, in the order of `classes_`. Rows sum to one, except with several
+            labels per sample, where each column stands alone.
+        """
+        outputs = self._outputs(X)
+        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+
+    def predict_log_proba(self, X: Any) -> NDArray[Any]:
+        """Estimate the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        log_y_prob : ndarray of shape (n_samples, n_classes)
+            The logarithm of `predict_proba`.
+        """
+        log_y_prob: NDArray[Any] = np.log(self.predict_proba(X))
+        return log_y_prob
+
+    def _validate_training(
+        self, X: Any, y: Any, *, fresh: bool, classes: Any
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        X, y = validate_data(self, X, y, multi_output=True, dtype=CORE_DTYPES, reset=fresh)
+        y = y.toarray() if issparse(y) else y
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if fresh:
+            self._learn_classes(y, classes)
+        else:
+            self._check_classes(y, classes)
+        return X, self._encode(y)
+
+    def _learn_classes(self, y: NDArray[Any], classes: Any) -> None:
+        """Set the classes and what follows from them, from y or as announced to partial_fit."""
+        announced = classes is not None and not type_of_target(y).startswith("multilabel")
+        binarizer = LabelBinarizer().fit(classes if announced else y)
+        self._target_type = binarizer.y_type_
+        self.classes_ = binarizer.classes_
+        multiclass = self._target_type == "multiclass"
+        self.out_activation_ = "softmax" if multiclass else "logistic"
+        self.n_outputs_ = 1 if self._target_type == "binary" else len(self.classes_)
+        if announced:
+            self._check_classes(y, None)
+
+    def _check_classes(self, y: NDArray[Any], classes: Any) -> None:
+        """Refuse labels that the network has no output for."""
+        if classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{self.classes_!r}"
+            )
+        fitted_on_multilabel = self._target_type.startswith("multilabel")
+        if type_of_target(y).startswith("multilabel") != fitted_on_multilabel:
+            kind = "multilabel" if fitted_on_multilabel else "single-label"
+            raise ValueError(f"The object was fitted with {kind} input; y is of another kind.")
+        if fitted_on_multilabel and y.shape[1] != self.n_outputs_:
+            raise ValueError(f"y has {y.shape[1]} columns; expected {self.n_outputs_}.")
+        present = unique_labels(y)
+        if self.warm_start and set(present) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {present}"
+            )
+        if len(np.setdiff1d(present, self.classes_, assume_unique=True)):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes_}. 'y' has {present}."
+            )
+
+    def _encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return the core's targets: class numbers, or columns of truth values."""
+        if self._target_type.startswith("multilabel"):
+            return y.astype(bool)
+        numbers = np.searchsorted(self.classes_, y)
+        if self._target_type == "multiclass":
+            return numbers
+        return numbers.astype(bool).reshape(-1, 1)
+
+    def _core_loss(self) -> tuple[str, float]:
+        if self.out_activation_ == "softmax":
+            return "cross_entropy", 1.0
+        return "binary_cross_entropy", 1.0
+
+    def _stratifies(self) -> bool:
+        return self.n_outputs_ == 1
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,150 @@
+"""The layers that a `Network` is made of: plain values, checked when they are made."""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fastmlp._architecture import LayerPlan
+from fastmlp._catalog import ACTIVATIONS, check_choice
+
+
+def _check_number(argument: str, value: Any, low: float, high: float, allowed: str) -> None:
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not is_number or not low <= value < high:
+        raise ValueError(f"{argument} must be {allowed}; got {value!r}.")
+
+
+def check_positive_int(argument: str, value: Any) -> int:
+    """Return `value` as an int; raise a ValueError unless it is an integer of at least 1."""
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_integer or value < 1:
+        raise ValueError(f"{argument} must be an integer >= 1; got {value!r}.")
+    return int(value)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A dense layer: ``activation(x @ w + b)``.
+
+    Parameters
+    ----------
+    units : int
+        The number of outputs, at least 1.
+    activation : str, default='identity'
+        The name of the activation.
+    l1, l2 : float, default=0.0
+        Penalties: the objective gains ``l1 * |w|_1 + l2 * |w|_2**2``. Biases are not penalised.
+
+    Raises
+    ------
+    ValueError
+        If a value is not allowed.
+    """
+
+    units: int
+    activation: str = "identity"
+    _: KW_ONLY
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_positive_int("units", self.units)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        for name in ("l1", "l2"):
+            _check_number(name, getattr(self, name), 0.0, float("inf"), "a finite number >= 0")
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Dropout of the values that enter the next dense layer, while training only.
+
+    Parameters
+    ----------
+    rate : float
+        The probability that a value is dropped, in [0, 1).
+    mode : {'inverted', 'classic'}, default='inverted'
+        'inverted' scales what is kept by ``1 / (1 - rate)`` while training; 'classic' multiplies
+        by ``1 - rate`` when predicting.
+
+    Raises
+    ------
+    ValueError
+        If a value is not allowed.
+    """
+
+    rate: float
+    _: KW_ONLY
+    mode: str = "inverted"
+
+    def __post_init__(self) -> None:
+        _check_number("rate", self.rate, 0.0, 1.0, "a number in [0, 1)")
+        check_choice("mode", self.mode, ("inverted", "classic"))
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation of its own, applied to the `Dense` layer right before it.
+
+    Parameters
+    ----------
+    name : str
+        The name of the activation.
+
+    Raises
+    ------
+    ValueError
+        If there is no such activation.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        check_choice("name", self.name, ACTIVATIONS)
+
+
+Layer = Dense | Dropout | Activation
+
+
+def plan(layers: Sequence[Layer]) -> tuple[LayerPlan, ...]:
+    """Fold activations and dropouts into the dense layers that the core knows.
+
+    Raises
+    ------
+    ValueError
+        If there is no dense layer, an `Activation` doesn't follow a `Dense` layer without one of
+        its own, or a `Dropout` doesn't stand before a `Dense` layer.
+    TypeError
+        If something is not a layer.
+    """
+    plans: list[LayerPlan] = []
+    previous: Layer | None = None
+    for i, layer in enumerate(layers):
+        if isinstance(layer, Dense):
+            dense = LayerPlan(
+                int(layer.units), layer.activation, l1=float(layer.l1), l2=float(layer.l2)
+            )
+            if isinstance(previous, Dropout):
+                dense = replace(
+                    dense, input_dropout=float(previous.rate), dropout_mode=previous.mode
+                )
+            plans.append(dense)
+        elif isinstance(layer, Activation):
+            if not isinstance(previous, Dense) or previous.activation != "identity":
+                raise ValueError(
+                    f"layers[{i}], {layer}, must follow a Dense layer that has no activation; "
+                    f"it follows {previous if previous else 'nothing'}."
+                )
+            plans[-1] = replace(plans[-1], activation=layer.name)
+        elif isinstance(layer, Dropout):
+            if isinstance(previous, Dropout):
+                raise ValueError(f"layers[{i}], {layer}, follows another Dropout.")
+        else:
+            raise TypeError(f"layers[{i}] must be a Dense, Dropout or Activation; got {layer!r}.")
+        previous = layer
+    if not plans:
+        raise ValueError("layers must hold at least one Dense layer.")
+    if isinstance(previous, Dropout):
+        raise ValueError(f"layers must not end with {previous}: no Dense layer follows it.")
+    return tuple(plans)

@@ -1,0 +1,375 @@
+"""The layer level: a network put together from layers, to look into and to train."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array, check_random_state
+
+from fastmlp._architecture import Architecture, TrainerSettings, draw_glorot
+from fastmlp._catalog import DTYPES, LOSSES, check_choice, check_hyperparameters
+from fastmlp._threads import resolve_n_jobs
+from fastmlp._training import Data, extend_history, new_history, non_finite_error, run
+from fastmlp._validation import CORE_DTYPES, check_arrays, check_range, is_clean
+from fastmlp.layers import Layer, check_positive_int, plan
+
+if TYPE_CHECKING:
+    from fastmlp._core import _Trainer
+
+_MONITORS = ("val_loss", "accuracy", "r2")
+
+
+class Network:
+    """A feedforward network of dense layers.
+
+    The objective is the mean loss over the samples plus ``l1 * |w|_1 + l2 * |w|_2**2`` of each
+    layer.
+
+    Parameters
+    ----------
+    layers : sequence of Dense, Dropout and Activation
+        The layers from input to output. A `Dropout` acts on the input of the `Dense` layer after
+        it; an `Activation` is that of the `Dense` layer before it.
+    n_features : int
+        The number of inputs.
+    random_state : int, RandomState instance or None, default=None
+        Determines the starting weights (uniform after Glorot and Bengio, with zero biases), the
+        shuffling and the dropout.
+    dtype : {'float32', 'float64'}, default='float32'
+        The type of the weights and of all arithmetic.
+    n_jobs : int or None, default=None
+        Threads to use; None and -1 take all that the process may use. Results don't depend on it.
+
+    Attributes
+    ----------
+    layers : tuple
+        The layers as given.
+    n_features, n_outputs : int
+        The number of inputs and of outputs.
+    dtype : str
+        The type of the weights.
+    n_jobs : int or None
+        As given; may be changed at any time.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid, or the layers can't stand in this order.
+    TypeError
+        If `layers` holds something that is not a layer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Dense, Dropout, Network
+    >>> net = Network([Dense(8, "relu"), Dropout(0.5), Dense(3, "softmax")], 4, random_state=0)
+    >>> net(np.ones((2, 4))).shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        n_features: int,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+        dtype: str = "float32",
+        n_jobs: int | None = None,
+    ) -> None:
+        resolve_n_jobs(n_jobs)
+        self.layers = tuple(layers)
+        self.n_jobs = n_jobs
+        self._architecture = Architecture(
+            check_positive_int("n_features", n_features),
+            plan(self.layers),
+            check_choice("dtype", dtype, DTYPES),
+        )
+        self._random_state = check_random_state(random_state)
+        factors = [6.0] * len(self._architecture.layers)
+        self._network = self._architecture.pack(
+            *draw_glorot(self._architecture, self._random_state, factors, draw_intercepts=False)
+        )
+        self._trainer: _Trainer | None = None
+        self._trainer_settings: TrainerSettings | None = None
+
+    @property
+    def n_features(self) -> int:
+        """The number of inputs."""
+        return self._architecture.n_features
+
+    @property
+    def n_outputs(self) -> int:
+        """The number of outputs."""
+        return self._architecture.layers[-1].units
+
+    @property
+    def dtype(self) -> str:
+        """The type of the weights and of all arithmetic."""
+        return self._architecture.dtype
+
+    @property
+    def params(self) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+        """Copies of weights and biases: ``[(w, b), ...]``, one pair per dense layer.
+
+        Assign such a list to set them all; the next `fit` then starts a new optimizer. A
+        ValueError names the array whose shape is wrong.
+        """
+        return list(zip(*self._network.get_params(), strict=True))
+
+    @params.setter
+    def params(self, pairs: Sequence[tuple[Any, Any]]) -> None:
+        pairs = [tuple(pair) for pair in pairs]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValueError("params must be a list of pairs (w, b).")
+        plan, dtype = self._architecture, self.dtype
+        coefs = check_arrays("params: w", [w for w, _ in pairs], plan.coef_shapes, dtype)
+        biases = check_arrays("params: b", [b for _, b in pairs], plan.intercept_shapes, dtype)
+        self._network.set_params(coefs, biases)
+        self._trainer = self._trainer_settings = None
+
+    def __call__(self, X: Any) -> NDArray[Any]:
+        """Compute the outputs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, n_outputs)
+            The output layer's values.
+        """
+        return self._network.predict(self._inputs(X), resolve_n_jobs(self.n_jobs))
+
+    def forward(self, X: Any) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """Compute every layer's values, without dropout.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        zs : list of ndarray of shape (n_samples, units)
+            The pre-activations ``x @ w + b`` of each dense layer.
+        ys : list of ndarray of shape (n_samples, units)
+            The activations of each dense layer.
+        """
+        return self._network.forward(self._inputs(X), resolve_n_jobs(self.n_jobs))
+
+    def loss_and_gradients(
+        self, X: Any, t: Any, loss: str = "cross_entropy", sample_weight: Any = None
+    ) -> tuple[float, list[tuple[NDArray[Any], NDArray[Any]]]]:
+        """Compute the objective with its penalties, and its gradients, without dropout.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The inputs.
+        t : array-like of shape (n_samples, n_outputs) or (n_samples,)
+            The targets; a vector of class numbers stands for its one-hot matrix, and with one
+            output a vector stands for its column.
+        loss : str, default='cross_entropy'
+            The name of the loss.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weight of each sample in the mean.
+
+        Returns
+        -------
+        loss : float
+            The value of the objective.
+        gradients : list of (dw, db)
+            Its gradient by the weights and the biases of each dense layer.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid.
+        """
+        check_choice("loss", loss, LOSSES)
+        data = self._data(X, t, sample_weight)
+        value, dw, db = self._network.loss_and_gradients(
+            data.x, data.t, loss, data.sample_weight, resolve_n_jobs(self.n_jobs)
+        )
+        return value, list(zip(dw, db, strict=True))
+
+    def fit(
+        self,
+        X: Any,
+        t: Any,
+        *,
+        loss: str,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        batch_size: int | str = 128,
+        epochs: int = 20,
+        sample_weight: Any = None,
+        validation_data: tuple[Any, ...] | None = None,
+        monitor: str | None = None,
+        shuffle: bool = True,
+        verbose: int = 0,
+        **hyperparameters: float,
+    ) -> dict[str, list[float]]:
+        """Train for a number of epochs.
+
+        A repeated call goes on with the state of the optimizer when `loss`, `optimizer`, its
+        hyperparameters, `learning_rate`, the batch size, `monitor` and `shuffle` are the same;
+        otherwise, or after `params` was set, the optimizer starts anew from the present weights.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The inputs.
+        t : array-like of shape (n_samples, n_outputs) or (n_samples,)
+            The targets, as in `loss_and_gradients`.
+        loss : str
+            The name of the loss.
+        optimizer : str, default='adam'
+            The name of the optimizer.
+        learning_rate : float, default=1e-3
+            The learning rate.
+        batch_size : int or 'full', default=128
+            Samples per mini-batch.
+        epochs : int, default=20
+            How many times to go through the samples.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weight of each sample.
+        validation_data : (X, t) or (X, t, sample_weight), default=None
+            Samples to score after each epoch; the weights of the best epoch are kept.
+        monitor : {'val_loss', 'accuracy', 'r2'}, default=None
+            The score on `validation_data`; None is 'val_loss', whose score is minus the loss.
+        shuffle : bool, default=True
+            Whether to shuffle the samples before each epoch.
+        verbose : int, default=0
+            1 shows a progress bar, 2 prints a line per epoch.
+        **hyperparameters : float
+            Hyperparameters of the optimizer, such as ``beta_1``.
+
+        Returns
+        -------
+        history : dict of list
+            Per epoch of this call: 'loss', 'val_score', 'lr' and 'seconds'.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid, or the loss is no longer finite; the weights are then
+            what they were.
+        TypeError
+            If the optimizer has no such hyperparameter.
+        """
+        data = self._data(X, t, sample_weight)
+        validation = None if validation_data is None else self._data(*validation_data)
+        rows = len(data.x)
+        settings = TrainerSettings(
+            loss=check_choice("loss", loss, LOSSES),
+            optimizer=optimizer,
+            hyperparameters=check_hyperparameters(optimizer, hyperparameters),
+            rate=float(learning_rate),
+            batch_size=rows
+            if batch_size == "full"
+            else check_positive_int("batch_size", batch_size),
+            seed=0,
+            shuffle=bool(shuffle),
+            monitor=_check_monitor(monitor, validation),
+        )
+        trainer = self._trainer_for(settings)
+        before = self._network.get_params()
+        try:
+            report = run(
+                trainer,
+                data,
+                validation,
+                epochs=check_positive_int("epochs", epochs),
+                verbose=verbose,
+                n_threads=resolve_n_jobs(self.n_jobs),
+            )
+            if report["stopped"] == "non_finite" and report["best_epoch"] == 0:
+                raise non_finite_error(report, "learning_rate", learning_rate)
+        except Exception:
+            self._network.set_params(*before)
+            self._trainer = self._trainer_settings = None
+            raise
+        history = new_history()
+        extend_history(history, report)
+        return history
+
+    def _trainer_for(self, settings: TrainerSettings) -> "_Trainer":
+        """Return the trainer of the last fit if it had these settings, otherwise a new one."""
+        old = self._trainer_settings
+        if self._trainer is None or old is None or replace(settings, seed=old.seed) != old:
+            seed = int(self._random_state.randint(2**31 - 1))
+            self._trainer_settings = replace(settings, seed=seed)
+            self._trainer = self._trainer_settings.make(self._network)
+        return self._trainer
+
+    def _inputs(self, X: Any) -> NDArray[Any]:
+        """Return X as the core reads it."""
+        if not is_clean(X, self.n_features, self.dtype):
+            X = check_array(X, dtype=CORE_DTYPES, input_name="X")
+            if X.shape[1] != self.n_features:
+                raise ValueError(
+                    f"X has {X.shape[1]} features, but the network expects {self.n_features}."
+                )
+            check_range("X", X, self.dtype)
+        return X  # type: ignore[no-any-return]
+
+    def _data(self, X: Any, t: Any, sample_weight: Any = None) -> Data:
+        """Check inputs, targets and weights against each other."""
+        x = self._inputs(X)
+        t = check_array(t, dtype=CORE_DTYPES, ensure_2d=False, input_name="t")
+        check_range("t", t, self.dtype)
+        if t.ndim == 1 and self.n_outputs == 1:
+            t = t.reshape(-1, 1)
+        is_labels = t.ndim == 1 and t.dtype.kind in "iu"
+        if not is_labels and t.shape[1:] != (self.n_outputs,):
+            wanted = f"({len(x)}, {self.n_outputs})"
+            labels = "" if self.n_outputs == 1 else f", or integers of shape ({len(x)},)"
+            raise ValueError(f"t must have shape {wanted}{labels}; got {t.dtype} {t.shape}.")
+        if len(t) != len(x):
+            raise ValueError(f"t must have one row per row of X ({len(x)}); got {len(t)}.")
+        return Data(x, t, self._sample_weight(sample_weight, len(x)))
+
+    def _sample_weight(self, sample_weight: Any, n_rows: int) -> NDArray[Any] | None:
+        if sample_weight is None:
+            return None
+        weight: NDArray[Any] = check_array(
+            sample_weight,
+            dtype=[np.float64, np.float32],
+            ensure_2d=False,
+            input_name="sample_weight",
+        )
+        if weight.shape != (n_rows,):
+            raise ValueError(f"sample_weight must have shape ({n_rows},); got {weight.shape}.")
+        if not weight.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        return weight
+
+    def __repr__(self) -> str:
+        layers = ", ".join(map(repr, self.layers))
+        return f"Network([{layers}], n_features={self.n_features}, dtype={self.dtype!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = vars(self).copy()
+        state["_network"] = self._network.get_params()
+        state["_trainer"] = None if self._trainer is None else self._trainer.get_state()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._network = self._architecture.pack(*state["_network"])
+        if self._trainer_settings is not None:
+            self._trainer = self._trainer_settings.make(self._network, state["_trainer"])
+
+
+def _check_monitor(monitor: str | None, validation: Data | None) -> str:
+    """Return the core's name of what is watched."""
+    if validation is None:
+        if monitor is not None:
+            raise ValueError(f"monitor={monitor!r} needs validation_data.")
+        return "loss"
+    return check_choice("monitor", "val_loss" if monitor is None else monitor, _MONITORS)
