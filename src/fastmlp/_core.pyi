@@ -155,7 +155,7 @@ class _Trainer:
 class TrainerFloat32(_Trainer): ...
 class TrainerFloat64(_Trainer): ...
 
-class kernels:
+class kernels:  # noqa: N801 - a submodule, spelt as one
     """Every kernel of every target by name, for the tests. Arrays are C-contiguous."""
     @staticmethod
     def dense_forward(
