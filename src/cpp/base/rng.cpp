@@ -14,15 +14,17 @@ Index bounded(std::uint64_t bits, Index bound) {
 
 void random_permutation(std::uint64_t seed, std::uint64_t epoch, Index n, Index* order) noexcept {
   for (Index i = 0; i < n; ++i) order[i] = i;
+  PhiloxBlock bits{};
   for (Index i = n - 1; i > 0; --i) {
-    const auto at = static_cast<std::uint64_t>(i);
-    // 2^60 epochs of 2^32 rows each, or of more rows with the high words folded into the purpose.
-    const PhiloxBlock bits =
-        philox(seed, {{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(epoch),
-                       static_cast<std::uint32_t>(epoch >> 32),
-                       static_cast<std::uint32_t>(Purpose::kShuffle) << 24 ^
-                           static_cast<std::uint32_t>(at >> 32)}});
-    const Index j = bounded(std::uint64_t{bits.word[1]} << 32 | bits.word[0], i + 1);
+    if (i == n - 1 || i % 2 == 1) {  // a block serves two positions
+      const auto block = static_cast<std::uint64_t>(i / 2);
+      const auto purpose = static_cast<std::uint32_t>(Purpose::kShuffle) << 24;
+      bits = philox(seed, {{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(epoch),
+                            static_cast<std::uint32_t>(epoch >> 32),
+                            purpose ^ static_cast<std::uint32_t>(block >> 32)}});
+    }
+    const Index half = 2 * (i % 2);
+    const Index j = bounded(std::uint64_t{bits.word[half + 1]} << 32 | bits.word[half], i + 1);
     const Index swapped = order[i];
     order[i] = order[j];
     order[j] = swapped;

