@@ -52,7 +52,8 @@ class TrainedEstimator(PackedEstimator, ABC):
         """Run a new trainer until a stopping rule ends it."""
         data, validation = self._split(data, random_state)
         seed = int(random_state.randint(2**31 - 1))
-        trainer = self._install(plan, start, self._settings(data, seed))
+        settings = self._settings(data, seed)
+        trainer = self._install(plan, start, settings, self._warm_state(settings))
         report = run(
             trainer,
             data,
@@ -80,6 +81,14 @@ class TrainedEstimator(PackedEstimator, ABC):
             )
         self._take_weights()
         self._record(report, len(data.x))
+
+    def _warm_state(self, settings: TrainerSettings) -> dict[str, Any] | None:
+        """Return what a warm start takes over: scikit-learn's begins with a new optimizer, but its
+        stopping rule and the count of the samples go on."""
+        if self._trainer is None or self._trainer_settings.monitor != settings.monitor:
+            return None
+        state = self._trainer.get_state()
+        return {key: state[key] for key in ("epochs", "rows_seen", "no_improvement", "best")}
 
     def _train_one_epoch(
         self,

@@ -1,6 +1,7 @@
 """What runs here: version, target of the compiled kernels, threads."""
 
 from fastmlp import _core
+from fastmlp._threads import available_threads
 
 
 def get_target() -> str:
@@ -41,4 +42,4 @@ def show_info() -> None:
     print(f"fastmlp    {_core.__version__}")
     print(f"target     {current}" + (f" ({doc})" if doc else ""))
     print(f"available  {available}")
-    print(f"threads    {_core.max_threads()}")
+    print(f"threads    {available_threads()}")

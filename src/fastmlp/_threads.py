@@ -1,14 +1,33 @@
 """The rule that turns `n_jobs` into the core's number of threads."""
 
+import os
+from functools import cache
 from typing import Any
 
+import joblib
 import numpy as np
 
 from fastmlp import _core
 
 
+@cache
+def _cpu_quota() -> int:
+    """Return the cores that affinity and the container's quota leave to this process."""
+    return int(joblib.cpu_count())
+
+
+def available_threads() -> int:
+    """Return the number of threads that `n_jobs=None` stands for.
+
+    OpenMP knows OMP_NUM_THREADS, affinity and threadpoolctl; a container's quota it does not, which
+    counts unless OMP_NUM_THREADS says otherwise.
+    """
+    granted = _core.max_threads()
+    return granted if "OMP_NUM_THREADS" in os.environ else min(granted, _cpu_quota())
+
+
 def resolve_n_jobs(n_jobs: Any) -> int:
-    """Return the number of threads to ask the core for; 0 means all that it may use.
+    """Return the number of threads to ask the core for; small work gets fewer.
 
     Parameters
     ----------
@@ -22,9 +41,9 @@ def resolve_n_jobs(n_jobs: Any) -> int:
         If `n_jobs` is 0 or not an integer.
     """
     if n_jobs is None or n_jobs == -1:
-        return 0
+        return available_threads()
     if not isinstance(n_jobs, int | np.integer) or isinstance(n_jobs, bool) or n_jobs == 0:
         raise ValueError(f"n_jobs must be None or an integer other than 0; got {n_jobs!r}.")
     if n_jobs > 0:
         return int(n_jobs)
-    return max(1, _core.max_threads() + 1 + int(n_jobs))
+    return max(1, available_threads() + 1 + int(n_jobs))

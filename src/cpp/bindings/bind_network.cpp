@@ -31,6 +31,7 @@ DenseSpec make_spec(Index units, const std::string& activation, double input_dro
 template <class T>
 py::array_t<T> predict_array(const Network<T>& network, const py::array& x, const MaskKey* masks,
                              int threads) {
+  check_threads(threads);
   const TableView view = input_view(x, network.n_features(), "x");
   py::array_t<T> outputs({view.rows, network.n_outputs()});
   T* data = outputs.mutable_data();
@@ -42,6 +43,7 @@ py::array_t<T> predict_array(const Network<T>& network, const py::array& x, cons
 
 template <class T>
 py::tuple forward_arrays(const Network<T>& network, const py::array& x, int threads) {
+  check_threads(threads);
   const TableView view = input_view(x, network.n_features(), "x");
   py::list zs, ys;
   std::vector<T*> z_data, y_data;
@@ -63,6 +65,7 @@ template <class T>
 py::tuple loss_and_gradients(const Network<T>& network, const py::array& x, const py::array& t,
                              const std::string& loss, const py::object& sample_weight,
                              int threads) {
+  check_threads(threads);
   const TableView x_view = input_view(x, network.n_features(), "x");
   const TableView t_view = target_view(t, x_view.rows, network.n_outputs(), "t");
   const TableView weight = weight_view(sample_weight, x_view.rows, "sample_weight");

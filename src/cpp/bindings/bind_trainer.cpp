@@ -147,6 +147,7 @@ py::dict run(BoundTrainer<T>& self, const py::array& x, const py::array& t,
              const py::object& sample_weight, Index epochs, const py::object& x_val,
              const py::object& t_val, const py::object& sample_weight_val,
              const py::object& on_epoch_end, int n_threads) {
+  check_threads(n_threads);
   const Network<T>& network = self.trainer.network();
   const DataView data = data_view(network, x, t, sample_weight, "");
   DataView validation;
@@ -186,25 +187,31 @@ py::dict get_state(BoundTrainer<T>& self) {
                   py::arg("slots") = slots);
 }
 
+/// Takes over what `state` has; the rest stays as it is.
 template <class T>
 void set_state(BoundTrainer<T>& self, const py::dict& state) {
-  const auto slots = py::cast<py::sequence>(state["slots"]);
-  if (static_cast<int>(slots.size()) != self.trainer.slot_count()) {
-    throw std::invalid_argument("state has " + std::to_string(slots.size()) +
-                                " slots, the optimizer needs " +
-                                std::to_string(self.trainer.slot_count()));
-  }
   Progress p = self.trainer.progress();
-  p.rate = py::cast<double>(state["rate"]);
-  p.epochs = py::cast<Index>(state["epochs"]);
-  p.steps = py::cast<Index>(state["steps"]);
-  p.rows_seen = py::cast<Index>(state["rows_seen"]);
-  p.no_improvement = py::cast<Index>(state["no_improvement"]);
-  p.best = py::cast<double>(state["best"]);
-  for (int i = 0; i < self.trainer.slot_count(); ++i) {
-    const auto pair = py::cast<py::sequence>(slots[static_cast<std::size_t>(i)]);
-    import_params(self.trainer.network(), py::cast<py::sequence>(pair[0]),
-                  py::cast<py::sequence>(pair[1]), self.trainer.slot(i));
+  const auto take = [&](const char* key, auto& value) {
+    if (state.contains(key)) value = py::cast<std::decay_t<decltype(value)>>(state[key]);
+  };
+  take("rate", p.rate);
+  take("epochs", p.epochs);
+  take("steps", p.steps);
+  take("rows_seen", p.rows_seen);
+  take("no_improvement", p.no_improvement);
+  take("best", p.best);
+  if (state.contains("slots")) {
+    const auto slots = py::cast<py::sequence>(state["slots"]);
+    if (static_cast<int>(slots.size()) != self.trainer.slot_count()) {
+      throw std::invalid_argument("state has " + std::to_string(slots.size()) +
+                                  " slots, the optimizer needs " +
+                                  std::to_string(self.trainer.slot_count()));
+    }
+    for (int i = 0; i < self.trainer.slot_count(); ++i) {
+      const auto pair = py::cast<py::sequence>(slots[static_cast<std::size_t>(i)]);
+      import_params(self.trainer.network(), py::cast<py::sequence>(pair[0]),
+                    py::cast<py::sequence>(pair[1]), self.trainer.slot(i));
+    }
   }
   self.trainer.progress() = p;
 }

@@ -114,6 +114,12 @@ TableView weight_view(const py::object& object, Index rows, const char* name) {
   return view;
 }
 
+void check_threads(int n_threads) {
+  if (n_threads < 0) {
+    throw std::invalid_argument("n_threads must not be negative, got " + std::to_string(n_threads));
+  }
+}
+
 template <class T>
 py::array_t<T> c_array(const py::handle& object, const std::vector<Index>& shape,
                        const std::string& name) {

@@ -32,6 +32,9 @@ TableView target_view(const py::array& array, Index rows, Index n_outputs, const
 /// Weights of rows: (rows,), or none.
 TableView weight_view(const py::object& array, Index rows, const char* name);
 
+/// Throws std::invalid_argument for a negative number of threads; 0 means all.
+void check_threads(int n_threads);
+
 /// An array of type T in C order, converted where it is not; checks its shape.
 template <class T>
 py::array_t<T> c_array(const py::handle& array, const std::vector<Index>& shape,

@@ -1,5 +1,6 @@
 #include "nn/network.h"
 
+#include <cmath>
 #include <stdexcept>
 #include <string>
 
@@ -15,9 +16,9 @@ void check(const DenseSpec& spec) {
     throw std::invalid_argument("dropout rate must be in [0, 1), got " +
                                 std::to_string(spec.input_dropout));
   }
-  if (!(spec.l1 >= 0.0 && spec.l2 >= 0.0)) {
-    throw std::invalid_argument("l1 and l2 must not be negative, got " + std::to_string(spec.l1) +
-                                " and " + std::to_string(spec.l2));
+  if (!(spec.l1 >= 0.0 && spec.l2 >= 0.0 && std::isfinite(spec.l1 + spec.l2))) {
+    throw std::invalid_argument("l1 and l2 must be finite and not negative, got " +
+                                std::to_string(spec.l1) + " and " + std::to_string(spec.l2));
   }
 }
 

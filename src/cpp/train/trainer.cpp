@@ -42,6 +42,20 @@ struct Trainer<T>::Epoch {
   Index batches = 0;               // rank 0's: steps so far
 };
 
+/// Asks the hooks whether to stop, from time to time, however long an epoch takes.
+template <class T>
+struct Trainer<T>::Poll {
+  Hooks& hooks;
+  Clock::time_point last = Clock::now();
+
+  bool operator()() noexcept {
+    const Clock::time_point now = Clock::now();
+    if (now - last < kPollInterval) return false;
+    last = now;
+    return hooks.poll();
+  }
+};
+
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
     : network_(network),
@@ -52,6 +66,10 @@ Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
   if (settings.batch_size < 1) {
     throw std::invalid_argument("batch_size must be at least 1, got " +
                                 std::to_string(settings.batch_size));
+  }
+  if (!(settings.rate > 0.0 && std::isfinite(settings.rate))) {
+    throw std::invalid_argument("rate must be positive and finite, got " +
+                                std::to_string(settings.rate));
   }
   for (int i = 0; i < slot_count(); ++i) slots_[i] = AlignedBuffer<T>(network.flat_size());
 }
@@ -64,6 +82,9 @@ int Trainer<T>::slot_count() const {
 template <class T>
 void Trainer<T>::run(const DataView& data, const DataView* validation, Index epochs, int threads,
                      Hooks& hooks, RunReport& report) {
+  if (epochs < 1) {
+    throw std::invalid_argument("epochs must be at least 1, got " + std::to_string(epochs));
+  }
   const Index batch = min_index(settings_.batch_size, data.x.rows);
   const int team_size =
       threads_for(3 * network_.flops_per_row() * static_cast<double>(batch), threads);
@@ -71,23 +92,25 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   if (validation) {
     best_params_ = AlignedBuffer<T>(network_.flat_size());
     val_outputs_ = AlignedBuffer<T>(checked_mul(validation->x.rows, network_.n_outputs()));
+    keep_best();
   }
   // Puts the best weights back on every way out, exceptions of the hooks included.
   struct RestoreBest {
     Trainer& trainer;
-    const RunReport& report;
+    const bool validates;
     ~RestoreBest() {
-      if (report.best_epoch == 0) return;
+      if (!validates) return;
       const T* best = trainer.best_params_.data();
       std::copy(best, best + trainer.network_.flat_size(), trainer.network_.params());
     }
-  } restore_best{*this, report};
+  } restore_best{*this, validation != nullptr};
 
+  Poll poll{hooks};
   for (Index i = 0; i < epochs; ++i) {
     const Clock::time_point start = Clock::now();
     Epoch epoch{};
     const double rate = progress_.rate;
-    const bool whole = run_epoch(data, batch, team_size, hooks, epoch);
+    const bool whole = run_epoch(data, batch, team_size, poll, epoch);
     if (!epoch.finite) {
       report.stopped = Stopped::kNonFinite;
       report.failed_epoch = i + 1;
@@ -105,7 +128,7 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
         validation ? score(*validation, threads) : std::numeric_limits<double>::quiet_NaN();
     const bool best = progress_.take(validation ? val_score : -loss, settings_.tol);
     if (validation && best) {
-      std::copy(network_.params(), network_.params() + network_.flat_size(), best_params_.data());
+      keep_best();
       report.best_epoch = i + 1;
     }
     const Event event = progress_.end_epoch(settings_);
@@ -125,6 +148,11 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
 }
 
 template <class T>
+void Trainer<T>::keep_best() {
+  std::copy(network_.params(), network_.params() + network_.flat_size(), best_params_.data());
+}
+
+template <class T>
 void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
   if (settings_.shuffle) order_.resize(static_cast<std::size_t>(data.x.rows));
   if (!workspace_ || workspace_->rows() < batch || workspace_->threads() < threads) {
@@ -134,21 +162,13 @@ void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
 
 /// Returns false where a hook asked to stop.
 template <class T>
-bool Trainer<T>::run_epoch(const DataView& data, Index batch_size, int threads, Hooks& hooks,
+bool Trainer<T>::run_epoch(const DataView& data, Index batch_size, int threads, Poll& poll,
                            Epoch& epoch) {
   const Index rows = data.x.rows;
   if (settings_.shuffle) {
     random_permutation(settings_.seed, static_cast<std::uint64_t>(progress_.epochs), rows,
                        order_.data());
   }
-  Clock::time_point polled = Clock::now();
-  const auto poll = [&] {
-    const Clock::time_point now = Clock::now();
-    if (now - polled < kPollInterval) return false;
-    polled = now;
-    return hooks.poll();
-  };
-
   auto body = [&](const Team& team) noexcept {
     Index number = progress_.steps;
     for (Index first = 0; first < rows; first += batch_size) {

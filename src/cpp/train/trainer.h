@@ -35,12 +35,14 @@ class Trainer {
  private:
   struct Step;
   struct Epoch;
+  struct Poll;
   void plan_run(const DataView& data, Index batch, int threads);
-  bool run_epoch(const DataView& data, Index batch, int threads, Hooks& hooks, Epoch& epoch);
+  bool run_epoch(const DataView& data, Index batch, int threads, Poll& poll, Epoch& epoch);
   Step make_step(const DataView& data, Index first, Index batch, Index number) const noexcept;
   void step_rows(const Step& step, Epoch& epoch, const Team& team) noexcept;
   void step_weights(const Step& step, const Team& team) noexcept;
   void update_task(std::size_t index, const Step& step, int rank) noexcept;
+  void keep_best();
   double score(const DataView& validation, int threads);
 
   Network<T>& network_;
