@@ -31,9 +31,13 @@ class BaseMLP(TrainedEstimator):
 
     @abstractmethod
     def _validate_training(
-        self, X: Any, y: Any, *, fresh: bool, classes: Any
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Check X and y, set what is learnt from y alone, return X and the core's targets."""
+        self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, classes: Any
+    ) -> Data:
+        """Check the samples, set what is learnt from y alone, return what the core trains on."""
+
+    @abstractmethod
+    def _validate_more(self, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Check X and y against those trained on, return X and the core's targets."""
 
     def _require_stochastic_solver(self) -> bool:
         if self.solver == "lbfgs":
@@ -49,12 +53,21 @@ class BaseMLP(TrainedEstimator):
         y: Any,
         sample_weight: Any = None,
         *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
         coef_init: Any = None,
         intercept_init: Any = None,
     ) -> Self:
         """Train the network on X and y.
 
         When it raises, the estimator is what it was before.
+
+        A validation set given as `X_val` and `y_val` is scored behind every epoch, and the weights
+        of the epoch with the best score are kept, whatever ended training. What ends it is for
+        `early_stopping` to say: when it is True, the stopping rule looks at this score, and no
+        samples are set aside; when it is False, at the training loss, so that training takes the
+        same course as without a validation set.
 
         Parameters
         ----------
@@ -65,6 +78,13 @@ class BaseMLP(TrainedEstimator):
             classifier; numbers for a regressor.
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample; None weighs all the same.
+        X_val : array-like of shape (n_val, n_features), default=None
+            The inputs of a validation set. In a `Pipeline` they are transformed as X is with
+            ``transform_input=["X_val"]`` and metadata routing. Not for 'lbfgs'.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            The targets of the validation set; a classifier must know its labels from y.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            The weight of each sample in the validation score; None weighs all the same.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
             Weights to start from, one matrix per layer, in place of random ones.
         intercept_init : list of array-like of shape (fan_out,), default=None
@@ -80,7 +100,9 @@ class BaseMLP(TrainedEstimator):
         ValueError
             If an argument or a parameter is not valid, or the loss is no longer finite.
         """
-        return self._fit(X, y, sample_weight, coef_init=coef_init, intercept_init=intercept_init)
+        validation = (X_val, y_val, sample_weight_val)
+        start = (coef_init, intercept_init)
+        return self._fit(X, y, sample_weight, validation=validation, start=start)
 
     def _fit(
         self,
@@ -90,30 +112,26 @@ class BaseMLP(TrainedEstimator):
         *,
         incremental: bool = False,
         classes: Any = None,
-        coef_init: Any = None,
-        intercept_init: Any = None,
+        validation: tuple[Any, Any, Any] = (None, None, None),
+        start: tuple[Any, Any] = (None, None),
     ) -> Self:
         """Fit or go on fitting; on any error, put the estimator back to what it was."""
         before = dict(self.__dict__)
         try:
             fresh = "coefs_" not in before or not (self.warm_start or incremental)
-            X, t = self._validate_training(X, y, fresh=fresh, classes=classes)
-            data = Data(X, t, self._validate_sample_weight(sample_weight, X))
+            data = self._validate_training(X, y, sample_weight, fresh=fresh, classes=classes)
             random_state = check_random_state(self.random_state)
             plan = self._plan(data, fresh)
-            coefs, intercepts = self._start(plan, random_state, fresh)
-            if coef_init is not None:
-                coefs = check_arrays("coef_init", coef_init, plan.coef_shapes, plan.dtype)
-            if intercept_init is not None:
-                intercepts = check_arrays(
-                    "intercept_init", intercept_init, plan.intercept_shapes, plan.dtype
-                )
+            given = self._validate_validation(*validation, plan.dtype)
+            params = self._start(plan, random_state, fresh, *start)
             if incremental:
-                self._train_one_epoch(data, plan, (coefs, intercepts), random_state)
+                self._train_one_epoch(data, plan, params, random_state)
             elif self.solver == "lbfgs":
-                self._train_lbfgs(data, plan, (coefs, intercepts))
+                self._train_lbfgs(data, plan, params)
             else:
-                self._train(data, plan, (coefs, intercepts), random_state)
+                self._train(data, given, plan, params, random_state)
+            if fresh:  # drawn last: the draws before are scikit-learn's
+                self._mask_seed = int(random_state.randint(2**31 - 1))
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -122,13 +140,39 @@ class BaseMLP(TrainedEstimator):
             raise
         return self
 
-    def _validate_sample_weight(self, sample_weight: Any, X: NDArray[Any]) -> Any:
-        if sample_weight is None:
+    def _validate_sample_weight(
+        self, sample_weight: Any, X: NDArray[Any], factors: NDArray[Any] | None = None
+    ) -> Any:
+        """Return the weights times the factors; None where both are."""
+        if sample_weight is None and factors is None:
             return None
-        weight = _check_sample_weight(sample_weight, X)
+        weight: Any = 1 if sample_weight is None else _check_sample_weight(sample_weight, X)
+        weight = weight if factors is None else weight * factors
         if not weight.any():
             raise ValueError("Sample weights must contain at least one non-zero number.")
         return weight
+
+    def _validate_validation(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any, dtype: str
+    ) -> Data | None:
+        """Check the validation set given to fit, and return it as the core scores it."""
+        if X_val is None and y_val is None and sample_weight_val is None:
+            return None
+        for name, value in (("X_val", X_val), ("y_val", y_val)):
+            if value is None:
+                raise ValueError(f"A validation set needs both X_val and y_val; {name} is missing.")
+        if self.solver == "lbfgs":
+            raise ValueError("X_val and y_val need solver='sgd' or 'adam'; got solver='lbfgs'.")
+        try:
+            X, t = self._validate_more(X_val, y_val)
+            validation = Data(X, t, self._validate_sample_weight(sample_weight_val, X))
+            check_range("X", X, dtype)
+            check_range("y", t, dtype)
+        except ValueError as error:
+            raise ValueError(f"In X_val, y_val or sample_weight_val: {error}") from error
+        if len(X) < 2:
+            raise ValueError("X_val and y_val must have at least 2 samples; got 1.")
+        return validation
 
     def _plan(self, data: Data, fresh: bool) -> Architecture:
         """Plan the network for the data; check that the weights of an earlier fit suit it."""
@@ -148,17 +192,29 @@ class BaseMLP(TrainedEstimator):
         return plan
 
     def _start(
-        self, plan: Architecture, random_state: np.random.RandomState, fresh: bool
+        self,
+        plan: Architecture,
+        random_state: np.random.RandomState,
+        fresh: bool,
+        coef_init: Any,
+        intercept_init: Any,
     ) -> Params:
         """Return the weights to start from; begin the records of a fresh fit."""
-        if not fresh:
-            return (
-                [np.asarray(w, plan.dtype) for w in self.coefs_],
-                [np.asarray(b, plan.dtype) for b in self.intercepts_],
+        if fresh:
+            self._trainer = None
+            self.n_layers_ = len(plan.layers) + 1
+            self.t_ = 0
+            self.best_loss_ = np.inf
+            self.history_ = new_history()
+            coefs, intercepts = draw_glorot(
+                plan, random_state, starting_factors(self), draw_intercepts=True
             )
-        self._trainer = None
-        self.n_layers_ = len(plan.layers) + 1
-        self.t_ = 0
-        self.best_loss_ = np.inf
-        self.history_ = new_history()
-        return draw_glorot(plan, random_state, starting_factors(self), draw_intercepts=True)
+        else:
+            coefs = [np.asarray(w, plan.dtype) for w in self.coefs_]
+            intercepts = [np.asarray(b, plan.dtype) for b in self.intercepts_]
+        if coef_init is not None:
+            coefs = check_arrays("coef_init", coef_init, plan.coef_shapes, plan.dtype)
+        if intercept_init is not None:
+            shapes = plan.intercept_shapes
+            intercepts = check_arrays("intercept_init", intercept_init, shapes, plan.dtype)
+        return coefs, intercepts

@@ -60,6 +60,70 @@ def set_target(name: str) -> None: ...
 def max_threads() -> int: ...
 def allocation_count() -> int: ...
 
+class GraphOpRow(TypedDict):
+    name: str
+    arity: int
+    doc: str
+
+class graph:  # noqa: N801 - a submodule, spelt as one
+    """What computation graphs are made of."""
+    @staticmethod
+    def ops() -> list[GraphOpRow]: ...
+
+class _GraphNode:
+    def __init__(self, value: NDArray[Any], requires_grad: bool, name: str = ...) -> None: ...
+    @staticmethod
+    def apply(
+        operation: str,
+        inputs: Sequence[Any],  # nodes of the same class
+        *,
+        kind: str = ...,  # the name of an activation or a loss
+        on_logits: bool = ...,
+        axis: int | None = ...,
+        keep_dims: bool = ...,
+        rate: float = ...,
+        seed: int = ...,
+    ) -> _GraphNode: ...
+    def forward(self, training: bool = ..., n_threads: int = ...) -> None: ...
+    def backward(self, gradient: Any = ..., n_threads: int = ...) -> None: ...
+    def order(self) -> list[_GraphNode]: ...
+    def describe(self) -> str: ...
+    def set_value(self, value: NDArray[Any]) -> None: ...
+    def set_name(self, name: str) -> None: ...
+    @property
+    def value(self) -> float | NDArray[Any] | None: ...
+    @property
+    def grad(self) -> float | NDArray[Any] | None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def inputs(self) -> list[_GraphNode]: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def requires_grad(self) -> bool: ...
+
+class GraphNodeFloat32(_GraphNode): ...
+class GraphNodeFloat64(_GraphNode): ...
+
+class _GraphOptimizer:
+    def __init__(
+        self,
+        variables: Sequence[Any],
+        optimizer: str,
+        hyperparameters: Sequence[float],
+        l1: float = ...,
+        l2: float = ...,
+    ) -> None: ...
+    @property
+    def steps(self) -> int: ...
+    def step(self, rate: float, n_threads: int = ...) -> None: ...
+
+class GraphOptimizerFloat32(_GraphOptimizer): ...
+class GraphOptimizerFloat64(_GraphOptimizer): ...
+
 class DenseSpec:
     """One dense layer, and the dropout applied to its input."""
     def __init__(
@@ -147,6 +211,7 @@ class _Trainer:
         t_val: NDArray[Any] | None = ...,
         sample_weight_val: NDArray[Any] | None = ...,
         on_epoch_end: Callable[[EpochReport], bool] | None = ...,
+        rates: Sequence[float] | None = ...,
         n_threads: int = ...,
     ) -> RunReport: ...
     def get_state(self) -> dict[str, Any]: ...
@@ -154,6 +219,25 @@ class _Trainer:
 
 class TrainerFloat32(_Trainer): ...
 class TrainerFloat64(_Trainer): ...
+
+class PerceptronReport(TypedDict):
+    coef: NDArray[np.float64]  # (n_outputs, n_features)
+    intercept: NDArray[np.float64]  # (n_outputs,)
+    mistakes: list[int]  # per epoch, over all outputs
+    failed_epoch: int  # 1-based epoch that left weights that are not finite, otherwise 0
+
+def train_perceptron(
+    x: NDArray[Any],
+    t: NDArray[Any],
+    coef: NDArray[Any],
+    intercept: NDArray[Any],
+    *,
+    eta0: float = ...,
+    epochs: int,
+    shuffle: bool = ...,
+    seed: int = ...,
+    first_epoch: int = ...,
+) -> PerceptronReport: ...
 
 class kernels:  # noqa: N801 - a submodule, spelt as one
     """Every kernel of every target by name, for the tests. Arrays are C-contiguous."""

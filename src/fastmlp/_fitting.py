@@ -12,15 +12,22 @@ from sklearn.model_selection import train_test_split
 from fastmlp._architecture import Architecture, Params, TrainerSettings
 from fastmlp._lbfgs import Objective, minimize
 from fastmlp._packed import PackedEstimator
-from fastmlp._settings import trainer_settings
+from fastmlp._settings import resolve_callbacks, trainer_settings
 from fastmlp._threads import resolve_n_jobs
-from fastmlp._training import Data, extend_history, non_finite_error, run
+from fastmlp._training import (
+    Callbacks,
+    Data,
+    LossRule,
+    extend_history,
+    non_finite_error,
+    run,
+)
 
 if TYPE_CHECKING:
     from fastmlp._core import RunReport, _Trainer
 
 # From the warning to the caller of fit, past scikit-learn's wrapper of it.
-_CALLER = 5
+_CALLER = 6
 
 
 class TrainedEstimator(PackedEstimator, ABC):
@@ -33,7 +40,7 @@ class TrainedEstimator(PackedEstimator, ABC):
     n_outputs_: int
     t_: int
     validation_scores_: list[float] | None
-    _monitor: ClassVar[str]  # the score that early stopping watches
+    _monitor: ClassVar[str]  # the score on a validation set, unless `scoring` says otherwise
 
     @abstractmethod
     def _core_loss(self) -> tuple[str, float]:
@@ -45,15 +52,22 @@ class TrainedEstimator(PackedEstimator, ABC):
     def _train(
         self,
         data: Data,
+        given: Data | None,
         plan: Architecture,
         start: Params,
         random_state: np.random.RandomState,
     ) -> None:
-        """Run a new trainer until a stopping rule ends it."""
-        data, validation = self._split(data, random_state)
+        """Run a new trainer until a stopping rule ends it; `given` is fit's own validation set."""
+        validation = given
+        if given is None and self.early_stopping:
+            data, validation = self._split(data, random_state)
         seed = int(random_state.randint(2**31 - 1))
-        settings = self._settings(data, seed)
-        trainer = self._install(plan, start, settings, self._warm_state(settings))
+        rule_settings = settings = self._settings(data, seed, validates=validation is not None)
+        by_loss = validation is not None and not self.early_stopping
+        if by_loss:
+            settings = replace(settings, n_iter_no_change=-1)
+        trainer = self._install(plan, start, settings, self._warm_state(settings, given))
+        rule = LossRule(trainer, rule_settings)
         report = run(
             trainer,
             data,
@@ -61,7 +75,16 @@ class TrainedEstimator(PackedEstimator, ABC):
             epochs=int(self.max_iter),
             verbose=self.verbose,
             n_threads=resolve_n_jobs(self.n_jobs),
+            hooks=[rule, *self._hooks()] if by_loss else self._hooks(),
         )
+        if rule.stops and report["stopped"] == "callback":
+            report["stopped"] = rule.event
+        self._judge(report)
+        self._take_weights()
+        self._record(report, len(data.x), validated=validation is not None)
+
+    def _judge(self, report: "RunReport") -> None:
+        """Warn of an end that is not the planned one, or refuse it."""
         if report["stopped"] == "max_epochs":
             report["stopped"] = "max_iter"
             warnings.warn(
@@ -79,16 +102,23 @@ class TrainedEstimator(PackedEstimator, ABC):
                 ConvergenceWarning,
                 stacklevel=_CALLER,
             )
-        self._take_weights()
-        self._record(report, len(data.x))
 
-    def _warm_state(self, settings: TrainerSettings) -> dict[str, Any] | None:
+    def _hooks(self) -> list[Callbacks]:
+        callbacks = resolve_callbacks(self.callbacks)
+        return [Callbacks(callbacks, len(self.history_["loss"]))] if callbacks else []
+
+    def _warm_state(self, settings: TrainerSettings, given: Data | None) -> dict[str, Any] | None:
         """Return what a warm start takes over: scikit-learn's begins with a new optimizer, but its
-        stopping rule and the count of the samples go on."""
+        stopping rule and the count of the samples go on.
+
+        A validation set given to fit need not be that of the fit before, so its scores don't
+        compare with the best one so far.
+        """
         if self._trainer is None or self._trainer_settings.monitor != settings.monitor:
             return None
         state = self._trainer.get_state()
-        return {key: state[key] for key in ("epochs", "rows_seen", "no_improvement", "best")}
+        rule = ("no_improvement", "best") if given is None else ()
+        return {key: state[key] for key in ("epochs", "rows_seen", *rule)}
 
     def _train_one_epoch(
         self,
@@ -107,13 +137,14 @@ class TrainedEstimator(PackedEstimator, ABC):
             epochs=1,
             verbose=self.verbose,
             n_threads=resolve_n_jobs(self.n_jobs),
+            hooks=self._hooks(),
         )
         if report["stopped"] == "non_finite":
             raise non_finite_error(report, "learning_rate_init", self.learning_rate_init)
         if report["stopped"] != "interrupted":
             report["stopped"] = "partial_fit"
         self._take_weights()
-        self._record(report, len(data.x))
+        self._record(report, len(data.x), validated=False)
 
     def _resume(
         self,
@@ -157,12 +188,16 @@ class TrainedEstimator(PackedEstimator, ABC):
         """Minimise the full-batch objective with L-BFGS."""
         if any(layer.input_dropout for layer in plan.layers):
             raise ValueError("dropout needs solver='sgd' or 'adam'; got solver='lbfgs'.")
+        if any(layer.l1 for layer in plan.layers):
+            raise ValueError(
+                f"penalty={self.penalty!r} needs solver='sgd' or 'adam'; got solver='lbfgs', which "
+                "can't minimise an objective with kinks."
+            )
         loss, loss_scale = self._core_loss()
         objective = Objective(
             plan,
             data,
             loss=loss,
-            alpha=float(self.alpha),
             loss_scale=loss_scale,
             n_threads=resolve_n_jobs(self.n_jobs),
         )
@@ -173,24 +208,25 @@ class TrainedEstimator(PackedEstimator, ABC):
             max_fun=int(self.max_fun),
             tol=float(self.tol),
             verbose=self.verbose,
+            hooks=self._hooks(),
         )
         self._architecture = plan
         self._network = plan.pack(*params)
         self._trainer = None
         self._take_weights()
-        self._record(report, 0)
+        self._record(report, 0, validated=False)
         self.loss_ = final_loss
 
-    def _settings(self, data: Data, seed: int) -> TrainerSettings:
+    def _settings(self, data: Data, seed: int, *, validates: bool = False) -> TrainerSettings:
         loss, loss_scale = self._core_loss()
+        score = "val_loss" if self.scoring == "loss" else self._monitor
+        monitor = score if validates else "loss"
         return trainer_settings(
-            self, len(data.x), loss=loss, loss_scale=loss_scale, monitor=self._monitor, seed=seed
+            self, len(data.x), loss=loss, loss_scale=loss_scale, monitor=monitor, seed=seed
         )
 
-    def _split(self, data: Data, random_state: np.random.RandomState) -> tuple[Data, Data | None]:
+    def _split(self, data: Data, random_state: np.random.RandomState) -> tuple[Data, Data]:
         """Set rows aside for early stopping, by the same draws as scikit-learn."""
-        if not self.early_stopping:
-            return data, None
         parts = train_test_split(
             *(array for array in (data.x, data.t, data.sample_weight) if array is not None),
             random_state=random_state,
@@ -205,7 +241,7 @@ class TrainedEstimator(PackedEstimator, ABC):
             )
         return training, validation
 
-    def _record(self, report: "RunReport", n_rows: int) -> None:
+    def _record(self, report: "RunReport", n_rows: int, *, validated: bool) -> None:
         """Add the epochs of a run to the records; nothing in here can fail."""
         epochs_before = len(self.history_["loss"])
         extend_history(self.history_, report)
@@ -214,13 +250,15 @@ class TrainedEstimator(PackedEstimator, ABC):
         self.stopped_ = report["stopped"]
         self.loss_curve_ = self.history_["loss"]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        if self.early_stopping and self.solver != "lbfgs":
+        if validated:
             scores = [score for score in report["val_score"] if not np.isnan(score)]
             self.validation_scores_ = self.history_["val_score"]
             self.best_validation_score_ = max(scores, default=-np.inf)
             self.best_epoch_ = epochs_before + report["best_epoch"]
-            self.best_loss_ = None
         else:
             self.validation_scores_ = self.best_validation_score_ = self.best_epoch_ = None
+        if validated and self.early_stopping:
+            self.best_loss_ = None
+        else:
             best = np.inf if self.best_loss_ is None else self.best_loss_
             self.best_loss_ = min([best, *report["loss"]])

@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +13,15 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastmlp._architecture import Architecture, Params
 from fastmlp._progress import Progress
-from fastmlp._training import Data
+from fastmlp._training import Data, join
 
 if TYPE_CHECKING:
-    from fastmlp._core import RunReport
+    from fastmlp._core import EpochReport, RunReport
+    from fastmlp._training import Hook
 
 
 class Objective:
-    """Data loss plus alpha / (2 * weight sum) * |w|^2 as a function of one packed vector.
+    """Data loss plus l2 / weight sum * |w|^2 per layer as a function of one packed vector.
 
     It works in float64: the line search compares losses that differ by less than float32 can tell.
     `reported` is the last value with the data loss multiplied by `loss_scale`.
@@ -32,7 +33,6 @@ class Objective:
         data: Data,
         *,
         loss: str,
-        alpha: float,
         loss_scale: float,
         n_threads: int,
     ) -> None:
@@ -46,7 +46,8 @@ class Objective:
         self.data = data
         self.loss = loss
         weight = data.sample_weight
-        self.decay = alpha / float(len(data.x) if weight is None else weight.sum())
+        weight_sum = float(len(data.x) if weight is None else weight.sum())
+        self.decays = [2 * layer.l2 / weight_sum for layer in architecture.layers]
         self.loss_scale = loss_scale
         self.n_threads = n_threads
         self.reported = np.nan
@@ -68,9 +69,11 @@ class Objective:
         data_loss, dw, db = self.network.loss_and_gradients(
             self.data.x, self.data.t, self.loss, self.data.sample_weight, self.n_threads
         )
-        penalty = 0.5 * self.decay * sum(float(np.vdot(w, w)) for w in coefs)
+        penalty = 0.5 * sum(
+            decay * float(np.vdot(w, w)) for decay, w in zip(self.decays, coefs, strict=True)
+        )
         self.reported = self.loss_scale * data_loss + penalty
-        slopes = [d + self.decay * w for d, w in zip(dw, coefs, strict=True)]
+        slopes = [d + decay * w for decay, d, w in zip(self.decays, dw, coefs, strict=True)]
         return data_loss + penalty, pack_vector(slopes, db)
 
 
@@ -81,13 +84,54 @@ def pack_vector(
     return np.concatenate([np.ravel(a) for a in (*coefs, *intercepts)]).astype(np.float64)
 
 
-@dataclass
-class Trace:
-    """What was seen of the iterations so far."""
+class _StoppedError(Exception):
+    """Leaves the minimiser from within."""
 
-    x: NDArray[np.float64]
-    losses: list[float]
-    seconds: list[float]
+
+class Trace:
+    """What is kept of the iterations; the minimiser calls `end_iteration` behind each."""
+
+    def __init__(self, x: NDArray[np.float64], objective: Objective, hook: "Hook | None") -> None:
+        self.x = x
+        self.objective = objective
+        self.hook = hook
+        self.losses: list[float] = []
+        self.seconds: list[float] = []
+        self._clock = time.perf_counter()
+
+    def end_iteration(self, intermediate_result: Any) -> None:
+        """Keep the iteration, and tell the hook."""
+        now = time.perf_counter()
+        self.x = np.array(intermediate_result.x)
+        self.losses.append(self.objective.reported)
+        self.seconds.append(now - self._clock)
+        self._clock = now
+        if self.hook is None:
+            return
+        report: EpochReport = {
+            "epoch": len(self.losses),
+            "loss": self.losses[-1],
+            "val_score": np.nan,
+            "rate": np.nan,
+            "seconds": self.seconds[-1],
+            "event": "",
+        }
+        if self.hook(report):
+            raise _StoppedError
+
+    def report(self, stopped: str) -> "RunReport":
+        """Return a report like the core's."""
+        return {
+            "stopped": stopped,
+            "epochs": len(self.losses),
+            "loss": self.losses,
+            "val_score": [],
+            "rate": [],
+            "seconds": self.seconds,
+            "best_epoch": 0,
+            "failed_epoch": 0,
+            "failed_batch": 0,
+        }
 
 
 def minimize(
@@ -98,36 +142,16 @@ def minimize(
     max_fun: int,
     tol: float,
     verbose: int,
+    hooks: Sequence["Hook"] = (),
 ) -> tuple[Params, "RunReport", float]:
     """Minimise `objective` from `start`; return parameters, a report like the core's, and the loss.
 
     Warns with a ConvergenceWarning when it ends before it has converged. Ctrl-C ends it with a
-    warning and the parameters of the last iteration.
+    warning and the parameters of the last iteration, and so, without a warning, does a hook that
+    returns True.
     """
-    trace = Trace(pack_vector(*start), [], [])
-    clock = time.perf_counter()
-
     with Progress(verbose, max_iter) as progress:
-
-        def end_iteration(intermediate_result: Any) -> None:
-            nonlocal clock
-            now = time.perf_counter()
-            trace.x = np.array(intermediate_result.x)
-            trace.losses.append(objective.reported)
-            trace.seconds.append(now - clock)
-            clock = now
-            if progress:
-                progress(
-                    {
-                        "epoch": len(trace.losses),
-                        "loss": objective.reported,
-                        "val_score": np.nan,
-                        "rate": np.nan,
-                        "seconds": trace.seconds[-1],
-                        "event": "",
-                    }
-                )
-
+        trace = Trace(pack_vector(*start), objective, join(hooks, progress))
         try:
             result = scipy.optimize.minimize(
                 objective,
@@ -135,25 +159,16 @@ def minimize(
                 method="L-BFGS-B",
                 jac=True,
                 options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
-                callback=end_iteration,
+                callback=trace.end_iteration,
             )
             _check_optimize_result("lbfgs", result, max_iter)
             trace.x = result.x
             stopped = {0: "converged", 1: "max_iter"}.get(result.status, "line_search_failed")
+        except _StoppedError:
+            stopped = "callback"
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
             stopped = "interrupted"
 
     objective(trace.x)
-    report: RunReport = {
-        "stopped": stopped,
-        "epochs": len(trace.losses),
-        "loss": trace.losses,
-        "val_score": [],
-        "rate": [],
-        "seconds": trace.seconds,
-        "best_epoch": 0,
-        "failed_epoch": 0,
-        "failed_batch": 0,
-    }
-    return objective.unpack(trace.x), report, float(objective.reported)
+    return objective.unpack(trace.x), trace.report(stopped), float(objective.reported)

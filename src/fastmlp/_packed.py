@@ -1,6 +1,7 @@
 """The fitted side of an estimator: its weights in the core, fast outputs, pickling."""
 
 import operator
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class PackedEstimator(BaseEstimator):
     intercepts_: list[NDArray[Any]]
     _architecture: Architecture
     _network: "_Network"
+    _mask_seed: int  # of the masks that predictions average over
     _packed: tuple[NDArray[Any], ...]
     _trainer: "_Trainer | None"
     _trainer_settings: TrainerSettings
@@ -90,6 +92,35 @@ class PackedEstimator(BaseEstimator):
         """Return the output layer's values, of shape (n_samples, n_outputs)."""
         X = self._validate_inputs(X)
         return self._ready_network().predict(X, resolve_n_jobs(self.n_jobs))
+
+    def _masked_outputs(
+        self, X: Any, n_samples: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and standard deviation of the outputs over random dropout masks."""
+        if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"dropout_samples must be None or an int >= 1; got {n_samples!r}.")
+        X = self._validate_inputs(X)
+        network, n_threads = self._ready_network(), resolve_n_jobs(self.n_jobs)
+        # Welford's update, which keeps no more than two arrays.
+        mean = np.zeros((X.shape[0], network.n_outputs))
+        squares = np.zeros_like(mean)
+        for sample in range(int(n_samples)):
+            change = network.predict_masked(X, self._mask_seed, sample, n_threads) - mean
+            mean += change / (sample + 1)
+            squares += change**2 * (sample / (sample + 1))
+        return mean, np.sqrt(squares / int(n_samples))
+
+    def _spread_outputs(
+        self, X: Any, dropout_samples: Any, return_std: bool
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Return the outputs, averaged over masks if asked to, and their spread if asked for."""
+        if dropout_samples is None:
+            if return_std:
+                raise ValueError("return_std=True needs dropout_samples; got None.")
+            return self._outputs(X), None
+        mean, std = self._masked_outputs(X, dropout_samples)
+        dtype = self._architecture.dtype
+        return mean.astype(dtype), std.astype(dtype) if return_std else None
 
     def forward(self, X: Any) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Compute every layer's values.

@@ -1,7 +1,7 @@
 """The parameters of the estimators: what they may be, and what the core makes of them."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -15,7 +15,7 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(ELEMENTWISE_ACTIVATIONS)), "array-like"],
     "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-    "alpha": [Interval(Real, 0, None, closed="left")],
+    "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
     "batch_size": [StrOptions({"auto", "full"}), Interval(Integral, 1, None, closed="left")],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -40,6 +40,10 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
     "dropout_input": [Interval(Real, 0, 1, closed="left")],
+    "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
+    "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    "scoring": [StrOptions({"loss"}), None],
+    "callbacks": [callable, list, tuple, None],
     "dtype": [StrOptions({*DTYPES, "auto"})],
     "n_jobs": [Integral, None],
 }
@@ -55,23 +59,36 @@ def hidden_units(hidden_layer_sizes: Any) -> list[int]:
     """
     sizes = hidden_layer_sizes
     sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
-    if any(size <= 0 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     if not all(isinstance(size, Integral) for size in sizes):
         raise ValueError(f"hidden_layer_sizes must hold integers, got {sizes}.")
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [int(size) for size in sizes]
 
 
-def _one_per_layer(argument: str, value: Any, n_hidden: int) -> list[Any]:
-    """Repeat a single value for each hidden layer, or check the length of a sequence."""
+def _one_per_layer(
+    argument: str, value: Any, n_layers: int, layers: str = "hidden layer"
+) -> list[Any]:
+    """Repeat a single value for each layer, or check the length of a sequence."""
     if isinstance(value, str | Real):
-        return [value] * n_hidden
+        return [value] * n_layers
     values = list(value)
-    if len(values) != n_hidden:
+    if len(values) != n_layers:
         raise ValueError(
-            f"{argument} must have one entry per hidden layer ({n_hidden}), got {len(values)}."
+            f"{argument} must have one entry per {layers} ({n_layers}), got {len(values)}."
         )
     return values
+
+
+def _penalties(estimator: Any, n_layers: int) -> list[tuple[float, float]]:
+    """Return the strengths (l1, l2) of each layer, in the convention of the core."""
+    alphas = _one_per_layer("alpha", estimator.alpha, n_layers, "hidden layer and the output layer")
+    if not all(isinstance(alpha, Real) and 0 <= float(alpha) < np.inf for alpha in alphas):
+        raise ValueError(f"alpha must hold finite numbers >= 0, got {alphas}.")
+    if estimator.penalty is None:
+        return [(0.0, 0.0)] * n_layers
+    ratio = {"l2": 0.0, "l1": 1.0, "elasticnet": float(estimator.l1_ratio)}[estimator.penalty]
+    return [(float(alpha) * ratio, float(alpha) * (1 - ratio) / 2) for alpha in alphas]
 
 
 def plan_layers(estimator: Any, n_outputs: int, out_activation: str) -> tuple[LayerPlan, ...]:
@@ -88,11 +105,12 @@ def plan_layers(estimator: Any, n_outputs: int, out_activation: str) -> tuple[La
     if not all(isinstance(rate, int | float | np.number) and 0 <= rate < 1 for rate in dropouts):
         raise ValueError(f"dropout must hold rates in [0, 1), got {dropouts}.")
     return tuple(
-        LayerPlan(size, name, input_dropout=float(rate), l2=float(estimator.alpha) / 2)
-        for size, name, rate in zip(
+        LayerPlan(size, name, input_dropout=float(rate), l1=l1, l2=l2)
+        for size, name, rate, (l1, l2) in zip(
             [*units, n_outputs],
             [*activations, out_activation],
             [estimator.dropout_input, *dropouts],
+            _penalties(estimator, len(units) + 1),
             strict=True,
         )
     )
@@ -151,7 +169,22 @@ def trainer_settings(
         shuffle=bool(estimator.shuffle),
         tol=float(estimator.tol),
         n_iter_no_change=-1 if patience == np.inf else int(patience),
-        monitor=monitor if estimator.early_stopping else "loss",
+        monitor=monitor,
         penalty_per_sample=True,
         loss_scale=loss_scale,
     )
+
+
+def resolve_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
+    """Return the callbacks as a list.
+
+    Raises
+    ------
+    ValueError
+        If one can't be called.
+    """
+    each = [] if callbacks is None else [callbacks] if callable(callbacks) else list(callbacks)
+    for callback in each:
+        if not callable(callback):
+            raise ValueError(f"callbacks must hold callables; got {callback!r}.")
+    return each

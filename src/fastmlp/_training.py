@@ -1,15 +1,23 @@
-"""Running a trainer of the core: progress, Ctrl-C, and a loss that is no longer finite."""
+"""Running a trainer of the core: what is done behind each epoch, Ctrl-C, and a loss that is no
+longer finite."""
 
+import math
+import time
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from fastmlp._progress import Progress
+from fastmlp.callbacks import EpochEnd
 
 if TYPE_CHECKING:
-    from fastmlp._core import RunReport, _Trainer
+    from fastmlp._architecture import TrainerSettings
+    from fastmlp._core import EpochReport, RunReport, _Trainer
+
+    Hook = Callable[[EpochReport], bool]
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,76 @@ class Data:
     sample_weight: NDArray[Any] | None = None
 
 
+class Callbacks:
+    """A user's callbacks as one hook of a run, whose clock starts when this is made."""
+
+    def __init__(self, callbacks: Sequence[Callable[[EpochEnd], Any]], epochs_before: int) -> None:
+        self.callbacks = callbacks
+        self.epochs_before = epochs_before
+        self.start = time.perf_counter()
+
+    def __call__(self, report: "EpochReport") -> bool:
+        """Call them all; return whether one asks to stop."""
+        score, rate = report["val_score"], report["rate"]
+        end = EpochEnd(
+            epoch=self.epochs_before + report["epoch"],
+            loss=report["loss"],
+            val_score=None if math.isnan(score) else score,
+            learning_rate=None if math.isnan(rate) else rate,
+            seconds=report["seconds"],
+            elapsed=time.perf_counter() - self.start,
+        )
+        return any([bool(callback(end)) for callback in self.callbacks])
+
+
+class LossRule:
+    """The stopping rule on the training loss, for a run that has a validation set.
+
+    With a validation set the core's own rule looks at the score on it; `settings` must have
+    switched that off for the trainer. The rule, and its part in the schedule 'adaptive', are the
+    core's.
+    """
+
+    def __init__(self, trainer: "_Trainer", settings: "TrainerSettings") -> None:
+        self.trainer = trainer
+        self.settings = settings
+        self.best = -math.inf
+        self.no_improvement = 0
+        self.event = ""
+
+    def __call__(self, report: "EpochReport") -> bool:
+        """Count the epoch, note in the report what the rule does, and return whether it stops."""
+        score, settings = -report["loss"], self.settings
+        improved = score >= self.best + settings.tol
+        self.no_improvement = 0 if improved else self.no_improvement + 1
+        self.best = max(self.best, score)
+        if settings.n_iter_no_change < 0 or self.no_improvement <= settings.n_iter_no_change:
+            self.event = ""
+        elif settings.schedule != "adaptive":
+            self.event = "no_improvement"
+        elif self.trainer.rate <= 1e-6:
+            self.event = "rate_too_small"
+        else:
+            self.event = "rate_cut"
+            self.trainer.set_state({"rate": self.trainer.rate / 5})
+            self.no_improvement = 0
+        report["event"] = self.event
+        return self.stops
+
+    @property
+    def stops(self) -> bool:
+        """Whether the epoch counted last is to be the end."""
+        return self.event in ("no_improvement", "rate_too_small")
+
+
+def join(hooks: Sequence["Hook"], progress: Progress) -> "Hook | None":
+    """Make one hook of several, the display coming last; None when there is nothing to do."""
+    every: list[Hook] = [*hooks, progress] if progress else list(hooks)
+    if not every:
+        return None
+    return lambda report: any([hook(report) for hook in every])
+
+
 def run(
     trainer: "_Trainer",
     data: Data,
@@ -29,6 +107,7 @@ def run(
     epochs: int,
     verbose: int,
     n_threads: int,
+    hooks: Sequence["Hook"] = (),
 ) -> "RunReport":
     """Train for some epochs and return the core's report.
 
@@ -45,7 +124,7 @@ def run(
                 x_val=validation.x if validation else None,
                 t_val=validation.t if validation else None,
                 sample_weight_val=validation.sample_weight if validation else None,
-                on_epoch_end=progress if progress else None,
+                on_epoch_end=join(hooks, progress),
                 n_threads=n_threads,
             )
         except KeyboardInterrupt:

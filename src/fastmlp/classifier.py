@@ -1,30 +1,26 @@
 """The classifier: labels to targets of the core, outputs back to labels and probabilities."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import Tags, column_or_1d
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import validate_data
 
-from fastmlp._base import BaseMLP
-from fastmlp._validation import CORE_DTYPES
+from fastmlp._classes import LabelLearner
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassifierMixin, LabelLearner):
     """Multilayer perceptron classifier.
 
     Minimises the log loss. Two classes share one logistic output, several classes have a softmax
     output each, and several labels per sample have a logistic output each. Parameters, attributes
-    and meaning are those of `sklearn.neural_network.MLPClassifier`; `dropout`, `dropout_input`,
-    `dtype`, `n_jobs`, a sequence as `activation`, ``batch_size='full'``, `history_`,
-    `best_epoch_`, `stopped_` and `forward` are added.
+    and meaning are those of `sklearn.neural_network.MLPClassifier`. The parameters from `dropout`
+    on, sequences as `activation` and `alpha`, ``batch_size='full'``, a validation set for `fit`,
+    `history_`, `best_epoch_`, `stopped_`, `forward` and predictions over dropout masks are added.
 
     Parameters
     ----------
@@ -37,9 +33,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         How the weights are found. 'sgd' is stochastic gradient descent with momentum, 'adam' is
         the method of Kingma and Ba [2]_, and 'lbfgs' is a quasi-Newton method on the whole data
         set, always computed in float64.
-    alpha : float, default=0.0001
-        Strength of the L2 penalty on the weights. Each mini-batch's objective has
-        ``alpha / (2 * sum of the sample weights) * |w|**2``; biases are not penalised.
+    alpha : float or sequence of float, default=0.0001
+        Strength of the penalty on the weights: one for all layers, or one per hidden layer and one
+        for the output layer. Each mini-batch's objective has ``alpha * ((1 - r) / 2 * |w|**2 +
+        r * |w|_1)``, divided by the sum of its sample weights, where r is 0 for the penalty 'l2',
+        1 for 'l1' and `l1_ratio` for 'elasticnet'; biases are not penalised.
     batch_size : int, 'auto' or 'full', default='auto'
         Samples per mini-batch. 'auto' is ``min(200, n_samples)`` and 'full' takes all samples at
         once. Not used by 'lbfgs'.
@@ -56,8 +54,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     shuffle : bool, default=True
         Whether the samples are shuffled before each epoch.
     random_state : int, RandomState instance or None, default=None
-        Determines the starting weights, the validation split and the shuffling. An int gives the
-        same result on every call, whatever the number of threads.
+        Determines the starting weights, the validation split, the shuffling and the dropout. An
+        int gives the same result on every call, whatever the number of threads.
     tol : float, default=1e-4
         What counts as an improvement of the loss (or of the validation score) for the stopping
         rule; the tolerance on the gradient for 'lbfgs'.
@@ -70,10 +68,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     nesterovs_momentum : bool, default=True
         Whether the momentum of 'sgd' is Nesterov's.
     early_stopping : bool, default=False
-        Whether to set `validation_fraction` of the samples aside, to stop when the accuracy on
-        them has not improved by `tol` for more than `n_iter_no_change` epochs in a row, and to
-        keep the weights of the best epoch. The split is
-        stratified for two classes. Not used by 'lbfgs'.
+        Whether to set `validation_fraction` of the samples aside, to stop when the score on them
+        has not improved by `tol` for more than `n_iter_no_change` epochs in a row, and to keep the
+        weights of the best epoch. The split is stratified for two classes. A validation set given
+        to `fit` takes the place of the samples set aside. Not used by 'lbfgs'.
     validation_fraction : float, default=0.1
         The share of the samples set aside by `early_stopping`.
     beta_1 : float, default=0.9
@@ -91,6 +89,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         per layer. What is kept is scaled up by ``1 / (1 - dropout)``. Not for 'lbfgs'.
     dropout_input : float, default=0.0
         Probability that an input feature is dropped while training.
+    penalty : {'l2', 'l1', 'elasticnet'} or None, default='l2'
+        The penalty on the weights, of strength `alpha`; None leaves `alpha` out of account. 'l1'
+        and 'elasticnet' are not for 'lbfgs'.
+    l1_ratio : float, default=0.15
+        The share of L1 in the penalty 'elasticnet', between 0 and 1.
+    scoring : {'loss'} or None, default=None
+        The score on a validation set: None is the accuracy, and 'loss' the loss there, negated and
+        without the penalty.
+    class_weight : 'balanced', dict, list of dict or None, default=None
+        Weights of the classes, multiplied into the sample weights: a dict by label, where missing
+        labels weigh 1, or 'balanced' for ``n_samples / (n_classes * count)``. With several labels
+        per sample, 'balanced' or a list with a dict of the weights of 0 and 1 per label, of which
+        a sample has the product. They weigh the samples set aside by `early_stopping` too, but not
+        the validation set given to `fit`.
+    callbacks : callable or list of callable, default=None
+        Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
+        'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
+        leaves the estimator as it was before.
     dtype : {'float32', 'float64', 'auto'}, default='float32'
         The type of the weights and of all arithmetic. 'auto' follows X: float32 for a float32 X,
         otherwise float64.
@@ -109,22 +125,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     loss_ : float
         The training loss of the last epoch, with the penalty.
     best_loss_ : float or None
-        The lowest training loss of an epoch; None with early stopping.
+        The lowest training loss of an epoch; None with `early_stopping`.
     loss_curve_ : list of float
         The training loss of each epoch.
     validation_scores_ : list of float or None
-        The accuracy on the validation set after each epoch; None without early stopping.
+        The score on the validation set after each epoch; None without one.
     best_validation_score_ : float or None
-        The best of them; None without early stopping.
+        The best of them; None without a validation set.
     best_epoch_ : int or None
-        The epoch, counted from 1, whose weights were kept; None without early stopping.
+        The epoch, counted from 1, whose weights were kept; None without a validation set.
     history_ : dict of list
-        Per epoch: 'loss', 'val_score' (empty without early stopping), 'lr' (empty for 'lbfgs')
-        and 'seconds'.
+        Per epoch: 'loss', 'val_score' (NaN without a validation set), 'lr' and 'seconds'; 'lbfgs'
+        has no 'val_score' and no 'lr'.
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
-        rate), 'converged' or 'line_search_failed' ('lbfgs'), 'interrupted' (Ctrl-C), 'non_finite'
-        (the loss overflowed; the best epoch's weights were kept) or 'partial_fit'.
+        rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
+        'non_finite' (the loss overflowed; the best epoch's weights were kept) or 'partial_fit'.
     t_ : int
         The number of training samples seen, counted once per epoch.
     n_iter_ : int
@@ -155,6 +171,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     .. [1] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward
        neural networks", AISTATS 2010: the starting weights.
     .. [2] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+    .. [3] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian approximation: representing model
+       uncertainty in deep learning", ICML 2016.
 
     Examples
     --------
@@ -166,8 +184,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     (1, 2)
     """
 
-    classes_: NDArray[Any]
-    _target_type: str  # 'binary', 'multiclass' or 'multilabel-indicator'
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **LabelLearner._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+    }
+
     _monitor: ClassVar[str] = "accuracy"
 
     def __init__(
@@ -176,7 +197,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         activation: str | Sequence[str] = "relu",
         *,
         solver: str = "adam",
-        alpha: float = 0.0001,
+        alpha: float | Sequence[float] = 0.0001,
         batch_size: int | str = "auto",
         learning_rate: str = "constant",
         learning_rate_init: float = 0.001,
@@ -198,6 +219,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         max_fun: int = 15000,
         dropout: float | Sequence[float] = 0.0,
         dropout_input: float = 0.0,
+        penalty: str | None = "l2",
+        l1_ratio: float = 0.15,
+        scoring: str | None = None,
+        class_weight: Any = None,
+        callbacks: Any = None,
         dtype: str = "float32",
         n_jobs: int | None = None,
     ) -> None:
@@ -228,26 +254,39 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ------
         ValueError
             If `classes` is missing in the first call or differs later, if an argument is not
-            valid, or if the loss is no longer finite.
+            valid, if `class_weight` is 'balanced', or if the loss is no longer finite.
         """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not supported by partial_fit, which does not see all "
+                "samples: give the weights as a dict."
+            )
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any, *, dropout_samples: int | None = None) -> NDArray[Any]:
         """Predict the label of each sample.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             The inputs.
+        dropout_samples : int, default=None
+            Predict from the mean probability over that many random dropout masks, as
+            `predict_proba` does; None drops nothing.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The labels, or the indicator matrix of several labels per sample.
+
+        Raises
+        ------
+        ValueError
+            If `X` or `dropout_samples` is not valid.
         """
-        outputs = self._outputs(X)
+        outputs, _ = self._spread_outputs(X, dropout_samples, False)
         chosen: NDArray[Any]
         if self._target_type == "multiclass":
             chosen = outputs.argmax(axis=1)
@@ -258,22 +297,52 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         # Clipped because a single class leaves nothing above it to choose.
         return self.classes_.take(chosen.ravel(), mode="clip")
 
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    @overload
+    def predict_proba(
+        self, X: Any, *, dropout_samples: int | None = None, return_std: Literal[False] = False
+    ) -> NDArray[Any]: ...
+
+    @overload
+    def predict_proba(
+        self, X: Any, *, dropout_samples: int | None = None, return_std: bool
+    ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]: ...
+
+    def predict_proba(
+        self, X: Any, *, dropout_samples: int | None = None, return_std: bool = False
+    ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
         """Estimate the probability of each class.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             The inputs.
+        dropout_samples : int, default=None
+            Average over that many random dropout masks (Monte-Carlo dropout [3]_); None drops
+            nothing. The masks are determined by the `random_state` of the fit and by the place of
+            a sample in X, so that the same call gives the same result.
+        return_std : bool, default=False
+            Whether to return the standard deviation over the masks as well.
 
         Returns
         -------
         y_prob : ndarray of shape (n_samples, n_classes)
             One column per label, in the order of `classes_`. Rows sum to one, except with several
             labels per sample, where each column stands alone.
+        y_std : ndarray of shape (n_samples, n_classes)
+            The standard deviation of each, only with ``return_std=True``.
+
+        Raises
+        ------
+        ValueError
+            If `X` or `dropout_samples` is not valid, or `return_std` is True without
+            `dropout_samples`.
         """
-        outputs = self._outputs(X)
-        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+        mean, std = self._spread_outputs(X, dropout_samples, return_std)
+        both = mean.shape[1] == 1
+        y_prob = np.hstack([1 - mean, mean]) if both else mean
+        if std is None:
+            return y_prob
+        return y_prob, np.hstack([std, std]) if both else std
 
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Estimate the logarithm of the probability of each class.
@@ -290,65 +359,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         log_y_prob: NDArray[Any] = np.log(self.predict_proba(X))
         return log_y_prob
-
-    def _validate_training(
-        self, X: Any, y: Any, *, fresh: bool, classes: Any
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        X, y = validate_data(self, X, y, multi_output=True, dtype=CORE_DTYPES, reset=fresh)
-        y = y.toarray() if issparse(y) else y
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if fresh:
-            self._learn_classes(y, classes)
-        else:
-            self._check_classes(y, classes)
-        return X, self._encode(y)
-
-    def _learn_classes(self, y: NDArray[Any], classes: Any) -> None:
-        """Set the classes and what follows from them, from y or as announced to partial_fit."""
-        announced = classes is not None and not type_of_target(y).startswith("multilabel")
-        binarizer = LabelBinarizer().fit(classes if announced else y)
-        self._target_type = binarizer.y_type_
-        self.classes_ = binarizer.classes_
-        multiclass = self._target_type == "multiclass"
-        self.out_activation_ = "softmax" if multiclass else "logistic"
-        self.n_outputs_ = 1 if self._target_type == "binary" else len(self.classes_)
-        if announced:
-            self._check_classes(y, None)
-
-    def _check_classes(self, y: NDArray[Any], classes: Any) -> None:
-        """Refuse labels that the network has no output for."""
-        if classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
-                f"{self.classes_!r}"
-            )
-        fitted_on_multilabel = self._target_type.startswith("multilabel")
-        if type_of_target(y).startswith("multilabel") != fitted_on_multilabel:
-            kind = "multilabel" if fitted_on_multilabel else "single-label"
-            raise ValueError(f"The object was fitted with {kind} input; y is of another kind.")
-        if fitted_on_multilabel and y.shape[1] != self.n_outputs_:
-            raise ValueError(f"y has {y.shape[1]} columns; expected {self.n_outputs_}.")
-        present = unique_labels(y)
-        if self.warm_start and set(present) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous "
-                f"call to fit. Previously got {self.classes_}, `y` has {present}"
-            )
-        if len(np.setdiff1d(present, self.classes_, assume_unique=True)):
-            raise ValueError(
-                "`y` has classes not in `self.classes_`. "
-                f"`self.classes_` has {self.classes_}. 'y' has {present}."
-            )
-
-    def _encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Return the core's targets: class numbers, or columns of truth values."""
-        if self._target_type.startswith("multilabel"):
-            return y.astype(bool)
-        numbers = np.searchsorted(self.classes_, y)
-        if self._target_type == "multiclass":
-            return numbers
-        return numbers.astype(bool).reshape(-1, 1)
 
     def _core_loss(self) -> tuple[str, float]:
         if self.out_activation_ == "softmax":

@@ -1,7 +1,7 @@
 """The regressor: numbers as targets, numbers as outputs."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from fastmlp._base import BaseMLP
+from fastmlp._training import Data
 from fastmlp._validation import CORE_DTYPES
 
 
@@ -19,9 +20,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """Multilayer perceptron regressor.
 
     Minimises half the squared error or the absolute error. Parameters, attributes and meaning are
-    those of `sklearn.neural_network.MLPRegressor`; ``loss='absolute_error'``, `dropout`,
-    `dropout_input`, `dtype`, `n_jobs`, a sequence as `activation`, ``batch_size='full'``,
-    `history_`, `best_epoch_`, `stopped_` and `forward` are added.
+    those of `sklearn.neural_network.MLPRegressor`. ``loss='absolute_error'``, the parameters from
+    `dropout` on, sequences as `activation` and `alpha`, ``batch_size='full'``, a validation set
+    for `fit`, `history_`, `best_epoch_`, `stopped_`, `forward` and predictions over dropout masks
+    are added.
 
     Parameters
     ----------
@@ -38,9 +40,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         How the weights are found. 'sgd' is stochastic gradient descent with momentum, 'adam' is
         the method of Kingma and Ba [2]_, and 'lbfgs' is a quasi-Newton method on the whole data
         set, always computed in float64.
-    alpha : float, default=0.0001
-        Strength of the L2 penalty on the weights. Each mini-batch's objective has
-        ``alpha / (2 * sum of the sample weights) * |w|**2``; biases are not penalised.
+    alpha : float or sequence of float, default=0.0001
+        Strength of the penalty on the weights: one for all layers, or one per hidden layer and one
+        for the output layer. Each mini-batch's objective has ``alpha * ((1 - r) / 2 * |w|**2 +
+        r * |w|_1)``, divided by the sum of its sample weights, where r is 0 for the penalty 'l2',
+        1 for 'l1' and `l1_ratio` for 'elasticnet'; biases are not penalised.
     batch_size : int, 'auto' or 'full', default='auto'
         Samples per mini-batch. 'auto' is ``min(200, n_samples)`` and 'full' takes all samples at
         once. Not used by 'lbfgs'.
@@ -57,8 +61,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     shuffle : bool, default=True
         Whether the samples are shuffled before each epoch.
     random_state : int, RandomState instance or None, default=None
-        Determines the starting weights, the validation split and the shuffling. An int gives the
-        same result on every call, whatever the number of threads.
+        Determines the starting weights, the validation split, the shuffling and the dropout. An
+        int gives the same result on every call, whatever the number of threads.
     tol : float, default=1e-4
         What counts as an improvement of the loss (or of the validation score) for the stopping
         rule; the tolerance on the gradient for 'lbfgs'.
@@ -71,9 +75,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     nesterovs_momentum : bool, default=True
         Whether the momentum of 'sgd' is Nesterov's.
     early_stopping : bool, default=False
-        Whether to set `validation_fraction` of the samples aside, to stop when the R2 score on
-        them has not improved by `tol` for more than `n_iter_no_change` epochs in a row, and to
-        keep the weights of the best epoch. Not used by 'lbfgs'.
+        Whether to set `validation_fraction` of the samples aside, to stop when the score on them
+        has not improved by `tol` for more than `n_iter_no_change` epochs in a row, and to keep the
+        weights of the best epoch. A validation set given to `fit` takes the place of the samples
+        set aside. Not used by 'lbfgs'.
     validation_fraction : float, default=0.1
         The share of the samples set aside by `early_stopping`.
     beta_1 : float, default=0.9
@@ -91,6 +96,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         per layer. What is kept is scaled up by ``1 / (1 - dropout)``. Not for 'lbfgs'.
     dropout_input : float, default=0.0
         Probability that an input feature is dropped while training.
+    penalty : {'l2', 'l1', 'elasticnet'} or None, default='l2'
+        The penalty on the weights, of strength `alpha`; None leaves `alpha` out of account. 'l1'
+        and 'elasticnet' are not for 'lbfgs'.
+    l1_ratio : float, default=0.15
+        The share of L1 in the penalty 'elasticnet', between 0 and 1.
+    scoring : {'loss'} or None, default=None
+        The score on a validation set: None is R2, and 'loss' the loss there, negated and
+        without the penalty.
+    callbacks : callable or list of callable, default=None
+        Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
+        'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
+        leaves the estimator as it was before.
     dtype : {'float32', 'float64', 'auto'}, default='float32'
         The type of the weights and of all arithmetic. 'auto' follows X: float32 for a float32 X,
         otherwise float64.
@@ -107,22 +124,22 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     loss_ : float
         The training loss of the last epoch, with the penalty.
     best_loss_ : float or None
-        The lowest training loss of an epoch; None with early stopping.
+        The lowest training loss of an epoch; None with `early_stopping`.
     loss_curve_ : list of float
         The training loss of each epoch.
     validation_scores_ : list of float or None
-        The R2 score on the validation set after each epoch; None without early stopping.
+        The score on the validation set after each epoch; None without one.
     best_validation_score_ : float or None
-        The best of them; None without early stopping.
+        The best of them; None without a validation set.
     best_epoch_ : int or None
-        The epoch, counted from 1, whose weights were kept; None without early stopping.
+        The epoch, counted from 1, whose weights were kept; None without a validation set.
     history_ : dict of list
-        Per epoch: 'loss', 'val_score' (empty without early stopping), 'lr' (empty for 'lbfgs')
-        and 'seconds'.
+        Per epoch: 'loss', 'val_score' (NaN without a validation set), 'lr' and 'seconds'; 'lbfgs'
+        has no 'val_score' and no 'lr'.
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
-        rate), 'converged' or 'line_search_failed' ('lbfgs'), 'interrupted' (Ctrl-C), 'non_finite'
-        (the loss overflowed; the best epoch's weights were kept) or 'partial_fit'.
+        rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
+        'non_finite' (the loss overflowed; the best epoch's weights were kept) or 'partial_fit'.
     t_ : int
         The number of training samples seen, counted once per epoch.
     n_iter_ : int
@@ -153,6 +170,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     .. [1] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward
        neural networks", AISTATS 2010: the starting weights.
     .. [2] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+    .. [3] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian approximation: representing model
+       uncertainty in deep learning", ICML 2016.
 
     Examples
     --------
@@ -179,7 +198,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         activation: str | Sequence[str] = "relu",
         *,
         solver: str = "adam",
-        alpha: float = 0.0001,
+        alpha: float | Sequence[float] = 0.0001,
         batch_size: int | str = "auto",
         learning_rate: str = "constant",
         learning_rate_init: float = 0.001,
@@ -201,6 +220,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         max_fun: int = 15000,
         dropout: float | Sequence[float] = 0.0,
         dropout_input: float = 0.0,
+        penalty: str | None = "l2",
+        l1_ratio: float = 0.15,
+        scoring: str | None = None,
+        callbacks: Any = None,
         dtype: str = "float32",
         n_jobs: int | None = None,
     ) -> None:
@@ -232,33 +255,75 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    @overload
+    def predict(
+        self, X: Any, *, dropout_samples: int | None = None, return_std: Literal[False] = False
+    ) -> NDArray[Any]: ...
+
+    @overload
+    def predict(
+        self, X: Any, *, dropout_samples: int | None = None, return_std: bool
+    ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]: ...
+
+    def predict(
+        self, X: Any, *, dropout_samples: int | None = None, return_std: bool = False
+    ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
         """Predict the targets of each sample.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             The inputs.
+        dropout_samples : int, default=None
+            Average over that many random dropout masks (Monte-Carlo dropout [3]_); None drops
+            nothing. The masks are determined by the `random_state` of the fit and by the place of
+            a sample in X, so that the same call gives the same result.
+        return_std : bool, default=False
+            Whether to return the standard deviation over the masks as well.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predictions, in the dtype of the network; one-dimensional for a single output.
+        y_std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The standard deviation of each, only with ``return_std=True``.
+
+        Raises
+        ------
+        ValueError
+            If `X` or `dropout_samples` is not valid, or `return_std` is True without
+            `dropout_samples`.
         """
-        outputs = self._outputs(X)
-        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        mean, std = self._spread_outputs(X, dropout_samples, return_std)
+        y = mean.ravel() if self.n_outputs_ == 1 else mean
+        if std is None:
+            return y
+        return y, std.ravel() if self.n_outputs_ == 1 else std
 
     def _validate_training(
-        self, X: Any, y: Any, *, fresh: bool, classes: Any
+        self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, classes: Any
+    ) -> Data:
+        X, t = self._validate_numbers(X, y, reset=fresh)
+        self.n_outputs_ = t.shape[1]
+        self.out_activation_ = "identity"
+        return Data(X, t, self._validate_sample_weight(sample_weight, X))
+
+    def _validate_more(self, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        X, t = self._validate_numbers(X, y, reset=False)
+        if t.shape[1] != self.n_outputs_:
+            raise ValueError(f"y has {t.shape[1]} columns; expected {self.n_outputs_}.")
+        return X, t
+
+    def _validate_numbers(
+        self, X: Any, y: Any, *, reset: bool
     ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Check X and y; return X and the targets as a matrix."""
         X, y = validate_data(
-            self, X, y, multi_output=True, y_numeric=True, dtype=CORE_DTYPES, reset=fresh
+            self, X, y, multi_output=True, y_numeric=True, dtype=CORE_DTYPES, reset=reset
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         t = y.reshape(-1, 1) if y.ndim == 1 else y
-        self.n_outputs_ = t.shape[1]
-        self.out_activation_ = "identity"
         return X, t if t.dtype in CORE_DTYPES else t.astype(np.float64)
 
     def _core_loss(self) -> tuple[str, float]:

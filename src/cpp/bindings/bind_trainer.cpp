@@ -1,8 +1,9 @@
 // Trainer, for both scalar types, and how it talks to Python while it runs.
-#include <exception>
+#include <optional>
 
 #include "bindings/bindings.h"
 #include "bindings/numpy_view.h"
+#include "bindings/python_hooks.h"
 #include "train/trainer.h"
 
 namespace fastmlp::bindings {
@@ -48,13 +49,6 @@ void set_hyperparameters(TrainSettings& settings, const py::dict& given) {
   }
 }
 
-py::dict to_dict(const EpochReport& report) {
-  return py::dict(py::arg("epoch") = report.epoch, py::arg("loss") = report.loss,
-                  py::arg("val_score") = report.val_score, py::arg("rate") = report.rate,
-                  py::arg("seconds") = report.seconds,
-                  py::arg("event") = kEventNames[static_cast<int>(report.event)]);
-}
-
 py::dict to_dict(const RunReport& report) {
   py::list loss, val_score, rate, seconds;
   for (const EpochReport& epoch : report.epochs) {
@@ -70,37 +64,6 @@ py::dict to_dict(const RunReport& report) {
                   py::arg("failed_epoch") = report.failed_epoch,
                   py::arg("failed_batch") = report.failed_batch);
 }
-
-/// Ctrl-C between steps, a callback between epochs. Errors of Python wait in `error` until the
-/// parallel region is left.
-class PythonHooks final : public Hooks {
- public:
-  explicit PythonHooks(py::object on_epoch_end) : on_epoch_end_(std::move(on_epoch_end)) {}
-
-  bool poll() noexcept override {
-    py::gil_scoped_acquire acquire;
-    try {
-      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    } catch (...) {
-      error_ = std::current_exception();
-    }
-    return error_ != nullptr;
-  }
-
-  bool epoch_end(const EpochReport& report) override {
-    if (on_epoch_end_.is_none()) return false;
-    py::gil_scoped_acquire acquire;
-    return py::cast<bool>(py::bool_(on_epoch_end_(to_dict(report))));
-  }
-
-  void rethrow() const {
-    if (error_) std::rethrow_exception(error_);
-  }
-
- private:
-  py::object on_epoch_end_;
-  std::exception_ptr error_;
-};
 
 template <class T>
 struct BoundTrainer {
@@ -142,11 +105,26 @@ DataView data_view(const Network<T>& network, const py::array& x, const py::arra
   return data;
 }
 
+void check_rates(const std::optional<std::vector<double>>& rates, Index epochs) {
+  if (!rates) return;
+  if (static_cast<Index>(rates->size()) != epochs) {
+    throw std::invalid_argument("rates must have one rate per epoch, " + std::to_string(epochs) +
+                                ", got " + std::to_string(rates->size()));
+  }
+  for (const double rate : *rates) {
+    if (!(rate >= 0.0 && std::isfinite(rate))) {
+      throw std::invalid_argument("rates must be finite and not negative, got " +
+                                  std::to_string(rate));
+    }
+  }
+}
+
 template <class T>
 py::dict run(BoundTrainer<T>& self, const py::array& x, const py::array& t,
              const py::object& sample_weight, Index epochs, const py::object& x_val,
              const py::object& t_val, const py::object& sample_weight_val,
-             const py::object& on_epoch_end, int n_threads) {
+             const py::object& on_epoch_end, const std::optional<std::vector<double>>& rates,
+             int n_threads) {
   check_threads(n_threads);
   const Network<T>& network = self.trainer.network();
   const DataView data = data_view(network, x, t, sample_weight, "");
@@ -163,12 +141,13 @@ py::dict run(BoundTrainer<T>& self, const py::array& x, const py::array& t,
         std::string(kMonitorNames[static_cast<int>(self.trainer.settings().monitor)]) +
         "' needs a validation set: give x_val and t_val");
   }
+  check_rates(rates, epochs);
   PythonHooks hooks(on_epoch_end);
   self.report = RunReport{};
   {
     py::gil_scoped_release release;
-    self.trainer.run(data, validation.x ? &validation : nullptr, epochs, n_threads, hooks,
-                     self.report);
+    self.trainer.run(data, validation.x ? &validation : nullptr, epochs,
+                     rates ? rates->data() : nullptr, n_threads, hooks, self.report);
   }
   hooks.rethrow();
   return to_dict(self.report);
@@ -234,12 +213,20 @@ void bind(py::module_& m, const char* name) {
       .def("run", &run<T>, py::arg("x"), py::arg("t"), py::arg("sample_weight") = py::none(),
            py::kw_only(), py::arg("epochs"), py::arg("x_val") = py::none(),
            py::arg("t_val") = py::none(), py::arg("sample_weight_val") = py::none(),
-           py::arg("on_epoch_end") = py::none(), py::arg("n_threads") = 0)
+           py::arg("on_epoch_end") = py::none(), py::arg("rates") = py::none(),
+           py::arg("n_threads") = 0)
       .def("get_state", &get_state<T>)
       .def("set_state", &set_state<T>, py::arg("state"));
 }
 
 }  // namespace
+
+py::dict to_dict(const EpochReport& report) {
+  return py::dict(py::arg("epoch") = report.epoch, py::arg("loss") = report.loss,
+                  py::arg("val_score") = report.val_score, py::arg("rate") = report.rate,
+                  py::arg("seconds") = report.seconds,
+                  py::arg("event") = kEventNames[static_cast<int>(report.event)]);
+}
 
 void bind_trainer(py::module_& m) {
   bind<float>(m, "TrainerFloat32");

@@ -8,6 +8,8 @@ namespace fastmlp::bindings {
 void bind_catalog(pybind11::module_& m);
 void bind_network(pybind11::module_& m);
 void bind_trainer(pybind11::module_& m);
+void bind_perceptron(pybind11::module_& m);
+void bind_graph(pybind11::module_& m);
 void bind_kernels(pybind11::module_& m);
 
 }  // namespace fastmlp::bindings

@@ -95,11 +95,12 @@ struct LossArgs {
 /// What an optimizer needs in one step, made from the rate, the hyperparameters and the step's
 /// number (from 1) by its `prepare`.
 struct Coefficients {
-  double value[4];
+  double value[6];
 };
 
 /// One optimizer step on n parameters (a multiple of lanes) whose penalty is
-/// l1 |w|_1 + l2 |w|_2^2; returns that penalty, before the step.
+/// l1 |w|_1 + l2 |w|_2^2; returns that penalty, before the step. The penalty's gradient is part of
+/// g, or for an optimizer with decoupled decay a step of its own.
 template <class T>
 struct UpdateArgs {
   T* w;

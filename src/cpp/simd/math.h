@@ -45,6 +45,12 @@ struct MathConstants<double> {
   static constexpr double kMinNormal = 0x1p-1022;
 };
 
+/// x moved into [low, high]; NaN stays.
+template <class T>
+FASTMLP_INLINE Vec<T> clamp(Vec<T> x, T low, T high) {
+  return min(broadcast<T>(high), max(broadcast<T>(low), x));
+}
+
 namespace detail {
 
 /// 1/1! + r (1/2! + r (1/3! + ...)): expm1(r) / r for |r| <= ln(2) / 2.
@@ -76,26 +82,21 @@ FASTMLP_INLINE Reduced<T> reduce_by_ln2(Vec<T> x) {
   return {r, bit_cast<Vec<T>>(exponent)};
 }
 
-template <class T>
-FASTMLP_INLINE Vec<T> clamp(Vec<T> x, T low, T high) {
-  return min(broadcast<T>(high), max(broadcast<T>(low), x));
-}
-
 }  // namespace detail
 
 template <class T>
 FASTMLP_INLINE Vec<T> exp(Vec<T> x) {
   using C = MathConstants<T>;
-  const detail::Reduced<T> part =
-      detail::reduce_by_ln2<T>(detail::clamp<T>(x, C::kMinExp, C::kMaxExp));
+  const detail::Reduced<T> part = detail::reduce_by_ln2<T>(clamp<T>(x, C::kMinExp, C::kMaxExp));
   const Vec<T> growth = part.r * detail::expm1_series<T>(part.r);
   return part.scale * growth + part.scale;
 }
 
-/// exp(x) - 1 for 0 <= x <= kMaxExp, without the loss of digits near 0.
+/// exp(x) - 1 without the loss of digits near 0.
 template <class T>
-FASTMLP_INLINE Vec<T> expm1_positive(Vec<T> x) {
-  const detail::Reduced<T> part = detail::reduce_by_ln2<T>(x);
+FASTMLP_INLINE Vec<T> expm1(Vec<T> x) {
+  using C = MathConstants<T>;
+  const detail::Reduced<T> part = detail::reduce_by_ln2<T>(clamp<T>(x, C::kMinExp, C::kMaxExp));
   const Vec<T> growth = part.r * detail::expm1_series<T>(part.r);
   return part.scale * growth + (part.scale - T{1});
 }
@@ -104,7 +105,7 @@ FASTMLP_INLINE Vec<T> expm1_positive(Vec<T> x) {
 template <class T>
 FASTMLP_INLINE Vec<T> tanh(Vec<T> x) {
   const Vec<T> magnitude = min(broadcast<T>(MathConstants<T>::kTanhIsOne), abs<T>(x));
-  const Vec<T> grown = expm1_positive<T>(T{2} * magnitude);
+  const Vec<T> grown = expm1<T>(T{2} * magnitude);
   return copy_sign<T>(grown / (grown + T{2}), x);
 }
 

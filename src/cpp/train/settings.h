@@ -10,7 +10,8 @@
 
 namespace fastmlp {
 
-/// Learning-rate schedules, with scikit-learn's rules.
+/// Learning-rate schedules that depend on how training goes, with scikit-learn's rules. Others are
+/// given to a run as one rate per epoch.
 enum class Schedule {
   kConstant,
   kInvscaling,  // rate / (t + 1)^power_t behind each epoch, t = rows seen so far
@@ -69,17 +70,6 @@ struct RunReport {
   Index best_epoch = 0;  // from 1; 0 without a validation set
   Index failed_epoch = 0;
   Index failed_batch = 0;
-};
-
-/// How a run talks to its caller. Both return true to stop.
-class Hooks {
- public:
-  virtual ~Hooks() = default;
-  /// Between two steps, about twenty times a second, from the calling thread, inside a parallel
-  /// region: may not throw.
-  virtual bool poll() noexcept { return false; }
-  /// Behind every epoch, outside parallel regions.
-  virtual bool epoch_end(const EpochReport&) { return false; }
 };
 
 }  // namespace fastmlp

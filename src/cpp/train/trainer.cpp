@@ -14,7 +14,6 @@ namespace fastmlp {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kPollInterval = std::chrono::milliseconds(50);
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -42,20 +41,6 @@ struct Trainer<T>::Epoch {
   Index batches = 0;               // rank 0's: steps so far
 };
 
-/// Asks the hooks whether to stop, from time to time, however long an epoch takes.
-template <class T>
-struct Trainer<T>::Poll {
-  Hooks& hooks;
-  Clock::time_point last = Clock::now();
-
-  bool operator()() noexcept {
-    const Clock::time_point now = Clock::now();
-    if (now - last < kPollInterval) return false;
-    last = now;
-    return hooks.poll();
-  }
-};
-
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
     : network_(network),
@@ -80,8 +65,8 @@ int Trainer<T>::slot_count() const {
 }
 
 template <class T>
-void Trainer<T>::run(const DataView& data, const DataView* validation, Index epochs, int threads,
-                     Hooks& hooks, RunReport& report) {
+void Trainer<T>::run(const DataView& data, const DataView* validation, Index epochs,
+                     const double* rates, int threads, Hooks& hooks, RunReport& report) {
   if (epochs < 1) {
     throw std::invalid_argument("epochs must be at least 1, got " + std::to_string(epochs));
   }
@@ -105,10 +90,11 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
     }
   } restore_best{*this, validation != nullptr};
 
-  Poll poll{hooks};
+  Poll poll(hooks);
   for (Index i = 0; i < epochs; ++i) {
     const Clock::time_point start = Clock::now();
     Epoch epoch{};
+    if (rates) progress_.rate = rates[i];
     const double rate = progress_.rate;
     const bool whole = run_epoch(data, batch, team_size, poll, epoch);
     if (!epoch.finite) {
@@ -181,7 +167,7 @@ bool Trainer<T>::run_epoch(const DataView& data, Index batch_size, int threads, 
         for (Index r = 0; r < step.batch.rows; ++r) {
           loss += static_cast<double>(workspace_->row_loss[r]);
         }
-        epoch.stop = poll();
+        epoch.stop = poll.after(network_.flops_per_row() * static_cast<double>(step.batch.rows));
       }
       step_weights(step, team);
       team.barrier();

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "nn/passes.h"
+#include "train/hooks.h"
 #include "train/progress.h"
 
 namespace fastmlp {
@@ -21,9 +22,10 @@ class Trainer {
 
   /// Trains for up to `epochs` epochs. With a validation set the best weights are put back at the
   /// end, whatever ended the run. `report` is filled as epochs finish, so it is right even where
-  /// a hook throws. `threads` 0 means all.
-  void run(const DataView& data, const DataView* validation, Index epochs, int threads,
-           Hooks& hooks, RunReport& report);
+  /// a hook throws. `rates` has one rate per epoch, or is null for the schedule of the settings.
+  /// `threads` 0 means all.
+  void run(const DataView& data, const DataView* validation, Index epochs, const double* rates,
+           int threads, Hooks& hooks, RunReport& report);
 
   const Network<T>& network() const { return network_; }
   const TrainSettings& settings() const { return settings_; }
@@ -35,7 +37,6 @@ class Trainer {
  private:
   struct Step;
   struct Epoch;
-  struct Poll;
   void plan_run(const DataView& data, Index batch, int threads);
   bool run_epoch(const DataView& data, Index batch, int threads, Poll& poll, Epoch& epoch);
   Step make_step(const DataView& data, Index first, Index batch, Index number) const noexcept;

@@ -1,0 +1,53 @@
+// The perceptron's training loop as one function: hyperplanes in, new hyperplanes out.
+#include <algorithm>
+
+#include "bindings/bindings.h"
+#include "bindings/numpy_view.h"
+#include "bindings/python_hooks.h"
+#include "train/perceptron.h"
+
+namespace fastmlp::bindings {
+
+namespace {
+
+py::array_t<double> copy_of(const py::array& array, const std::vector<Index>& shape,
+                            const char* name) {
+  const auto from = c_array<double>(array, shape, name);
+  py::array_t<double> to(shape);
+  std::copy(from.data(), from.data() + from.size(), to.mutable_data());
+  return to;
+}
+
+py::dict train(const py::array& x, const py::array& t, const py::array& coef,
+               const py::array& intercept, double eta0, Index epochs, bool shuffle,
+               std::uint64_t seed, Index first_epoch) {
+  const TableView weights = table_view(coef, "coef");
+  const TableView inputs = input_view(x, weights.cols, "x");
+  const TableView targets = target_view(t, inputs.rows, weights.rows, "t");
+  py::array_t<double> w = copy_of(coef, {weights.rows, weights.cols}, "coef");
+  py::array_t<double> b = copy_of(intercept, {weights.rows}, "intercept");
+  const Hyperplanes planes{w.mutable_data(), b.mutable_data(), weights.rows, weights.cols};
+  PythonHooks hooks;
+  PerceptronReport report;
+  {
+    py::gil_scoped_release release;
+    train_perceptron(inputs, targets, {eta0, epochs, shuffle, seed, first_epoch}, planes, hooks,
+                     report);
+  }
+  hooks.rethrow();
+  return py::dict(py::arg("coef") = w, py::arg("intercept") = b,
+                  py::arg("mistakes") = report.mistakes,
+                  py::arg("failed_epoch") = report.failed_epoch);
+}
+
+}  // namespace
+
+void bind_perceptron(py::module_& m) {
+  const PerceptronSettings defaults;
+  m.def("train_perceptron", &train, py::arg("x"), py::arg("t"), py::arg("coef"),
+        py::arg("intercept"), py::kw_only(), py::arg("eta0") = defaults.eta0, py::arg("epochs"),
+        py::arg("shuffle") = defaults.shuffle, py::arg("seed") = defaults.seed,
+        py::arg("first_epoch") = defaults.first_epoch);
+}
+
+}  // namespace fastmlp::bindings

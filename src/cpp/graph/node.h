@@ -1,0 +1,117 @@
+// A node of a computation graph: an operation, the nodes that it takes, its value and its gradient.
+// A graph has no object of its own: it is what the inputs of a node lead to, and nodes may be part
+// of several. Nodes are bound to the target that was in force when they were made.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/parallel.h"
+#include "graph/matrix.h"
+#include "kernels/dispatch.h"
+
+namespace fastmlp::graph {
+
+enum class Op {
+#define GRAPH_OP(name, module, arity, doc) name,
+#include "graph/ops.def"
+#undef GRAPH_OP
+};
+
+struct OpRow {
+  const char* name;
+  Index arity;
+  const char* doc;
+};
+inline constexpr OpRow kOps[] = {
+#define GRAPH_OP(name, module, arity, doc) {#name, arity, doc},
+#include "graph/ops.def"
+#undef GRAPH_OP
+};
+
+/// What sum and mean run over: the axis that NumPy means, and what it is in the stored matrix.
+inline constexpr int kAllAxes = -1;
+enum class Axis { kAll, kRows, kColumns };
+
+/// What an operation is told besides its inputs.
+struct Attributes {
+  Activation activation = Activation::identity;
+  Loss loss = Loss::squared_error;
+  bool on_logits = false;
+  int axis = kAllAxes;  // of sum and mean, from 0
+  bool keep_dims = false;
+  double rate = 0.0;  // of dropout
+  std::uint64_t seed = 0;
+};
+
+/// The packed factor of a product, and the stamp of the pass that last made sure of it.
+template <class T>
+struct Panels {
+  PanelShape shape{};
+  AlignedBuffer<T> data;
+  std::uint64_t stamp = 0;
+};
+
+/// Memory that a pass over the graph of one root needs, kept for the next one.
+template <class T>
+struct Workspace {
+  AlignedBuffer<T> scratch;  // one part per thread
+  AlignedBuffer<T> spare;    // a gradient on its way to be added
+};
+
+template <class T>
+struct Node : std::enable_shared_from_this<Node<T>> {
+  Node(Op op_, Attributes attributes_, std::vector<std::shared_ptr<Node>> inputs_);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  Op op;
+  Attributes attributes;
+  std::vector<std::shared_ptr<Node>> inputs;
+  const Kernels<T>* kernels;
+  bool requires_grad;
+  std::string name;  // as given by the user; may be empty
+
+  Shape shape;
+  Matrix<T> value;
+  Matrix<T> grad;
+  bool has_grad = false;
+  /// When the value was computed or assigned, by a clock that counts up; 0 where there is none. A
+  /// value is out of date where an input is younger.
+  std::uint64_t stamp = 0;
+
+  // What operations remember between forward and backward.
+  Panels<T> panels;              // matmul, dense
+  Matrix<T> kept;                // loss: the gradient by its outputs
+  AlignedBuffer<T> row_numbers;  // sum, mean, loss: numbers of each row
+  std::uint64_t step = 0;        // dropout: forward passes with masks so far
+  bool masked = false;           // dropout: whether the last one had masks
+
+  std::unique_ptr<Workspace<T>> workspace;  // where this node is the root of a pass
+  std::uint64_t visited = 0;                // by the last search that came here
+
+  bool is_leaf() const { return inputs.empty(); }
+  const Node& input(Index i) const { return *inputs[static_cast<std::size_t>(i)]; }
+};
+
+/// The name of the node's operation; of activations and losses, the catalog's.
+template <class T>
+const char* operation_name(const Node<T>& node);
+
+/// "matmul of 'x' (3, 4) and 'w' (5, 2)", with the node's own name in front where it has one.
+template <class T>
+std::string describe(const Node<T>& node);
+
+/// One thread's part in a pass.
+template <class T>
+struct Worker {
+  const Team& team;
+  T* scratch;
+
+  Range share_of(Index n, Index grain = 1) const {
+    return share(n, grain, team.rank(), team.size());
+  }
+};
+
+}  // namespace fastmlp::graph

@@ -1,0 +1,61 @@
+"""`class_weight`: what each sample weighs on account of its label."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.class_weight import compute_class_weight
+
+
+def class_factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the weight of each sample by its label; the product over several labels per sample.
+
+    Parameters
+    ----------
+    class_weight : 'balanced', dict or list of dict
+        'balanced' is ``n_samples / (n_classes * count)`` for a label, counted in `y`. A dict has
+        the weights by label, 1 for a label that isn't in it. An indicator matrix takes a list with
+        one dict, of the labels 0 and 1, per column.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        The labels, or an indicator matrix.
+    classes : ndarray of shape (n_classes,)
+        The labels that there are, sorted; not used for an indicator matrix.
+
+    Returns
+    -------
+    factors : ndarray of shape (n_samples,)
+        The weights.
+
+    Raises
+    ------
+    ValueError
+        If `class_weight` doesn't go with `y`, or a weight is negative or not finite.
+    """
+    if y.ndim == 1:
+        return _factors(class_weight, y, classes)
+    n_outputs = y.shape[1]
+    if isinstance(class_weight, str):
+        class_weight = [class_weight] * n_outputs
+    if isinstance(class_weight, dict) or len(class_weight) != n_outputs:
+        raise ValueError(
+            f"class_weight must be 'balanced' or a list of {n_outputs} dicts, one per column of "
+            f"y; got {class_weight!r}."
+        )
+    columns = zip(class_weight, y.T, strict=True)
+    factors = [_factors(weight, column, np.array([0, 1])) for weight, column in columns]
+    product: NDArray[np.float64] = np.prod(factors, axis=0)
+    return product
+
+
+def _factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
+    if isinstance(class_weight, str):
+        classes = np.unique(y)  # 'balanced' has no weight for what does not occur
+    elif not isinstance(class_weight, dict):
+        raise ValueError(f"class_weight must have a dict for these labels; got {class_weight!r}.")
+    weights = compute_class_weight(class_weight, classes=classes, y=y).astype(np.float64)
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(
+            f"class_weight must hold finite weights that are not negative; got {class_weight!r}."
+        )
+    factors: NDArray[np.float64] = weights[np.searchsorted(classes, y)]
+    return factors

@@ -1,0 +1,248 @@
+"""Wrong arguments of every kind end in an error that names them, before anything is trained."""
+
+import numpy as np
+import pytest
+from samples import SMALL, classes, labels, numbers
+from sklearn.exceptions import NotFittedError
+
+from fastmlp import MLPClassifier, MLPRegressor, set_target
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+BOTH = pytest.mark.parametrize(
+    ("kind", "data"),
+    [pytest.param(MLPClassifier, classes, id="clf"), pytest.param(MLPRegressor, numbers, id="reg")],
+)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("hidden_layer_sizes", (0,)),
+        ("hidden_layer_sizes", -3),
+        ("hidden_layer_sizes", (3, -1)),
+        ("hidden_layer_sizes", (2.5,)),
+        ("hidden_layer_sizes", "many"),
+        ("hidden_layer_sizes", [[2, 3]]),
+        ("activation", "swash"),
+        ("activation", ["relu", "relu", "relu"]),
+        ("activation", ["swash"]),
+        ("activation", None),
+        ("solver", "prayer"),
+        ("alpha", -1),
+        ("alpha", np.nan),
+        ("alpha", "lots"),
+        ("batch_size", 0),
+        ("batch_size", -1),
+        ("batch_size", "big"),
+        ("batch_size", 2.5),
+        ("learning_rate", "whenever"),
+        ("learning_rate_init", 0),
+        ("learning_rate_init", -1),
+        ("max_iter", 0),
+        ("max_iter", 2.5),
+        ("tol", -1),
+        ("momentum", 1.5),
+        ("beta_1", 1.0),
+        ("beta_2", -0.1),
+        ("epsilon", 0),
+        ("n_iter_no_change", 0),
+        ("validation_fraction", 1.0),
+        ("dropout", 1.0),
+        ("dropout", -0.1),
+        ("dropout", np.nan),
+        ("dropout", [0.1, 0.1, 0.1]),
+        ("dropout", [1.0]),
+        ("dropout", "some"),
+        ("dropout", ["some"]),
+        ("dropout_input", 1.0),
+        ("dropout_input", -1),
+        ("dtype", "float16"),
+        ("dtype", "int32"),
+        ("n_jobs", 0),
+        ("n_jobs", 1.5),
+        ("n_jobs", "all"),
+        ("random_state", "lucky"),
+        ("shuffle", "maybe"),
+    ],
+)
+def test_parameters(kind, data, parameter, value):
+    model = kind(**SMALL | {parameter: value})
+    with pytest.raises((ValueError, TypeError), match=parameter):
+        model.fit(*data())
+    assert not hasattr(model, "coefs_")
+
+
+@BOTH
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_numbers(kind, data, bad):
+    x, y = data()
+    model = kind(**SMALL).fit(x, y)
+    for dtype in (np.float32, np.float64):
+        for order in "CF":
+            dirty = np.array(x, dtype, order=order)
+            dirty[3, 2] = bad
+            for call in (model.predict, lambda d: kind(**SMALL).fit(d, y)):
+                with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
+                    call(dirty)
+
+
+@BOTH
+def test_numbers_too_large_for_the_dtype(kind, data):
+    x, y = data()
+    model = kind(**SMALL).fit(x, y)
+    x[0, 0] = 1e39
+    for call in (model.predict, lambda d: kind(**SMALL).fit(d, y)):
+        with pytest.raises(ValueError, match=r"X.*float32"):
+            call(x)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_non_finite_targets(bad):
+    x, y = numbers()
+    y[5] = bad
+    with pytest.raises(ValueError, match=r"y contains (NaN|infinity)"):
+        MLPRegressor(**SMALL).fit(x, y)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("weight", "match"),
+    [
+        (np.full(120, np.nan), "sample_weight contains NaN"),
+        (np.ones(119), "sample_weight"),
+        (np.ones((120, 2)), "[Ss]ample.weight"),
+        (np.zeros(120), "[Ss]ample.weight"),
+        (["heavy"] * 120, "heavy|float"),
+    ],
+)
+def test_sample_weights(kind, data, weight, match):
+    with pytest.raises(ValueError, match=match):
+        kind(**SMALL).fit(*data(), sample_weight=weight)
+
+
+@BOTH
+def test_shapes(kind, data):
+    x, y = data()
+    model = kind(**SMALL).fit(x, y)
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples"):
+        kind(**SMALL).fit(x, y[:-1])
+    with pytest.raises(ValueError, match=r"5 features.*expecting 6"):
+        model.predict(x[:, :5])
+    with pytest.raises(ValueError, match=r"5 features.*expecting 6"):
+        model.partial_fit(x[:, :5], y)
+    for bad in (x[0], x[None], np.float64(3)):
+        with pytest.raises(ValueError, match=r"2D|2 dim|dim 3"):
+            model.predict(bad)
+        with pytest.raises(ValueError, match=r"2D|2 dim|dim 3"):
+            kind(**SMALL).fit(bad, y)
+
+
+@BOTH
+def test_emptiness(kind, data):
+    x, y = data()
+    model = kind(**SMALL).fit(x, y)
+    for call in (lambda: kind().fit(x[:0], y[:0]), lambda: model.predict(x[:0])):
+        with pytest.raises(ValueError, match=r"0 sample"):
+            call()
+    with pytest.raises(ValueError, match=r"0 feature"):
+        kind().fit(x[:, :0], y)
+    with pytest.raises(ValueError, match=r"y"):
+        kind().fit(x, None)
+
+
+@BOTH
+def test_text_and_complex_numbers(kind, data):
+    x, y = data()
+    model = kind(**SMALL).fit(x, y)
+    text = np.full(x.shape, "many")
+    for call in (model.predict, lambda d: kind(**SMALL).fit(d, y)):
+        with pytest.raises(ValueError, match=r"many|convert|numeric"):
+            call(text)
+        with pytest.raises(ValueError, match=r"[Cc]omplex"):
+            call(x + 1j)
+
+
+def test_targets_of_the_wrong_kind():
+    x, y = numbers()
+    with pytest.raises(ValueError, match=r"Unknown label type|continuous"):
+        MLPClassifier(**SMALL).fit(x, y)
+    with pytest.raises(ValueError, match=r"ant|convert|numeric|float"):
+        MLPRegressor(**SMALL).fit(*classes())
+
+
+@BOTH
+def test_not_fitted(kind, data):
+    x, _ = data()
+    for method in ("predict", "forward"):
+        with pytest.raises(NotFittedError, match=r"not fitted"):
+            getattr(kind(), method)(x)
+
+
+def test_classes_of_partial_fit():
+    x, y = classes()
+    with pytest.raises(ValueError, match=r"classes"):
+        MLPClassifier(**SMALL).partial_fit(x, y)
+    with pytest.raises(ValueError, match=r"classes"):
+        MLPClassifier(**SMALL).partial_fit(x, y, classes=["ant", "bee"])
+    model = MLPClassifier(**SMALL).partial_fit(x, y, classes=np.unique(y))
+    with pytest.raises(ValueError, match=r"classes"):
+        model.partial_fit(x, y, classes=["ant", "bee", "dog"])
+    with pytest.raises(ValueError, match=r"classes|dog"):
+        model.partial_fit(x, np.full(len(x), "dog"))
+
+
+@BOTH
+def test_early_stopping_needs_rows_to_validate_on(kind, data):
+    x, y = data()
+    with pytest.raises(ValueError, match=r"validation set is too small"):
+        kind(**SMALL, early_stopping=True, validation_fraction=0.001).fit(x, y)
+    extra = {"classes": np.unique(y)} if kind is MLPClassifier else {}
+    with pytest.raises(ValueError, match=r"partial_fit.*early_stopping"):
+        kind(**SMALL, early_stopping=True).partial_fit(x, y, **extra)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("coefs", "match"),
+    [
+        ([np.zeros((6, 12))], "coef_init"),
+        ([np.zeros((6, 12)), np.zeros((5, 1))], r"coef_init\[1\]"),
+        ([np.full((6, 12), np.nan), np.zeros((12, 3))], r"coef_init\[0\]"),
+    ],
+)
+def test_initial_weights(kind, data, coefs, match):
+    with pytest.raises(ValueError, match=match):
+        kind(**SMALL).fit(*data(), coef_init=coefs)
+
+
+@BOTH
+def test_warm_start_with_other_shapes(kind, data):
+    x, y = data()
+    model = kind(**SMALL, warm_start=True).fit(x, y)
+    model.hidden_layer_sizes = (7,)
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes"):
+        model.fit(x, y)
+
+
+def test_batch_larger_than_the_data_warns():
+    with pytest.warns(UserWarning, match=r"batch_size"):
+        MLPRegressor(**SMALL, batch_size=1000).fit(*numbers())
+
+
+def test_dropout_is_not_for_lbfgs():
+    with pytest.raises(ValueError, match=r"dropout.*lbfgs"):
+        MLPRegressor(**SMALL, solver="lbfgs", dropout=0.1).fit(*numbers())
+
+
+def test_sparse_input():
+    sparse = pytest.importorskip("scipy.sparse")
+    x, y = labels()
+    with pytest.raises((TypeError, ValueError), match=r"[Ss]parse"):
+        MLPClassifier(**SMALL).fit(sparse.csr_matrix(x), y)
+
+
+def test_unknown_target():
+    with pytest.raises(ValueError, match=r"abacus.*base"):
+        set_target("abacus")

@@ -1,0 +1,191 @@
+"""`callbacks`: what they are told, how they end training, and the ready-made ones."""
+
+import csv
+import pickle
+import time
+
+import numpy as np
+import pytest
+from samples import KINDS, SMALL, classes, numbers
+from sklearn.base import clone
+
+from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp.callbacks import CSVLogger, EpochEnd, StopAt, TimeBudget
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+ENDLESS = SMALL | {"max_iter": 100_000, "n_iter_no_change": np.inf}
+
+
+class Recorder:
+    """Keeps what it is told, and asks to stop behind the epoch `last`."""
+
+    def __init__(self, last=None):
+        self.last = last
+        self.seen = []
+
+    def __call__(self, end):
+        self.seen.append(end)
+        return end.epoch == self.last
+
+
+def record(kind, data, **settings):
+    """A fitted model and what a callback was told meanwhile."""
+    recorder = Recorder()
+    return kind(**SMALL | settings, callbacks=[recorder]).fit(*data()), recorder.seen
+
+
+@pytest.mark.parametrize(("kind", "data"), KINDS)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_they_are_told_the_history(kind, data, early_stopping):
+    model, seen = record(kind, data, early_stopping=early_stopping)
+    history = model.history_
+    assert [end.epoch for end in seen] == list(range(1, model.n_iter_ + 1))
+    assert [end.loss for end in seen] == history["loss"]
+    assert [end.learning_rate for end in seen] == history["lr"]
+    assert [end.seconds for end in seen] == history["seconds"]
+    scores = history["val_score"] if early_stopping else [None] * model.n_iter_
+    assert [end.val_score for end in seen] == scores
+    elapsed = [end.elapsed for end in seen]
+    assert elapsed == sorted(elapsed)
+    assert elapsed[-1] >= sum(history["seconds"])
+
+
+def test_lbfgs_tells_its_iterations_and_stops():
+    model, seen = record(MLPRegressor, numbers, solver="lbfgs")
+    assert [end.loss for end in seen] == model.loss_curve_
+    assert {(end.val_score, end.learning_rate) for end in seen} == {(None, None)}
+    other = MLPRegressor(**SMALL, solver="lbfgs", callbacks=Recorder(last=4)).fit(*numbers())
+    assert (other.stopped_, other.n_iter_) == ("callback", 4)
+    assert other.loss_ == model.loss_curve_[3]
+
+
+@pytest.mark.parametrize("callbacks", [Recorder(5), [Recorder(), Recorder(5)], (Recorder(5),)])
+def test_one_that_returns_true_ends_training(callbacks):
+    model = MLPRegressor(**ENDLESS, callbacks=callbacks).fit(*numbers())
+    assert (model.stopped_, model.n_iter_) == ("callback", 5)
+    whole = MLPRegressor(**SMALL | {"max_iter": 5}).fit(*numbers())
+    np.testing.assert_array_equal(model.coefs_[0], whole.coefs_[0])
+
+
+def test_all_are_called_and_the_stopping_rule_comes_first():
+    recorders = [Recorder(3), Recorder(3)]
+    MLPRegressor(**ENDLESS, callbacks=recorders).fit(*numbers())
+    assert [len(recorder.seen) for recorder in recorders] == [3, 3]
+    settings = SMALL | {"tol": 10, "n_iter_no_change": 2}
+    for extra in ({}, {"X_val": numbers()[0], "y_val": numbers()[1]}):
+        model = MLPRegressor(**settings, callbacks=Recorder(4)).fit(*numbers(), **extra)
+        assert (model.stopped_, model.n_iter_) == ("no_improvement", 4)
+
+
+def test_epochs_are_counted_on():
+    x, y = numbers()
+    recorder = Recorder()
+    model = MLPRegressor(**SMALL, warm_start=True, callbacks=recorder).fit(x, y).fit(x, y)
+    model.partial_fit(x, y)
+    assert [end.epoch for end in recorder.seen] == list(range(1, 2 * SMALL["max_iter"] + 2))
+    assert model.stopped_ == "partial_fit"
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_an_exception_leaves_the_estimator_as_it_was(solver):
+    x, y = numbers()
+
+    def fail(end):
+        if end.epoch == 3:
+            raise RuntimeError("enough")
+
+    fresh = MLPRegressor(**SMALL, solver=solver, callbacks=fail)
+    with pytest.raises(RuntimeError, match=r"enough"):
+        fresh.fit(x, y)
+    assert not hasattr(fresh, "coefs_")
+    model = MLPRegressor(**SMALL, solver=solver, warm_start=True).fit(x, y)
+    before, state = model.predict(x), dict(vars(model))
+    model.callbacks = lambda end: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        model.fit(x, y)
+    assert vars(model) == state | {"callbacks": model.callbacks}
+    np.testing.assert_array_equal(model.predict(x), before)
+
+
+def test_an_exception_in_partial_fit():
+    x, y = numbers()
+    model = MLPRegressor(**SMALL).partial_fit(x, y)
+    before = model.predict(x)
+    model.callbacks = lambda end: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        model.partial_fit(x, y)
+    np.testing.assert_array_equal(model.predict(x), before)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_ctrl_c_in_a_callback_keeps_what_was_learnt(solver):
+    def interrupt(end):
+        if end.epoch == 3:
+            raise KeyboardInterrupt
+
+    model = MLPRegressor(**SMALL, solver=solver, callbacks=interrupt)
+    with pytest.warns(UserWarning, match=r"interrupted"):
+        model.fit(*numbers())
+    assert (model.stopped_, model.n_iter_) == ("interrupted", 3)
+
+
+@pytest.mark.parametrize("callbacks", [3, "loud", [print, 3], [None]])
+def test_what_is_refused(callbacks):
+    with pytest.raises(ValueError, match=r"callbacks"):
+        MLPClassifier(**SMALL, callbacks=callbacks).fit(*classes())
+
+
+# Ready-made ones
+
+
+def test_time_budget():
+    start = time.perf_counter()
+    model = MLPRegressor(**ENDLESS, callbacks=TimeBudget(0.2)).fit(*numbers())
+    assert model.stopped_ == "callback"
+    assert 0.2 <= time.perf_counter() - start < 2
+    again = model.fit(*numbers())  # the time begins anew
+    assert again.n_iter_ > 1
+
+
+def test_csv_logger(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("of another run\n")
+    x, y = numbers()
+    model = MLPRegressor(**SMALL, callbacks=CSVLogger(path), warm_start=True).fit(x, y).fit(x, y)
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(EpochEnd.__dataclass_fields__)
+    assert [int(row["epoch"]) for row in rows] == list(range(1, len(model.loss_curve_) + 1))
+    assert [float(row["loss"]) for row in rows] == model.loss_curve_
+    assert {row["val_score"] for row in rows} == {""}
+    missing = CSVLogger(str(tmp_path / "no folder" / "log.csv"))
+    with pytest.raises(FileNotFoundError):
+        MLPRegressor(**SMALL, callbacks=missing).fit(x, y)
+
+
+def test_stop_at():
+    x, y = classes()
+    by_loss = MLPClassifier(**ENDLESS, callbacks=StopAt(loss=0.3)).fit(x, y)
+    assert by_loss.loss_ <= 0.3 < by_loss.loss_curve_[-2]
+    by_score = MLPClassifier(**ENDLESS, callbacks=StopAt(loss=-1, val_score=0.8))
+    by_score.fit(x, y, X_val=x, y_val=y)
+    assert by_score.score(x, y) >= 0.8 > max(by_score.validation_scores_[:-1])
+    assert {by_loss.stopped_, by_score.stopped_} == {"callback"}
+    with pytest.raises(ValueError, match=r"val_score.*validation set"):
+        MLPClassifier(**SMALL, callbacks=StopAt(val_score=0.8)).fit(x, y)
+
+
+def test_arguments_of_the_ready_made():
+    with pytest.raises(ValueError, match=r"loss or val_score"):
+        StopAt()
+    for seconds in (0, -1, np.nan):
+        with pytest.raises(ValueError, match=r"seconds"):
+            TimeBudget(seconds)
+
+
+def test_the_ready_made_are_cloned_and_pickled():
+    callbacks = [TimeBudget(1.0), CSVLogger("log.csv"), StopAt(loss=0.1)]
+    model = MLPRegressor(callbacks=callbacks)
+    assert clone(model).get_params() == model.get_params()
+    assert pickle.loads(pickle.dumps(model)).callbacks == callbacks

@@ -1,0 +1,143 @@
+"""Activations against NumPy, on their own and fused into the products, for every catalog row."""
+
+import numpy as np
+import pytest
+from numeric import WIDE, small_integers, ulp_distance
+from reference import ACTIVATIONS, RowActivation
+
+from fastmlp import _core
+from fastmlp._core import kernels
+
+ROWS = {row["name"]: row for row in _core.catalog()["activations"]}
+ELEMENTWISE = [name for name in ROWS if not isinstance(ACTIVATIONS[name], RowActivation)]
+BY_ROW = [name for name in ROWS if name not in ELEMENTWISE]
+
+
+def what_it_keeps(name, z):
+    """The array that the backward pass reads: the output, or the input."""
+    return z if ROWS[name]["keeps"] == "input" else ACTIVATIONS[name].value(z)
+
+
+def sweep(dtype):
+    """Dense over [-20, 20], with tiny numbers, zeros, and saturating ones, in a shuffled 2-D array.
+
+    Tiny ends above the smallest normal number: kernels may flush subnormal results.
+    """
+    tiny = np.geomspace(1e-35, 1, 5000)
+    large = np.geomspace(20, 1e4, 1000)
+    points = np.concatenate([np.linspace(0, 20, 100_000), tiny, large])
+    points = np.concatenate([points, -points]).astype(dtype)
+    return np.random.default_rng(1).permutation(points)[: len(points) // 61 * 61].reshape(-1, 61)
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_value_within_its_ulp(target, dtype, name):
+    z = sweep(dtype)
+    z = np.maximum(z, -80 if dtype == "float32" else -700)  # below, exp is subnormal
+    distance = ulp_distance(
+        kernels.activation_forward(target, name, z), ACTIVATIONS[name].value(z.astype(WIDE))
+    )
+    worst = np.unravel_index(distance.argmax(), z.shape)
+    assert distance.max() <= ACTIVATIONS[name].max_ulp, f"{distance.max():.1f} ULP at {z[worst]!r}"
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("size", [1e4, "max", np.inf])
+def test_extreme_values_saturate(target, dtype, name, size):
+    size = np.finfo(dtype).max if size == "max" else size
+    z = np.full((3, 21), size, dtype)
+    z[:, ::2] *= -1
+    with np.errstate(all="ignore"):  # the formula of some gives inf / inf or inf * 0
+        expected = ACTIVATIONS[name].value(z.astype(np.float64)).astype(dtype)
+    defined = ~np.isnan(expected)
+    actual = kernels.activation_forward(target, name, z)
+    np.testing.assert_allclose(actual[defined], expected[defined], atol=4 * np.finfo(dtype).tiny)
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_nan_propagates_alone(target, dtype, name, rng):
+    z = rng.normal(size=(1, 37)).astype(dtype)
+    clean = kernels.activation_forward(target, name, z)
+    for column in range(z.shape[1]):
+        dirty = z.copy()
+        dirty[0, column] = np.nan
+        expected = clean.copy()
+        expected[0, column] = np.nan
+        actual = kernels.activation_forward(target, name, dirty)
+        np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+@pytest.mark.parametrize("columns", [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 130])
+def test_backward(target, dtype, name, columns, rng):
+    z, dy = 3 * rng.normal(size=(2, 5, columns))
+    expected = ACTIVATIONS[name].backward(z, dy)
+    kept = what_it_keeps(name, z).astype(dtype)
+    actual = kernels.activation_backward(target, name, kept, dy.astype(dtype))
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(actual, expected, rtol=32 * eps, atol=32 * eps)
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+def test_slope_at_zero(target, dtype, name):
+    z = np.zeros((2, 19))
+    dy = np.arange(38.0).reshape(2, 19)
+    kept = what_it_keeps(name, z).astype(dtype)
+    actual = kernels.activation_backward(target, name, kept, dy.astype(dtype))
+    eps = np.finfo(dtype).eps
+    expected = ACTIVATIONS[name].backward(z, dy)
+    np.testing.assert_allclose(actual, expected, rtol=8 * eps, atol=8 * eps)
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 9, 33), (13, 64, 65), (6, 17, 130)])
+def test_fused_forward(target, dtype, name, shape, rng):
+    batch, n_in, n_out = shape
+    x = small_integers(rng, (batch, n_in), dtype) / 4
+    w = small_integers(rng, (n_in, n_out), dtype) / 8
+    b = small_integers(rng, (n_out,), dtype) / 8
+    actual = kernels.dense_forward(target, name, x, w, b)
+    expected = ACTIVATIONS[name].value((x @ w + b).astype(np.float64))
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(actual, expected, rtol=16 * eps, atol=eps)
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 9, 33), (13, 64, 65), (6, 130, 17)])
+def test_fused_backward(target, dtype, name, shape, rng):
+    batch, n_in, n_out = shape
+    z = rng.normal(size=(batch, n_in)).astype(dtype)
+    dz = small_integers(rng, (batch, n_out), dtype)
+    w = small_integers(rng, (n_in, n_out), dtype)
+    kept = what_it_keeps(name, z.astype(np.float64)).astype(dtype)
+    actual = kernels.dense_backward_input(target, name, dz, w, kept)
+    dy = (dz @ w.T).astype(np.float64)
+    expected = ACTIVATIONS[name].backward(z.astype(np.float64), dy)
+    atol = 16 * np.finfo(dtype).eps * np.abs(dy).max()
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("name", BY_ROW)
+@pytest.mark.parametrize("columns", [1, 2, 3, 7, 8, 9, 16, 17, 33, 64, 65, 100, 1000])
+@pytest.mark.parametrize("scale", [1, 1e4])
+def test_softmax_rows(target, dtype, name, columns, scale, rng):
+    z = (rng.integers(-256, 257, size=(9, columns)) / 64 * scale).astype(dtype)
+    actual = kernels.activation_forward(target, name, z)
+    eps = np.finfo(dtype).eps
+    assert (actual >= 0).all()
+    np.testing.assert_allclose(actual.sum(axis=1, dtype=np.float64), 1, rtol=16 * eps)
+    expected = ACTIVATIONS[name].value(z.astype(np.float64))
+    rtol = ACTIVATIONS[name].max_ulp * eps
+    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=4 * np.finfo(dtype).tiny)
+
+
+@pytest.mark.parametrize("name", BY_ROW)
+def test_softmax_nan_stays_in_its_row(target, dtype, name, rng):
+    z = rng.normal(size=(4, 19)).astype(dtype)
+    clean = kernels.activation_forward(target, name, z)
+    for column in range(19):
+        dirty = z.copy()
+        dirty[2, column] = np.nan
+        actual = kernels.activation_forward(target, name, dirty)
+        assert np.isnan(actual[2]).all()
+        np.testing.assert_array_equal(actual[[0, 1, 3]], clean[[0, 1, 3]])

@@ -1,0 +1,76 @@
+"""Update rules against NumPy, for every row of the catalog."""
+
+import numpy as np
+import pytest
+from reference import DECOUPLED, OPTIMIZERS
+
+from fastmlp import _core
+from fastmlp._core import kernels
+
+ROWS = {row["name"]: row for row in _core.catalog()["optimizers"]}
+CASES = [(name, {}) for name in ROWS] + [
+    ("sgd", {"momentum": 0.9}),
+    ("sgd", {"momentum": 0.9, "nesterov": 1.0}),
+    ("adam", {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}),
+]
+
+
+def steps(target, name, hyper, w, gradients, rate, l1=0.0, l2=0.0):
+    """The kernel's path and the reference's, from the same start."""
+    hyper = ROWS[name]["hyperparameters"] | hyper
+    slots = [np.zeros_like(w) for _ in range(ROWS[name]["slots"])]
+    exact, exact_slots = w.astype(float), [slot.astype(float) for slot in slots]
+    for i, g in enumerate(gradients, start=1):
+        w, slots, _ = kernels.optimizer_step(target, name, w, g, slots, rate, hyper, i, l1, l2)
+        penalty = l1 * np.sign(exact) + 2 * l2 * exact
+        if name in DECOUPLED:
+            exact = exact - rate * penalty
+        else:
+            g = g + penalty
+        exact, exact_slots = OPTIMIZERS[name](exact, g, exact_slots, rate, hyper, i)
+    return (w, *slots), (exact, *exact_slots)
+
+
+@pytest.mark.parametrize(("name", "hyper"), CASES)
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 16, 17, 33, 64, 65, 130])
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.01, 0.0), (0.0, 0.02), (0.01, 0.02)])
+def test_steps(target, dtype, name, hyper, size, l1, l2, rng):
+    w = rng.normal(size=size).astype(dtype)
+    gradients = rng.normal(size=(5, size)).astype(dtype)
+    actual, exact = steps(target, name, hyper, w, gradients, 0.01, l1, l2)
+    eps = np.finfo(dtype).eps
+    for a, e in zip(actual, exact, strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a, e, rtol=64 * eps, atol=64 * eps)
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+def test_l1_leaves_zero_weights_alone(target, dtype, name):
+    w = np.zeros(19, dtype)
+    actual, _ = steps(target, name, {}, w, np.zeros((1, 19), dtype), 0.1, l1=1.0)
+    np.testing.assert_array_equal(actual[0], w)
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+def test_penalty_is_that_of_the_weights_before_the_step(target, dtype, name, rng):
+    w = rng.normal(size=67).astype(dtype)
+    slots = [np.zeros_like(w) for _ in range(ROWS[name]["slots"])]
+    hyper = ROWS[name]["hyperparameters"]
+    g = np.ones_like(w)
+    *_, penalty = kernels.optimizer_step(target, name, w, g, slots, 0.1, hyper, 1, 0.3, 0.7)
+    exact = 0.3 * np.abs(w, dtype=float).sum() + 0.7 * (w.astype(float) ** 2).sum()
+    assert penalty == pytest.approx(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize(("name", "hyper"), CASES)
+def test_the_minimum_of_a_parabola_is_reached(target, dtype, name, hyper, rng):
+    goal = rng.normal(size=21).astype(dtype)
+    w = np.zeros_like(goal)
+    slots = [np.zeros_like(w) for _ in range(ROWS[name]["slots"])]
+    hyper = ROWS[name]["hyperparameters"] | hyper
+    rate = 0.5 if name == "adagrad" else 0.01  # its steps shrink by themselves
+    for i in range(1, 2001):
+        args = (slots, rate, hyper, i, 0.0, 0.0)
+        w, slots, _ = kernels.optimizer_step(target, name, w, w - goal, *args)
+    # At a constant rate Adam hovers, and no step of RMSprop is longer than rate / sqrt(1 - rho).
+    np.testing.assert_allclose(w, goal, atol=0.01 if name != "rmsprop" else 0.01 / np.sqrt(0.1))

@@ -1,0 +1,130 @@
+"""The layer level in Python: layers as values, and the network made of them."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numeric import assert_norm_close
+from reference import Mlp
+
+from fastmlp import Activation, Dense, Dropout, Network
+
+LAYERS = [Dense(9, "tanh", l1=0.01), Dense(5, "relu", l2=0.02), Dense(3, "softmax")]
+REFERENCE = Mlp(("tanh", "relu", "softmax"), (0.01, 0.0, 0.0), (0.0, 0.02, 0.0))
+STACK = {"n_features": 4, "random_state": 0, "dtype": "float64"}
+
+
+def data(rng, rows=40):
+    x = rng.normal(size=(rows, 4))
+    return x, (x @ rng.normal(size=(4, 3))).argmax(axis=1)
+
+
+def test_outputs_and_gradients_are_the_formula(rng):
+    net = Network(LAYERS, **STACK)
+    x, labels = data(rng)
+    zs, ys = net.forward(x)
+    for actual, exact in zip((zs, ys), REFERENCE.forward(x, net.params), strict=True):
+        for a, e in zip(actual, exact, strict=True):
+            assert_norm_close(a, e, 1e-12)
+    np.testing.assert_array_equal(net(x), ys[-1])
+    loss, gradients = net.loss_and_gradients(x, labels, loss="cross_entropy")
+    exact = REFERENCE.loss_and_gradients(x, np.eye(3)[labels], net.params, "cross_entropy")
+    assert loss == pytest.approx(exact[0], rel=1e-12)
+    for pair, exact_pair in zip(gradients, exact[1], strict=True):
+        for a, e in zip(pair, exact_pair, strict=True):
+            assert_norm_close(a, e, 1e-11)
+
+
+def test_an_activation_of_its_own_is_that_of_the_layer_before(rng):
+    x, _ = data(rng)
+    apart = Network([Dense(9), Activation("tanh"), Dense(3), Activation("softmax")], **STACK)
+    together = Network([Dense(9, "tanh"), Dense(3, "softmax")], **STACK)
+    np.testing.assert_array_equal(apart(x), together(x))
+
+
+def test_params_are_assignable(rng):
+    net, other = Network(LAYERS, **STACK), Network(LAYERS, **STACK | {"random_state": 1})
+    x, _ = data(rng)
+    assert (net(x) != other(x)).any()
+    net.params = other.params
+    np.testing.assert_array_equal(net(x), other(x))
+
+
+@pytest.mark.parametrize("mode", ["inverted", "classic"])
+def test_fit_learns_and_goes_on(rng, mode):
+    x, labels = data(rng, 300)
+    net = Network([Dense(32, "relu"), Dropout(0.2, mode=mode), Dense(3, "softmax")], **STACK)
+    how = {"loss": "cross_entropy", "learning_rate": 0.01, "batch_size": 32}
+    history = net.fit(x, labels, epochs=20, validation_data=(x, labels), **how)
+    assert all(len(history[key]) == 20 for key in ("loss", "val_score", "lr", "seconds"))
+    assert (net(x).argmax(axis=1) == labels).mean() > 0.9
+    copy = pickle.loads(pickle.dumps(net))
+    for network in (net, copy):
+        network.fit(x, labels, epochs=2, **how)
+    np.testing.assert_array_equal(net(x), copy(x))
+
+
+@pytest.mark.parametrize(
+    ("layers", "match"),
+    [
+        ([], r"layers"),
+        ([Dropout(0.5)], r"layers"),
+        ([Dense(3), Dropout(0.5)], r"layers.*Dropout"),
+        ([Dropout(0.5), Dropout(0.5), Dense(3)], r"layers\[1\].*Dropout"),
+        ([Activation("relu"), Dense(3)], r"layers\[0\].*relu"),
+        ([Dense(3, "tanh"), Activation("relu")], r"layers\[1\].*relu"),
+        ([Dense(3), "relu"], r"layers\[1\].*relu"),
+    ],
+)
+def test_layers_in_a_wrong_order(layers, match):
+    with pytest.raises((ValueError, TypeError), match=match):
+        Network(layers, n_features=4)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Dense(0), r"units.*0"),
+        (lambda: Dense(2.5), r"units.*2\.5"),
+        (lambda: Dense(3, "swash"), r"activation.*relu.*swash"),
+        (lambda: Dense(3, l1=-1), r"l1.*-1"),
+        (lambda: Dense(3, l2=np.inf), r"l2.*inf"),
+        (lambda: Dropout(1.0), r"rate.*1\.0"),
+        (lambda: Dropout(np.nan), r"rate.*nan"),
+        (lambda: Dropout(0.5, mode="upside_down"), r"mode.*classic.*upside_down"),
+        (lambda: Activation("swash"), r"name.*relu.*swash"),
+        (lambda: Network([Dense(3)], 0), r"n_features.*0"),
+        (lambda: Network([Dense(3)], 4, dtype="float16"), r"dtype.*float32.*float16"),
+        (lambda: Network([Dense(3)], 4, n_jobs=0), r"n_jobs.*0"),
+    ],
+)
+def test_bad_arguments(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        ({"loss": "despair"}, ValueError, r"loss.*mse.*despair"),
+        ({"optimizer": "prayer"}, ValueError, r"optimizer.*adam.*prayer"),
+        ({"gamma": 1.0}, TypeError, r"gamma.*beta_1"),
+        ({"learning_rate": 0.0}, ValueError, r"rate"),
+        ({"learning_rate": np.nan}, ValueError, r"rate"),
+        ({"batch_size": 0}, ValueError, r"batch_size"),
+        ({"epochs": 0}, ValueError, r"epochs"),
+        ({"X": np.zeros((40, 3))}, ValueError, r"3 features.*4"),
+        ({"X": np.full((40, 4), np.nan)}, ValueError, r"NaN"),
+        ({"t": np.zeros(39, int)}, ValueError, r"t must.*40"),
+        ({"t": np.full(40, 3)}, ValueError, r"3"),
+        ({"sample_weight": np.ones(3)}, ValueError, r"sample_weight"),
+        ({"monitor": "moon"}, ValueError, r"monitor.*moon"),
+    ],
+)
+def test_bad_fits_change_nothing(rng, change, error, match):
+    x, labels = data(rng)
+    net = Network(LAYERS, **STACK)
+    before = net(x)
+    with pytest.raises(error, match=match):
+        net.fit(**{"X": x, "t": labels, "loss": "cross_entropy"} | change)
+    np.testing.assert_array_equal(net(x), before)

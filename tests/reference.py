@@ -1,0 +1,300 @@
+"""What every row of the catalog means, in NumPy: the specification the kernels are held against.
+
+Rows of an array are examples. `z` is a pre-activation, `y = activation(z)`, `t` the target; `d` in
+front of a name is the gradient of the objective with respect to it. Everything works in the
+precision of its input.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+Params = list[tuple[Array, Array]]
+
+
+# Activations
+
+
+@dataclass(frozen=True)
+class Activation:
+    """Elementwise activation, its slope, and how far a kernel may be from it (in ULP)."""
+
+    value: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+    max_ulp: int = 0
+    probability: bool = False  # values lie in (0, 1)
+    kinks: tuple[float, ...] = ()  # where the slope jumps
+
+    def backward(self, z: Array, dy: Array) -> Array:
+        """dz, given dy."""
+        return dy * self.slope(z)
+
+
+class RowActivation(Activation):
+    """Activation of a whole row. The slope is a Jacobian, so only its product with dy is formed."""
+
+    def backward(self, z: Array, dy: Array) -> Array:
+        y = self.value(z)
+        return y * (dy - (dy * y).sum(axis=1, keepdims=True))
+
+
+def logistic(z: Array) -> Array:
+    small = np.exp(-np.abs(z))  # never overflows
+    return np.where(z < 0, small, 1) / (1 + small)
+
+
+def softmax(z: Array) -> Array:
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def softplus(z: Array) -> Array:
+    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+
+
+def clipped(low: float, high: float, shift: float = 0.0, scale: float = 1.0) -> Activation:
+    """The straight line (z + shift) / scale between two bounds."""
+
+    def slope(z: Array) -> Array:
+        line = (z + shift) / scale
+        return np.where((line > low) & (line < high), 1 / scale, 0.0)
+
+    kinks = (low * scale - shift, high * scale - shift)
+    return Activation(
+        lambda z: np.clip((z + shift) / scale, low, high), slope, max_ulp=1, kinks=kinks
+    )
+
+
+def exponential_unit(scale: float, alpha: float) -> Activation:
+    """A straight line for z > 0, and alpha (exp(z) - 1) below, both scaled."""
+    return Activation(
+        lambda z: scale * np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))),
+        lambda z: scale * np.where(z > 0, 1, alpha * np.exp(np.minimum(z, 0))),
+        max_ulp=4,
+        kinks=(0.0,),
+    )
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": Activation(lambda z: z, np.ones_like),
+    "logistic": Activation(
+        logistic, lambda z: logistic(z) * logistic(-z), max_ulp=4, probability=True
+    ),
+    "tanh": Activation(np.tanh, lambda z: 1 - np.tanh(z) ** 2, max_ulp=4),
+    "relu": Activation(lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype), kinks=(0.0,)),
+    "leaky_relu": Activation(
+        lambda z: np.where(z > 0, z, 0.01 * z),
+        lambda z: np.where(z > 0, 1, 0.01),
+        max_ulp=1,
+        kinks=(0.0,),
+    ),
+    "relu6": clipped(0, 6),
+    "elu": exponential_unit(1, 1),
+    "selu": exponential_unit(1.0507009873554805, 1.6732632423543772),
+    "silu": Activation(
+        lambda z: z * logistic(z),
+        lambda z: logistic(z) * (1 + z * logistic(-z)),
+        max_ulp=4,
+    ),
+    "mish": Activation(
+        lambda z: z * np.tanh(softplus(z)),
+        lambda z: (
+            np.tanh(softplus(z)) + z * logistic(z) / np.cosh(np.minimum(softplus(z), 50)) ** 2
+        ),
+        max_ulp=4,
+    ),
+    "softplus": Activation(softplus, logistic, max_ulp=4),
+    "softsign": Activation(
+        lambda z: z / (1 + np.abs(z)), lambda z: 1 / (1 + np.abs(z)) ** 2, max_ulp=4
+    ),
+    "hard_sigmoid": clipped(0, 1, shift=3, scale=6),
+    "hard_tanh": clipped(-1, 1),
+    "softmax": RowActivation(softmax, np.empty_like, max_ulp=16, probability=True),
+}
+
+
+# Losses
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Loss of each row, and its gradient with respect to the network's output or to its logits.
+
+    With `link` as output activation, both have a form in the logits that cannot overflow.
+    """
+
+    link: str
+    value: Callable[[Array, Array], Array]
+    gradient: Callable[[Array, Array], Array]
+    logit_value: Callable[[Array, Array], Array]
+    logit_gradient: Callable[[Array, Array], Array]
+    probability: bool = False  # needs outputs in (0, 1), and targets in [0, 1]
+
+
+def unlinked(
+    value: Callable[[Array, Array], Array], gradient: Callable[[Array, Array], Array]
+) -> Loss:
+    """A loss whose link is the identity: logits and outputs are the same."""
+    return Loss("identity", value, gradient, value, gradient)
+
+
+def log_softmax(z: Array) -> Array:
+    shifted = z - z.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy": Loss(
+        link="softmax",
+        value=lambda y, t: -(t * np.log(y)).sum(axis=1),
+        gradient=lambda y, t: -t / y,
+        logit_value=lambda z, t: -(t * log_softmax(z)).sum(axis=1),
+        logit_gradient=lambda z, t: softmax(z) * t.sum(axis=1, keepdims=True) - t,
+        probability=True,
+    ),
+    "binary_cross_entropy": Loss(
+        link="logistic",
+        value=lambda y, t: -(t * np.log(y) + (1 - t) * np.log1p(-y)).sum(axis=1),
+        gradient=lambda y, t: (y - t) / (y * (1 - y)),
+        logit_value=lambda z, t: (softplus(z) - t * z).sum(axis=1),
+        logit_gradient=lambda z, t: logistic(z) - t,
+        probability=True,
+    ),
+    "squared_error": unlinked(lambda y, t: 0.5 * ((y - t) ** 2).sum(axis=1), lambda y, t: y - t),
+    "mse": unlinked(
+        lambda y, t: ((y - t) ** 2).mean(axis=1), lambda y, t: 2 * (y - t) / y.shape[1]
+    ),
+    "mae": unlinked(
+        lambda y, t: np.abs(y - t).mean(axis=1), lambda y, t: np.sign(y - t) / y.shape[1]
+    ),
+}
+
+
+# Optimizers: step(w, g, slots, rate, hyperparameters, step) -> (w, slots), with step = 1 first
+
+Step = Callable[
+    [Array, Array, list[Array], float, Mapping[str, float], int], tuple[Array, list[Array]]
+]
+
+
+def sgd(
+    w: Array, g: Array, slots: list[Array], rate: float, hyper: Mapping[str, float], step: int
+) -> tuple[Array, list[Array]]:
+    """Momentum, plain or Nesterov's (Sutskever et al., 2013)."""
+    velocity = hyper["momentum"] * slots[0] - rate * g
+    update = hyper["momentum"] * velocity - rate * g if hyper["nesterov"] else velocity
+    return w + update, [velocity]
+
+
+def adam(
+    w: Array, g: Array, slots: list[Array], rate: float, hyper: Mapping[str, float], step: int
+) -> tuple[Array, list[Array]]:
+    """Kingma and Ba, 2015, with both bias corrections in the rate as scikit-learn has them."""
+    beta_1, beta_2 = hyper["beta_1"], hyper["beta_2"]
+    m = beta_1 * slots[0] + (1 - beta_1) * g
+    v = beta_2 * slots[1] + (1 - beta_2) * g**2
+    corrected = rate * np.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+    return w - corrected * m / (np.sqrt(v) + hyper["epsilon"]), [m, v]
+
+
+def nadam(
+    w: Array, g: Array, slots: list[Array], rate: float, hyper: Mapping[str, float], step: int
+) -> tuple[Array, list[Array]]:
+    """Dozat, 2016, with a constant momentum."""
+    beta_1, beta_2 = hyper["beta_1"], hyper["beta_2"]
+    m = beta_1 * slots[0] + (1 - beta_1) * g
+    v = beta_2 * slots[1] + (1 - beta_2) * g**2
+    ahead = beta_1 * m / (1 - beta_1 ** (step + 1)) + (1 - beta_1) * g / (1 - beta_1**step)
+    return w - rate * ahead / (np.sqrt(v / (1 - beta_2**step)) + hyper["epsilon"]), [m, v]
+
+
+def rmsprop(
+    w: Array, g: Array, slots: list[Array], rate: float, hyper: Mapping[str, float], step: int
+) -> tuple[Array, list[Array]]:
+    """Tieleman and Hinton, 2012."""
+    v = hyper["rho"] * slots[0] + (1 - hyper["rho"]) * g**2
+    return w - rate * g / (np.sqrt(v) + hyper["epsilon"]), [v]
+
+
+def adagrad(
+    w: Array, g: Array, slots: list[Array], rate: float, hyper: Mapping[str, float], step: int
+) -> tuple[Array, list[Array]]:
+    """Duchi, Hazan and Singer, 2011."""
+    total = slots[0] + g**2
+    return w - rate * g / (np.sqrt(total) + hyper["epsilon"]), [total]
+
+
+OPTIMIZERS: dict[str, Step] = {
+    "sgd": sgd,
+    "adam": adam,
+    "adamw": adam,  # the penalty's gradient is not part of g, see DECOUPLED
+    "nadam": nadam,
+    "rmsprop": rmsprop,
+    "adagrad": adagrad,
+}
+
+# Optimizers that move the weights along the penalty's gradient by the plain rate, before the step
+DECOUPLED = {"adamw"}
+
+
+# The network made of them
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """Multilayer perceptron with the penalty l1 * |w|_1 + l2 * |w|_2^2 in each layer."""
+
+    activations: Sequence[str]
+    l1: Sequence[float] = field(default=())
+    l2: Sequence[float] = field(default=())
+
+    def forward(self, x: Array, params: Params) -> tuple[list[Array], list[Array]]:
+        """Pre-activation and activation of every layer."""
+        zs: list[Array] = []
+        ys: list[Array] = []
+        y = x
+        for name, (w, b) in zip(self.activations, params, strict=True):
+            zs.append(y @ w + b)
+            y = ACTIVATIONS[name].value(zs[-1])
+            ys.append(y)
+        return zs, ys
+
+    def penalty_gradient(self, layer: int, w: Array) -> Array:
+        """Gradient of the layer's penalty with respect to its weights."""
+        l1 = self.l1[layer] if self.l1 else 0.0
+        l2 = self.l2[layer] if self.l2 else 0.0
+        return l1 * np.sign(w) + 2 * l2 * w
+
+    def penalty(self, params: Params) -> float:
+        l1, l2 = self.l1 or [0.0] * len(params), self.l2 or [0.0] * len(params)
+        return sum(
+            a * np.abs(w).sum() + c * (w**2).sum()
+            for a, c, (w, _) in zip(l1, l2, params, strict=True)
+        )
+
+    def loss_and_gradients(
+        self,
+        x: Array,
+        t: Array,
+        params: Params,
+        loss: str,
+        sample_weight: Array | None = None,
+        penalty_scale: float = 1.0,
+    ) -> tuple[float, Params]:
+        """Weighted mean of the loss plus penalty, and its gradient for every layer."""
+        share = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, float)
+        share = share / share.sum()
+        zs, ys = self.forward(x, params)
+        value = (share * LOSSES[loss].value(ys[-1], t)).sum()
+        dy = share[:, None] * LOSSES[loss].gradient(ys[-1], t)
+        gradients: Params = []
+        for i in reversed(range(len(params))):
+            w = params[i][0]
+            dz = ACTIVATIONS[self.activations[i]].backward(zs[i], dy)
+            dw = (ys[i - 1] if i else x).T @ dz + penalty_scale * self.penalty_gradient(i, w)
+            gradients.insert(0, (dw, dz.sum(axis=0)))
+            dy = dz @ w.T
+        return float(value + penalty_scale * self.penalty(params)), gradients
