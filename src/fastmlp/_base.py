@@ -162,7 +162,7 @@ class BaseMLP(TrainedEstimator):
             if value is None:
                 raise ValueError(f"A validation set needs both X_val and y_val; {name} is missing.")
         if self.solver == "lbfgs":
-            raise ValueError("X_val and y_val need solver='sgd' or 'adam'; got solver='lbfgs'.")
+            raise ValueError("X_val and y_val need a first-order solver; got solver='lbfgs'.")
         try:
             X, t = self._validate_more(X_val, y_val)
             validation = Data(X, t, self._validate_sample_weight(sample_weight_val, X))

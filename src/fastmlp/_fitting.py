@@ -187,10 +187,10 @@ class TrainedEstimator(PackedEstimator, ABC):
     def _train_lbfgs(self, data: Data, plan: Architecture, start: Params) -> None:
         """Minimise the full-batch objective with L-BFGS."""
         if any(layer.input_dropout for layer in plan.layers):
-            raise ValueError("dropout needs solver='sgd' or 'adam'; got solver='lbfgs'.")
+            raise ValueError("dropout needs a first-order solver; got solver='lbfgs'.")
         if any(layer.l1 for layer in plan.layers):
             raise ValueError(
-                f"penalty={self.penalty!r} needs solver='sgd' or 'adam'; got solver='lbfgs', which "
+                f"penalty={self.penalty!r} needs a first-order solver; got solver='lbfgs', which "
                 "can't minimise an objective with kinks."
             )
         loss, loss_scale = self._core_loss()

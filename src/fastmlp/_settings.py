@@ -9,12 +9,12 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp._architecture import LayerPlan, TrainerSettings
-from fastmlp._catalog import DTYPES, ELEMENTWISE_ACTIVATIONS, check_choice
+from fastmlp._catalog import DTYPES, ELEMENTWISE_ACTIVATIONS, OPTIMIZERS, check_choice
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(ELEMENTWISE_ACTIVATIONS)), "array-like"],
-    "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+    "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
     "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
     "batch_size": [StrOptions({"auto", "full"}), Interval(Integral, 1, None, closed="left")],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
@@ -144,23 +144,29 @@ def resolve_batch_size(batch_size: Any, n_rows: int) -> int:
     return min(int(batch_size), n_rows)
 
 
-def trainer_settings(
-    estimator: Any, n_rows: int, *, loss: str, loss_scale: float, monitor: str, seed: int
-) -> TrainerSettings:
-    """Translate the parameters of solver 'sgd' or 'adam'."""
+def _hyperparameters(estimator: Any) -> dict[str, float]:
+    """Return what the estimator says of its optimizer; the rest keeps the optimizer's default."""
     if estimator.solver == "sgd":
-        hyperparameters = {
+        return {
             "momentum": float(estimator.momentum),
             "nesterov": float(estimator.nesterovs_momentum),
         }
-    else:
-        names = ("beta_1", "beta_2", "epsilon")
-        hyperparameters = {name: float(getattr(estimator, name)) for name in names}
+    names = {"beta_1", "beta_2", "epsilon"} & set(OPTIMIZERS[estimator.solver])
+    return {name: float(getattr(estimator, name)) for name in names}
+
+
+def trainer_settings(
+    estimator: Any, n_rows: int, *, loss: str, loss_scale: float, monitor: str, seed: int
+) -> TrainerSettings:
+    """Translate the parameters of a first-order solver.
+
+    The decay of 'adamw' is decoupled from the loss, so that no number of samples divides it.
+    """
     patience = estimator.n_iter_no_change
     return TrainerSettings(
         loss=loss,
         optimizer=estimator.solver,
-        hyperparameters=hyperparameters,
+        hyperparameters=_hyperparameters(estimator),
         rate=float(estimator.learning_rate_init),
         batch_size=resolve_batch_size(estimator.batch_size, n_rows),
         seed=seed,
@@ -170,7 +176,7 @@ def trainer_settings(
         tol=float(estimator.tol),
         n_iter_no_change=-1 if patience == np.inf else int(patience),
         monitor=monitor,
-        penalty_per_sample=True,
+        penalty_per_sample=estimator.solver != "adamw",
         loss_scale=loss_scale,
     )
 

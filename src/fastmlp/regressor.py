@@ -34,12 +34,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     hidden_layer_sizes : int or sequence of int, default=(100,)
         The number of units in each hidden layer; an empty sequence makes a linear model.
     activation : str or sequence of str, default='relu'
-        The activation of the hidden layers, 'identity', 'logistic', 'tanh' or 'relu', or a
-        sequence with one name per hidden layer.
-    solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
+        The activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', 'leaky_relu',
+        'relu6', 'elu', 'selu', 'silu', 'mish', 'softplus', 'softsign', 'hard_sigmoid' or
+        'hard_tanh'; or a sequence with one name per hidden layer.
+    solver : {'adam', 'sgd', 'lbfgs', 'adamw', 'nadam', 'rmsprop', 'adagrad'}, default='adam'
         How the weights are found. 'sgd' is stochastic gradient descent with momentum, 'adam' is
         the method of Kingma and Ba [2]_, and 'lbfgs' is a quasi-Newton method on the whole data
-        set, always computed in float64.
+        set, always computed in float64. 'adamw' decays the weights by ``learning_rate * alpha``
+        in each step beside Adam's; 'nadam', 'rmsprop' and 'adagrad' are as their names say in
+        the field.
     alpha : float or sequence of float, default=0.0001
         Strength of the penalty on the weights: one for all layers, or one per hidden layer and one
         for the output layer. Each mini-batch's objective has ``alpha * ((1 - r) / 2 * |w|**2 +
