@@ -21,15 +21,12 @@ struct Operand {
   const T* row(Index r) const { return data + r * row_stride; }
 };
 
-/// Calls f(c, x of c, y of c) for the columns. GCC vectorizes at -O2 only loops of known length.
+/// Calls f(c, x of c, y of c) for the columns, with strides that the compiler knows.
 template <Index XStride, Index YStride, class T, class F>
 void each_column(const T* x, const T* y, Range columns, F f) {
-  constexpr Index block = 16;
-  Index c = columns.begin;
-  for (; c + block <= columns.end; c += block) {
-    _Pragma("GCC ivdep") for (Index i = c; i < c + block; ++i) f(i, x[i * XStride], y[i * YStride]);
+  _Pragma("GCC ivdep") for (Index c = columns.begin; c < columns.end; ++c) {
+    f(c, x[c * XStride], y[c * YStride]);
   }
-  for (; c < columns.end; ++c) f(c, x[c * XStride], y[c * YStride]);
 }
 
 template <class T, class F>

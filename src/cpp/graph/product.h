@@ -1,7 +1,7 @@
 // Matrix products by the kernels of dense layers. One factor, `left`, is read in rows as it lies;
-// the other is packed into panels (kernels/panels.h) whenever it is younger than the panels.
-// Packing costs 1 / (2 rows of left) of the product, so it pays to keep plain matrices everywhere
-// else: weights are variables like any other, for element-wise operations and optimizers too.
+// the other is packed into panels (kernels/panels.h) whenever it is younger than the panels. That
+// costs a few percent of a training step, and lets weights be plain matrices everywhere else: for
+// element-wise operations and optimizers too.
 //
 // A vector on the right is a column, stored as a row. Then the factors change places: x w is
 // computed as w x^T, whose result is a row as well, with x packed by columns.
