@@ -3,13 +3,15 @@
 #include <omp.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <thread>
 
 namespace fastmlp {
 
 namespace {
 
-constexpr double kSerialFlops = 150e3;
+constexpr double kFlopsPerThread = 150e3;
+constexpr int kMostThreads = 256;  // OpenMP ends the process where it can't create a thread
 constexpr int kSpins = 4000;
 
 void pause_briefly() {
@@ -51,8 +53,9 @@ int max_threads() noexcept {
 }
 
 int threads_for(double flops, int requested) noexcept {
-  if (flops < kSerialFlops) return 1;
-  return requested > 0 ? requested : max_threads();
+  const double useful = 1.0 + flops / kFlopsPerThread;
+  const int wanted = std::min(requested > 0 ? requested : max_threads(), kMostThreads);
+  return useful < 2.0 ? 1 : static_cast<int>(std::min<double>(wanted, useful));
 }
 
 void detail::run_team(int threads, void (*body)(void*, const Team&), void* argument) {

@@ -56,9 +56,9 @@ class Team {
 /// Threads that OpenMP grants this process: OMP_NUM_THREADS, affinity and threadpoolctl decide.
 int max_threads() noexcept;
 
-/// Whether a caller that asked for `requested` threads (0: all) should get more than one for work
-/// of so many floating-point operations between two barriers. Below about 0.15 Mflop the two
-/// barriers of a step (0.5 us) cost more than the second thread gains.
+/// Threads for a caller that asked for `requested` (0: all), given work of so many floating-point
+/// operations between two barriers: one for each 0.15 Mflop begun, below which the barriers of a
+/// step (0.5 us) cost more than another thread gains; and never more than 256.
 int threads_for(double flops, int requested) noexcept;
 
 namespace detail {

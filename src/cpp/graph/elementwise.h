@@ -5,6 +5,13 @@
 
 #include "graph/module.h"
 
+// Tells GCC that no step of the loop reads what another wrote; Clang checks that for itself.
+#if defined(__clang__)
+#define FASTMLP_INDEPENDENT_STEPS
+#else
+#define FASTMLP_INDEPENDENT_STEPS _Pragma("GCC ivdep")
+#endif
+
 namespace fastmlp::graph {
 
 /// One input as if it had the result's shape: strides are 0 along stretched axes.
@@ -24,7 +31,8 @@ struct Operand {
 /// Calls f(c, x of c, y of c) for the columns, with strides that the compiler knows.
 template <Index XStride, Index YStride, class T, class F>
 void each_column(const T* x, const T* y, Range columns, F f) {
-  _Pragma("GCC ivdep") for (Index c = columns.begin; c < columns.end; ++c) {
+  FASTMLP_INDEPENDENT_STEPS
+  for (Index c = columns.begin; c < columns.end; ++c) {
     f(c, x[c * XStride], y[c * YStride]);
   }
 }

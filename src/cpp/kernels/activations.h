@@ -54,7 +54,7 @@ struct LeakyRelu {
 /// The identity between two bounds, flat outside.
 template <class T>
 FASTMLP_INLINE Vec<T> slope_between(Vec<T> y, T low, T high, T slope) {
-  return (y > low) & (y < high) ? broadcast<T>(slope) : Vec<T>{};
+  return ((y > low) & (y < high)) ? broadcast<T>(slope) : Vec<T>{};
 }
 
 template <class T>
