@@ -268,3 +268,13 @@ def test_scores_are_those_of_scikit_learn(rng, monitor, loss, output, kind, weig
     else:
         expected = r2_score(t, y, sample_weight=weight)
     assert report["val_score"] == pytest.approx([expected], rel=1e-12)
+
+
+def test_a_validation_loss_is_scaled_like_the_training_loss(rng):
+    _, _, _, x, t = problem(rng)
+    scores = []
+    for scale in (1.0, 0.25):
+        network, *_ = problem(np.random.default_rng(0))
+        teacher = trainer(network, monitor="val_loss", loss_scale=scale)
+        scores += teacher.run(x, t, epochs=1, x_val=x, t_val=t)["val_score"]
+    assert scores[1] == pytest.approx(0.25 * scores[0])

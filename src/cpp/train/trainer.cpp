@@ -260,7 +260,8 @@ double Trainer<T>::score(const DataView& validation, int threads) {
     case Monitor::kR2:
       return r2(outputs, network_.n_outputs(), validation.t, weight);
     default:
-      return -mean_loss(network_, outputs, validation.t, weight, settings_.loss);
+      return -settings_.loss_scale *
+             mean_loss(network_, outputs, validation.t, weight, settings_.loss);
   }
 }
 
