@@ -27,15 +27,6 @@ inline std::string to_string(const Shape& shape) {
   return "(" + std::to_string(shape.rows) + ", " + cols + ")";
 }
 
-/// Leading dimension of a matrix: whole vectors on every target, masks of dropout included, and
-/// never a multiple of 1 KB, because rows 4 KB apart share cache sets.
-template <class T>
-Index padded_ld(Index cols) {
-  const Index quarter_page = 1024 / static_cast<Index>(sizeof(T));
-  const Index ld = round_up(cols, 16);
-  return ld % quarter_page == 0 ? ld + 16 : ld;
-}
-
 template <class T>
 struct View {
   T* data = nullptr;
