@@ -178,6 +178,7 @@ def test_dropout(shape, dtype):
 def test_dropout_drops_its_rate():
     x = graph.variable(np.ones((200, 300)))
     y = graph.dropout(x, 0.3, seed=0)
+    # Five standard deviations of the share of 60,000 draws are 0.0094.
     assert (y.forward().value == 0).mean() == pytest.approx(0.3, abs=0.01)
 
 
