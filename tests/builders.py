@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from reference import LOSSES, Mlp, Params, softmax
+from reference import LOSSES, Mlp, Params
 
 from fastmlp import _core
 
@@ -38,7 +38,7 @@ def build(
     """Network of the core with the given parameters; `dense` goes to every layer."""
     l1, l2 = mlp.l1 or [0.0] * len(params), mlp.l2 or [0.0] * len(params)
     specs = [
-        _core.DenseSpec(units, activation, l1=a, l2=c, **dense)
+        _core.DenseSpec([(activation, units, None)], l1=a, l2=c, **dense)
         for units, activation, a, c in zip(widths[1:], mlp.activations, l1, l2, strict=True)
     ]
     network = network_type(dtype)(widths[0], specs)
@@ -61,17 +61,12 @@ def trainer(network: Network, **settings: object) -> Trainer:
 
 def targets_for(loss: str, rng: np.random.Generator, rows: int, columns: int) -> NDArray:
     """Targets of the kind that the loss is made for."""
-    if LOSSES[loss].link == "softmax":
-        return softmax(rng.normal(size=(rows, columns)))
-    if LOSSES[loss].probability:
-        return rng.uniform(size=(rows, columns))
-    return rng.normal(size=(rows, columns))
+    return LOSSES[loss].targets(rng, (rows, columns))
 
 
 def bits(network: Network) -> bytes:
     """All parameters, byte for byte."""
-    coefs, intercepts = network.get_params()
-    return b"".join(array.tobytes() for array in (*coefs, *intercepts))
+    return b"".join(array.tobytes() for arrays in network.get_params() for array in arrays)
 
 
 def problem(rng, dtype="float64", activations=("tanh", "identity"), widths=WIDTHS, rows=ROWS):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, xlogy
 
 Array = NDArray[np.floating]
 Params = list[tuple[Array, Array]]
@@ -26,6 +27,7 @@ class Activation:
     slope: Callable[[Array], Array]
     max_ulp: int = 0
     probability: bool = False  # values lie in (0, 1)
+    positive: bool = False
     kinks: tuple[float, ...] = ()  # where the slope jumps
 
     def backward(self, z: Array, dy: Array) -> Array:
@@ -34,11 +36,10 @@ class Activation:
 
 
 class RowActivation(Activation):
-    """Activation of a whole row. The slope is a Jacobian, so only its product with dy is formed."""
+    """Activation of a whole row. `slope` is its Jacobian, one matrix per row: dy @ slope is dz."""
 
     def backward(self, z: Array, dy: Array) -> Array:
-        y = self.value(z)
-        return y * (dy - (dy * y).sum(axis=1, keepdims=True))
+        return np.einsum("ri,rij->rj", dy, self.slope(z))
 
 
 def logistic(z: Array) -> Array:
@@ -49,6 +50,38 @@ def logistic(z: Array) -> Array:
 def softmax(z: Array) -> Array:
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
+
+
+def softmax_jacobian(z: Array) -> Array:
+    y = softmax(z)
+    return y[:, :, None] * (np.eye(z.shape[1]) - y[:, None, :])
+
+
+def log_softmax(z: Array) -> Array:
+    shifted = z - z.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def log_softmax_jacobian(z: Array) -> Array:
+    return np.eye(z.shape[1]) - softmax(z)[:, None, :]
+
+
+def normal_distribution(z: Array) -> Array:
+    """Phi(z); in long double, which SciPy lacks, by series and by Laplace's continued fraction."""
+    if z.dtype != np.longdouble:
+        return ndtr(z)
+    a = np.abs(z)
+    bell = np.exp(-(a**2) / 2) / np.sqrt(8 * np.arctan(np.longdouble(1)))
+    near, far = np.minimum(a, 2), np.maximum(a, 2)
+    term = total = near
+    for k in range(1, 60):
+        term = term * near**2 / (2 * k + 1)
+        total = total + term
+    fraction = far
+    for k in range(100, 0, -1):
+        fraction = far + k / fraction
+    tail = np.where(a < 2, np.longdouble(0.5) - bell * total, bell / fraction)
+    return np.where(z < 0, tail, 1 - tail)
 
 
 def softplus(z: Array) -> Array:
@@ -78,22 +111,36 @@ def exponential_unit(scale: float, alpha: float) -> Activation:
     )
 
 
+def leaky(slope: float) -> Activation:
+    return Activation(
+        lambda z: np.where(z > 0, z, slope * z),
+        lambda z: np.where(z > 0, 1, slope),
+        max_ulp=1,
+        kinks=(0.0,),
+    )
+
+
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(lambda z: z, np.ones_like),
     "logistic": Activation(
-        logistic, lambda z: logistic(z) * logistic(-z), max_ulp=4, probability=True
+        logistic,
+        lambda z: logistic(z) * logistic(-z),
+        max_ulp=4,
+        probability=True,
+        positive=True,
     ),
     "tanh": Activation(np.tanh, lambda z: 1 - np.tanh(z) ** 2, max_ulp=4),
     "relu": Activation(lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype), kinks=(0.0,)),
-    "leaky_relu": Activation(
-        lambda z: np.where(z > 0, z, 0.01 * z),
-        lambda z: np.where(z > 0, 1, 0.01),
-        max_ulp=1,
-        kinks=(0.0,),
-    ),
+    "leaky_relu": leaky(0.01),
+    "prelu": leaky(0.25),
     "relu6": clipped(0, 6),
     "elu": exponential_unit(1, 1),
     "selu": exponential_unit(1.0507009873554805, 1.6732632423543772),
+    "gelu": Activation(
+        lambda z: z * normal_distribution(z),
+        lambda z: ndtr(z) + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi),
+        max_ulp=8,  # one quotient enters the tail three times over, and with it its rounding
+    ),
     "silu": Activation(
         lambda z: z * logistic(z),
         lambda z: logistic(z) * (1 + z * logistic(-z)),
@@ -106,13 +153,26 @@ ACTIVATIONS: dict[str, Activation] = {
         ),
         max_ulp=4,
     ),
-    "softplus": Activation(softplus, logistic, max_ulp=4),
+    "softplus": Activation(softplus, logistic, max_ulp=4, positive=True),
     "softsign": Activation(
         lambda z: z / (1 + np.abs(z)), lambda z: 1 / (1 + np.abs(z)) ** 2, max_ulp=4
     ),
     "hard_sigmoid": clipped(0, 1, shift=3, scale=6),
     "hard_tanh": clipped(-1, 1),
-    "softmax": RowActivation(softmax, np.empty_like, max_ulp=16, probability=True),
+    "exp": Activation(np.exp, np.exp, max_ulp=4, positive=True),
+    "softmax": RowActivation(
+        softmax, softmax_jacobian, max_ulp=16, probability=True, positive=True
+    ),
+    "log_softmax": RowActivation(log_softmax, log_softmax_jacobian, max_ulp=16),
+}
+
+
+# The same with another parameter than the default
+ACTIVATION_VARIANTS: dict[tuple[str, float], Activation] = {
+    ("leaky_relu", 0.3): leaky(0.3),
+    ("leaky_relu", 0.0): leaky(0.0),
+    ("prelu", 0.6): leaky(0.6),
+    ("elu", 1.7): exponential_unit(1, 1.7),
 }
 
 
@@ -132,18 +192,99 @@ class Loss:
     logit_value: Callable[[Array, Array], Array]
     logit_gradient: Callable[[Array, Array], Array]
     probability: bool = False  # needs outputs in (0, 1), and targets in [0, 1]
+    positive: bool = False  # needs outputs above 0, and targets of at least 0
+    # How far each output is from where the gradient has a kink or jumps.
+    kink: Callable[[Array, Array], Array] = lambda y, t: np.full_like(y, np.inf)
+
+    def suits(self, activation: Activation) -> bool:
+        """Whether the outputs of the activation are such that the loss is defined."""
+        needs = (self.probability, self.positive)
+        return all(
+            has or not need
+            for need, has in zip(needs, (activation.probability, activation.positive), strict=True)
+        )
+
+    def targets(self, rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+        """Targets of the kind that the loss is made for."""
+        if self.link in ("softmax", "log_softmax"):
+            return softmax(rng.normal(size=shape))
+        if self.probability:
+            return rng.uniform(size=shape)
+        return rng.poisson(2.0, size=shape) * 1.0 if self.positive else rng.normal(size=shape)
 
 
 def unlinked(
-    value: Callable[[Array, Array], Array], gradient: Callable[[Array, Array], Array]
+    value: Callable[[Array, Array], Array],
+    gradient: Callable[[Array, Array], Array],
+    kink: Callable[[Array, Array], Array] = lambda y, t: np.full_like(y, np.inf),
 ) -> Loss:
     """A loss whose link is the identity: logits and outputs are the same."""
-    return Loss("identity", value, gradient, value, gradient)
+    return Loss("identity", value, gradient, value, gradient, kink=kink)
 
 
-def log_softmax(z: Array) -> Array:
-    shifted = z - z.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+def focal_slope(y: Array, gamma: float) -> Array:
+    """Derivative of -(1 - y)^gamma log(y)."""
+    bent = gamma * (1 - y) ** (gamma - 1) * np.log(y) if gamma else 0.0
+    return bent - (1 - y) ** gamma / y
+
+
+def focal(gamma: float) -> Loss:
+    def times_output(z: Array) -> Array:
+        p, log_p = softmax(z), log_softmax(z)
+        bent = gamma * p * (1 - p) ** (gamma - 1) * log_p if gamma else 0.0
+        return bent - (1 - p) ** gamma
+
+    def logit_gradient(z: Array, t: Array) -> Array:
+        g = t * times_output(z)
+        return g - softmax(z) * g.sum(axis=1, keepdims=True)
+
+    return Loss(
+        "softmax",
+        lambda y, t: -(t * (1 - y) ** gamma * np.log(y)).sum(axis=1),
+        lambda y, t: t * focal_slope(y, gamma),
+        lambda z, t: -(t * (1 - softmax(z)) ** gamma * log_softmax(z)).sum(axis=1),
+        logit_gradient,
+        probability=True,
+    )
+
+
+def binary_focal(gamma: float) -> Loss:
+    def side(z: Array) -> Array:
+        return np.exp(-gamma * softplus(z)) * softplus(-z)
+
+    def slope(z: Array) -> Array:
+        return -np.exp(-gamma * softplus(z)) * (gamma * logistic(z) * softplus(-z) + logistic(-z))
+
+    return Loss(
+        "logistic",
+        lambda y, t: (
+            -(t * (1 - y) ** gamma * np.log(y) + (1 - t) * y**gamma * np.log1p(-y)).sum(axis=1)
+        ),
+        lambda y, t: t * focal_slope(y, gamma) - (1 - t) * focal_slope(1 - y, gamma),
+        lambda z, t: (t * side(z) + (1 - t) * side(-z)).sum(axis=1),
+        lambda z, t: t * slope(z) - (1 - t) * slope(-z),
+        probability=True,
+    )
+
+
+def huber(delta: float) -> Loss:
+    def value(y: Array, t: Array) -> Array:
+        r = np.abs(y - t)
+        return np.where(r <= delta, r**2 / 2, delta * (r - delta / 2)).mean(axis=1)
+
+    return unlinked(
+        value,
+        lambda y, t: np.clip(y - t, -delta, delta) / y.shape[1],
+        kink=lambda y, t: np.abs(np.abs(y - t) - delta),
+    )
+
+
+def quantile(q: float) -> Loss:
+    return unlinked(
+        lambda y, t: np.where(t > y, q * (t - y), (1 - q) * (y - t)).mean(axis=1),
+        lambda y, t: np.where(t > y, -q, np.where(t < y, 1 - q, 0)) / y.shape[1],
+        kink=lambda y, t: np.abs(y - t),
+    )
 
 
 LOSSES: dict[str, Loss] = {
@@ -163,13 +304,49 @@ LOSSES: dict[str, Loss] = {
         logit_gradient=lambda z, t: logistic(z) - t,
         probability=True,
     ),
+    "nll": Loss(
+        link="log_softmax",
+        value=lambda y, t: -(t * y).sum(axis=1),
+        gradient=lambda y, t: -t,
+        logit_value=lambda z, t: -(t * log_softmax(z)).sum(axis=1),
+        logit_gradient=lambda z, t: softmax(z) * t.sum(axis=1, keepdims=True) - t,
+    ),
+    "focal": focal(2.0),
+    "binary_focal": binary_focal(2.0),
+    "hinge": unlinked(
+        lambda y, t: np.maximum(0, 1 - (2 * t - 1) * y).sum(axis=1),
+        lambda y, t: np.where((2 * t - 1) * y < 1, 1 - 2 * t, 0),
+        kink=lambda y, t: np.abs(1 - (2 * t - 1) * y),
+    ),
+    "poisson": Loss(
+        link="exp",
+        value=lambda y, t: (xlogy(t, t) - t - t * np.log(y) + y).sum(axis=1),
+        gradient=lambda y, t: 1 - t / y,
+        logit_value=lambda z, t: (xlogy(t, t) - t - t * z + np.exp(z)).sum(axis=1),
+        logit_gradient=lambda z, t: np.exp(z) - t,
+        positive=True,
+    ),
     "squared_error": unlinked(lambda y, t: 0.5 * ((y - t) ** 2).sum(axis=1), lambda y, t: y - t),
     "mse": unlinked(
         lambda y, t: ((y - t) ** 2).mean(axis=1), lambda y, t: 2 * (y - t) / y.shape[1]
     ),
     "mae": unlinked(
-        lambda y, t: np.abs(y - t).mean(axis=1), lambda y, t: np.sign(y - t) / y.shape[1]
+        lambda y, t: np.abs(y - t).mean(axis=1),
+        lambda y, t: np.sign(y - t) / y.shape[1],
+        kink=lambda y, t: np.abs(y - t),
     ),
+    "huber": huber(1.0),
+    "quantile": quantile(0.5),
+}
+
+# The same with another parameter than the default
+LOSS_VARIANTS: dict[tuple[str, float], Loss] = {
+    ("focal", 0.0): focal(0.0),
+    ("focal", 3.5): focal(3.5),
+    ("binary_focal", 0.0): binary_focal(0.0),
+    ("binary_focal", 1.0): binary_focal(1.0),
+    ("huber", 0.3): huber(0.3),
+    ("quantile", 0.9): quantile(0.9),
 }
 
 
@@ -240,6 +417,42 @@ OPTIMIZERS: dict[str, Step] = {
 DECOUPLED = {"adamw"}
 
 
+def reach(
+    name: str, slots: list[Array], rate: float, hyper: Mapping[str, float], step: int
+) -> Array | float:
+    """How far a gradient of one moves a weight in the long run, bias corrections included."""
+    if name in {"sgd", *DECOUPLED}:
+        return rate
+    v = slots[-1]
+    if "beta_2" in hyper:
+        v = v / (1 - hyper["beta_2"] ** step)
+    epsilon = hyper["epsilon"]
+    if name == "adam":  # whose epsilon stands beside the uncorrected root
+        epsilon = epsilon / np.sqrt(1 - hyper["beta_2"] ** step)
+    return rate / (np.sqrt(v) + epsilon)
+
+
+def penalised_step(
+    name: str,
+    w: Array,
+    g: Array,
+    slots: list[Array],
+    rate: float,
+    hyper: Mapping[str, float],
+    step: int,
+    l1: float,
+    l2: float,
+) -> tuple[Array, list[Array]]:
+    """One step on an objective with the penalty l1 |w|_1 + l2 |w|_2^2, the first part proximal."""
+    if name in DECOUPLED:
+        w = w - rate * 2 * l2 * w
+    else:
+        g = g + 2 * l2 * w
+    w, slots = OPTIMIZERS[name](w, g, slots, rate, hyper, step)
+    distance = l1 * reach(name, slots, rate, hyper, step)
+    return np.sign(w) * np.maximum(np.abs(w) - distance, 0), slots
+
+
 # The network made of them
 
 
@@ -288,12 +501,17 @@ class Mlp:
         share = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, float)
         share = share / share.sum()
         zs, ys = self.forward(x, params)
-        value = (share * LOSSES[loss].value(ys[-1], t)).sum()
-        dy = share[:, None] * LOSSES[loss].gradient(ys[-1], t)
+        row = LOSSES[loss]
+        linked = row.link == self.activations[-1]
+        value = (share * (row.logit_value(zs[-1], t) if linked else row.value(ys[-1], t))).sum()
+        dy = np.empty(0) if linked else share[:, None] * row.gradient(ys[-1], t)
         gradients: Params = []
         for i in reversed(range(len(params))):
             w = params[i][0]
-            dz = ACTIVATIONS[self.activations[i]].backward(zs[i], dy)
+            if linked and i == len(params) - 1:
+                dz = share[:, None] * row.logit_gradient(zs[i], t)
+            else:
+                dz = ACTIVATIONS[self.activations[i]].backward(zs[i], dy)
             dw = (ys[i - 1] if i else x).T @ dz + penalty_scale * self.penalty_gradient(i, w)
             gradients.insert(0, (dw, dz.sum(axis=0)))
             dy = dz @ w.T

@@ -1,21 +1,62 @@
 """The shape of a network as plain, picklable data, and the way from there into the core."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
+from fastmlp._catalog import (
+    ACTIVATIONS,
+    ELEMENTWISE_ACTIVATIONS,
+    LEARNED_ACTIVATIONS,
+    parse_choice,
+)
 
 if TYPE_CHECKING:
     from fastmlp._core import _Network, _Trainer
 
-Params = tuple[list[NDArray[Any]], list[NDArray[Any]]]
+# Weights, biases, and the learned parameters of activations, one array of each per layer.
+Params = tuple[list[NDArray[Any]], list[NDArray[Any]], list[NDArray[Any]]]
+# One activation for a layer, such as 'relu' or 'leaky_relu(0.2)', or several with their units.
+ActivationPlan = str | tuple[tuple[str, int], ...]
 
 _NETWORKS = {"float32": _core.NetworkFloat32, "float64": _core.NetworkFloat64}
+
+
+def plan_activation(
+    argument: str, activation: Any, units: int, allowed: Sequence[str]
+) -> ActivationPlan:
+    """Check a layer's activation, or the pairs (activation, units) of a mix.
+
+    Raises
+    ------
+    ValueError
+        If a name is not one of the `allowed`, or a mix doesn't add up to the layer's units or
+        has an activation that needs the layer for itself.
+    """
+    if isinstance(activation, str) or not isinstance(activation, Sequence):
+        parse_choice(argument, activation, allowed)
+        return str(activation)
+    pairs = [tuple(pair) for pair in activation]
+    if not pairs or any(len(p) != 2 or not isinstance(p[1], Integral) or p[1] < 1 for p in pairs):
+        raise ValueError(
+            f"{argument} must be a name or a list of pairs (name, units); got {activation!r}."
+        )
+    mixable = [
+        name
+        for name in ELEMENTWISE_ACTIVATIONS
+        if name in allowed and name not in LEARNED_ACTIVATIONS
+    ]
+    for text, _ in pairs:
+        parse_choice(f"{argument} of a mix", text, mixable)
+    if sum(n for _, n in pairs) != units:
+        raise ValueError(f"{argument}={activation!r} must add up to {units} units.")
+    return tuple((str(text), int(n)) for text, n in pairs)
 
 
 @dataclass(frozen=True)
@@ -23,11 +64,34 @@ class LayerPlan:
     """One dense layer, with the dropout on its input and its penalties."""
 
     units: int
-    activation: str
+    activation: ActivationPlan
     input_dropout: float = 0.0
     dropout_mode: str = "inverted"
     l1: float = 0.0
     l2: float = 0.0
+
+    @property
+    def parts(self) -> list[tuple[str, int, float | None]]:
+        """The activations of the units in order, each with its parameter."""
+        named = self.activation
+        pairs = ((named, self.units),) if isinstance(named, str) else named
+        split = [(parse_choice("activation", text, ACTIVATIONS), units) for text, units in pairs]
+        return [(name, units, parameter) for (name, parameter), units in split]
+
+    @property
+    def learns(self) -> bool:
+        """Whether the activation has a learned parameter per unit."""
+        return self.parts[0][0] in LEARNED_ACTIVATIONS
+
+    def spec(self) -> _core.DenseSpec:
+        """Return the layer as the core takes it."""
+        return _core.DenseSpec(
+            self.parts,
+            input_dropout=self.input_dropout,
+            dropout_mode=self.dropout_mode,
+            l1=self.l1,
+            l2=self.l2,
+        )
 
 
 @dataclass(frozen=True)
@@ -49,12 +113,24 @@ class Architecture:
         """The shape (out,) of each bias vector."""
         return [(layer.units,) for layer in self.layers]
 
-    def pack(self, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]]) -> "_Network":
-        """Make a network of the core with these weights and biases."""
-        network = _NETWORKS[self.dtype](
-            self.n_features, [_core.DenseSpec(**asdict(layer)) for layer in self.layers]
-        )
-        network.set_params(coefs, intercepts)
+    @property
+    def slope_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each layer's learned parameters: (out,), or (0,) where it has none."""
+        return [(layer.units if layer.learns else 0,) for layer in self.layers]
+
+    def empty(self) -> "_Network":
+        """Make a network of the core whose weights and biases are zero, ready to learn."""
+        return _NETWORKS[self.dtype](self.n_features, [layer.spec() for layer in self.layers])
+
+    def pack(
+        self,
+        coefs: Sequence[NDArray[Any]],
+        intercepts: Sequence[NDArray[Any]],
+        slopes: Sequence[NDArray[Any]],
+    ) -> "_Network":
+        """Make a network of the core with these parameters."""
+        network = self.empty()
+        network.set_params(coefs, intercepts, slopes)
         return network
 
 
@@ -78,9 +154,12 @@ def draw_glorot(
             random_state.uniform(-bound, bound, fan_out) if draw_intercepts else np.zeros(fan_out)
         )
     dtype = architecture.dtype
-    return [w.astype(dtype, copy=False) for w in coefs], [
-        b.astype(dtype, copy=False) for b in intercepts
-    ]
+    slopes = architecture.empty().get_params()[2]
+    return (
+        [w.astype(dtype, copy=False) for w in coefs],
+        [b.astype(dtype, copy=False) for b in intercepts],
+        slopes,
+    )
 
 
 @dataclass(frozen=True)
@@ -101,6 +180,9 @@ class TrainerSettings:
     monitor: str = "loss"
     penalty_per_sample: bool = False
     loss_scale: float = 1.0
+    loss_parameter: float | None = None
+    label_smoothing: float = 0.0
+    clip_norm: float = 0.0
 
     def make(self, network: "_Network", state: dict[str, Any] | None = None) -> "_Trainer":
         """Make the trainer of `network`, going on from `state` if given."""

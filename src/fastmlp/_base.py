@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from fastmlp._architecture import Architecture, Params, draw_glorot
@@ -71,8 +71,9 @@ class BaseMLP(TrainedEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            The inputs. Arrays of float32, float64, bool and integers are read in place.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            The inputs. Arrays of float32, float64, bool and integers are read in place, and so are
+            matrices in CSR format; other sparse ones are converted to it.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The targets: labels, or an indicator matrix of several labels per sample, for a
             classifier; numbers for a regressor.
@@ -170,7 +171,7 @@ class BaseMLP(TrainedEstimator):
             check_range("y", t, dtype)
         except ValueError as error:
             raise ValueError(f"In X_val, y_val or sample_weight_val: {error}") from error
-        if len(X) < 2:
+        if validation.n_rows < 2:
             raise ValueError("X_val and y_val must have at least 2 samples; got 1.")
         return validation
 
@@ -184,10 +185,14 @@ class BaseMLP(TrainedEstimator):
         check_range("y", data.t, dtype)
         layers = plan_layers(self, self.n_outputs_, self.out_activation_)
         plan = Architecture(data.x.shape[1], layers, dtype)
-        if not fresh and plan.coef_shapes != [np.shape(w) for w in self.coefs_]:
+        if not fresh and (
+            plan.coef_shapes != [np.shape(w) for w in self.coefs_]
+            or plan.slope_shapes != [np.shape(a) for a in self.slopes_]
+        ):
             raise ValueError(
                 "warm_start and partial_fit go on with the weights of the previous fit: neither "
-                "hidden_layer_sizes nor the number of outputs can change."
+                "hidden_layer_sizes nor the number of outputs can change, nor whether activations "
+                "learn."
             )
         return plan
 
@@ -206,15 +211,21 @@ class BaseMLP(TrainedEstimator):
             self.t_ = 0
             self.best_loss_ = np.inf
             self.history_ = new_history()
-            coefs, intercepts = draw_glorot(
+            coefs, intercepts, slopes = draw_glorot(
                 plan, random_state, starting_factors(self), draw_intercepts=True
             )
         else:
             coefs = [np.asarray(w, plan.dtype) for w in self.coefs_]
             intercepts = [np.asarray(b, plan.dtype) for b in self.intercepts_]
+            slopes = [np.asarray(a, plan.dtype) for a in self.slopes_]
         if coef_init is not None:
             coefs = check_arrays("coef_init", coef_init, plan.coef_shapes, plan.dtype)
         if intercept_init is not None:
             shapes = plan.intercept_shapes
             intercepts = check_arrays("intercept_init", intercept_init, shapes, plan.dtype)
-        return coefs, intercepts
+        return coefs, intercepts, slopes
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -44,7 +44,9 @@ class LabelLearner(BaseMLP):
 
     def _validate_labels(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         """Check X and y for what needs no knowledge of the classes."""
-        X, y = validate_data(self, X, y, multi_output=True, dtype=CORE_DTYPES, reset=reset)
+        X, y = validate_data(
+            self, X, y, multi_output=True, accept_sparse="csr", dtype=CORE_DTYPES, reset=reset
+        )
         y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -57,7 +59,8 @@ class LabelLearner(BaseMLP):
         self._target_type = binarizer.y_type_
         self.classes_ = binarizer.classes_
         multiclass = self._target_type == "multiclass"
-        self.out_activation_ = "softmax" if multiclass else "logistic"
+        probable = "softmax" if multiclass else "logistic"
+        self.out_activation_ = "identity" if self.loss == "hinge" else probable
         self.n_outputs_ = 1 if self._target_type == "binary" else len(self.classes_)
         if announced:
             self._check_classes(y, None)

@@ -6,16 +6,23 @@ from typing import Any, Final, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+class ParameterRow(TypedDict):
+    name: str
+    value: float  # unless it is given; where it is learned, at the start
+    learned: bool
+
 class ActivationRow(TypedDict):
     name: str
     doc: str
     keeps: str  # what the slope is computed from: "output", "input" or "row" (softmax)
+    parameter: ParameterRow | None
 
 class LossRow(TypedDict):
     name: str
     doc: str
     link: str  # the output activation that the loss is fused with
     mean_over_outputs: bool
+    parameter: ParameterRow | None
 
 class OptimizerRow(TypedDict):
     name: str
@@ -42,6 +49,7 @@ class RunReport(TypedDict):
     val_score: list[float]
     rate: list[float]
     seconds: list[float]
+    step_loss: NDArray[np.float64]  # the loss of every step
     best_epoch: int  # 1-based within this run; 0 without a validation set
     failed_epoch: int  # 1-based epoch and batch of the first non-finite loss, otherwise 0
     failed_batch: int
@@ -77,7 +85,8 @@ class _GraphNode:
         operation: str,
         inputs: Sequence[Any],  # nodes of the same class
         *,
-        kind: str = ...,  # the name of an activation or a loss
+        kind: str = ...,
+        parameter: float | None = ...,  # the name of an activation or a loss
         on_logits: bool = ...,
         axis: int | None = ...,
         keep_dims: bool = ...,
@@ -128,8 +137,7 @@ class DenseSpec:
     """One dense layer, and the dropout applied to its input."""
     def __init__(
         self,
-        units: int,
-        activation: str,
+        parts: Sequence[tuple[str, int, float | None]],
         *,
         input_dropout: float = ...,
         dropout_mode: str = ...,
@@ -138,8 +146,6 @@ class DenseSpec:
     ) -> None: ...
     @property
     def units(self) -> int: ...
-    @property
-    def activation(self) -> str: ...
 
 class _Network:
     def __init__(self, n_features: int, layers: Sequence[DenseSpec]) -> None: ...
@@ -152,9 +158,12 @@ class _Network:
     @property
     def target(self) -> str: ...
     def set_params(
-        self, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]]
+        self,
+        coefs: Sequence[NDArray[Any]],
+        intercepts: Sequence[NDArray[Any]],
+        slopes: Sequence[NDArray[Any]] | None = ...,
     ) -> None: ...
-    def get_params(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]: ...
+    def get_params(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]], list[NDArray[Any]]]: ...
     def predict(self, x: NDArray[Any], n_threads: int = ...) -> NDArray[Any]: ...
     def predict_masked(
         self, x: NDArray[Any], seed: int, sample: int, n_threads: int = ...
@@ -168,8 +177,9 @@ class _Network:
         t: NDArray[Any],
         loss: str,
         sample_weight: NDArray[Any] | None = ...,
+        loss_parameter: float | None = ...,
         n_threads: int = ...,
-    ) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]: ...
+    ) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]], list[NDArray[Any]]]: ...
 
 class NetworkFloat32(_Network): ...
 class NetworkFloat64(_Network): ...
@@ -193,6 +203,9 @@ class _Trainer:
         monitor: str = ...,
         penalty_per_sample: bool = ...,
         loss_scale: float = ...,
+        loss_parameter: float | None = ...,
+        label_smoothing: float = ...,
+        clip_norm: float = ...,
     ) -> None: ...
     @property
     def steps(self) -> int: ...
@@ -212,6 +225,7 @@ class _Trainer:
         sample_weight_val: NDArray[Any] | None = ...,
         on_epoch_end: Callable[[EpochReport], bool] | None = ...,
         rates: Sequence[float] | None = ...,
+        score: Callable[[], float] | None = ...,
         n_threads: int = ...,
     ) -> RunReport: ...
     def get_state(self) -> dict[str, Any]: ...
@@ -243,22 +257,43 @@ class kernels:  # noqa: N801 - a submodule, spelt as one
     """Every kernel of every target by name, for the tests. Arrays are C-contiguous."""
     @staticmethod
     def dense_forward(
-        target: str, activation: str, x: NDArray[Any], w: NDArray[Any], b: NDArray[Any]
+        target: str,
+        activation: str,
+        x: NDArray[Any],
+        w: NDArray[Any],
+        b: NDArray[Any],
+        parameter: Any = ...,
     ) -> NDArray[Any]: ...
     @staticmethod
     def dense_backward_input(
-        target: str, activation: str, dz: NDArray[Any], w: NDArray[Any], kept: NDArray[Any]
+        target: str,
+        activation: str,
+        dz: NDArray[Any],
+        w: NDArray[Any],
+        kept: NDArray[Any],
+        parameter: Any = ...,
     ) -> NDArray[Any]: ...
     @staticmethod
     def dense_backward_weights(
         target: str, x: NDArray[Any], dz: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]: ...
     @staticmethod
-    def activation_forward(target: str, activation: str, z: NDArray[Any]) -> NDArray[Any]: ...
+    def activation_forward(
+        target: str,
+        activation: str,
+        z: NDArray[Any],
+        parameter: Any = ...,
+        columns: tuple[int, int] | None = ...,
+    ) -> NDArray[Any]: ...
     @staticmethod
     def activation_backward(
-        target: str, activation: str, kept: NDArray[Any], dy: NDArray[Any]
-    ) -> NDArray[Any]: ...
+        target: str,
+        activation: str,
+        kept: NDArray[Any],
+        dy: NDArray[Any],
+        parameter: Any = ...,
+        columns: tuple[int, int] | None = ...,
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
     @staticmethod
     def loss(
         target: str,
@@ -267,6 +302,7 @@ class kernels:  # noqa: N801 - a submodule, spelt as one
         y: NDArray[Any],
         t: NDArray[Any],
         row_weight: NDArray[Any],
+        parameter: float | None = ...,
     ) -> tuple[NDArray[Any], NDArray[Any]]: ...
     @staticmethod
     def optimizer_step(

@@ -6,13 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from fastmlp._architecture import Architecture, Params, TrainerSettings
 from fastmlp._lbfgs import Objective, minimize
 from fastmlp._packed import PackedEstimator
-from fastmlp._settings import resolve_callbacks, trainer_settings
+from fastmlp._schedules import epoch_rates
+from fastmlp._settings import CoreLoss, resolve_callbacks, trainer_settings
 from fastmlp._threads import resolve_n_jobs
 from fastmlp._training import (
     Callbacks,
@@ -38,13 +40,15 @@ class TrainedEstimator(PackedEstimator, ABC):
     best_validation_score_: float | None
     history_: dict[str, list[float]]
     n_outputs_: int
+    step_losses_: NDArray[np.float64]
     t_: int
     validation_scores_: list[float] | None
+    label_smoothing: float = 0.0  # a parameter of the classifier
     _monitor: ClassVar[str]  # the score on a validation set, unless `scoring` says otherwise
 
     @abstractmethod
-    def _core_loss(self) -> tuple[str, float]:
-        """Return the core's name of the loss, and the factor on the data loss as reported."""
+    def _core_loss(self) -> CoreLoss:
+        """Return the loss that the core minimises."""
 
     def _stratifies(self) -> bool:
         return False
@@ -76,12 +80,13 @@ class TrainedEstimator(PackedEstimator, ABC):
             verbose=self.verbose,
             n_threads=resolve_n_jobs(self.n_jobs),
             hooks=[rule, *self._hooks()] if by_loss else self._hooks(),
+            rates=self._rates(int(self.max_iter)),
         )
         if rule.stops and report["stopped"] == "callback":
             report["stopped"] = rule.event
         self._judge(report)
         self._take_weights()
-        self._record(report, len(data.x), validated=validation is not None)
+        self._record(report, data.n_rows, validated=validation is not None)
 
     def _judge(self, report: "RunReport") -> None:
         """Warn of an end that is not the planned one, or refuse it."""
@@ -102,6 +107,16 @@ class TrainedEstimator(PackedEstimator, ABC):
                 ConvergenceWarning,
                 stacklevel=_CALLER,
             )
+
+    def _rates(self, epochs: int) -> list[float] | None:
+        """Return the rates of the next epochs where the schedule knows them beforehand."""
+        return epoch_rates(
+            self.learning_rate,
+            float(self.learning_rate_init),
+            len(self.history_["loss"]),
+            epochs,
+            int(self.max_iter),
+        )
 
     def _hooks(self) -> list[Callbacks]:
         callbacks = resolve_callbacks(self.callbacks)
@@ -138,13 +153,14 @@ class TrainedEstimator(PackedEstimator, ABC):
             verbose=self.verbose,
             n_threads=resolve_n_jobs(self.n_jobs),
             hooks=self._hooks(),
+            rates=self._rates(1),
         )
         if report["stopped"] == "non_finite":
             raise non_finite_error(report, "learning_rate_init", self.learning_rate_init)
         if report["stopped"] != "interrupted":
             report["stopped"] = "partial_fit"
         self._take_weights()
-        self._record(report, len(data.x), validated=False)
+        self._record(report, data.n_rows, validated=False)
 
     def _resume(
         self,
@@ -193,12 +209,17 @@ class TrainedEstimator(PackedEstimator, ABC):
                 f"penalty={self.penalty!r} needs a first-order solver; got solver='lbfgs', which "
                 "can't minimise an objective with kinks."
             )
-        loss, loss_scale = self._core_loss()
+        if self.clip_norm is not None or self.label_smoothing:
+            raise ValueError(
+                "clip_norm and label_smoothing need a first-order solver; got solver='lbfgs'."
+            )
+        loss = self._core_loss()
         objective = Objective(
             plan,
             data,
-            loss=loss,
-            loss_scale=loss_scale,
+            loss=loss.name,
+            loss_parameter=loss.parameter,
+            loss_scale=loss.scale,
             n_threads=resolve_n_jobs(self.n_jobs),
         )
         params, report, final_loss = minimize(
@@ -218,12 +239,10 @@ class TrainedEstimator(PackedEstimator, ABC):
         self.loss_ = final_loss
 
     def _settings(self, data: Data, seed: int, *, validates: bool = False) -> TrainerSettings:
-        loss, loss_scale = self._core_loss()
+        loss = self._core_loss()
         score = "val_loss" if self.scoring == "loss" else self._monitor
         monitor = score if validates else "loss"
-        return trainer_settings(
-            self, len(data.x), loss=loss, loss_scale=loss_scale, monitor=monitor, seed=seed
-        )
+        return trainer_settings(self, data.n_rows, loss=loss, monitor=monitor, seed=seed)
 
     def _split(self, data: Data, random_state: np.random.RandomState) -> tuple[Data, Data]:
         """Set rows aside for early stopping, by the same draws as scikit-learn."""
@@ -234,7 +253,7 @@ class TrainedEstimator(PackedEstimator, ABC):
             stratify=data.t if self._stratifies() else None,
         )
         training, validation = Data(*parts[::2]), Data(*parts[1::2])
-        if len(validation.x) < 2:
+        if validation.n_rows < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of "
                 "your dataset."
@@ -248,6 +267,7 @@ class TrainedEstimator(PackedEstimator, ABC):
         self.n_iter_ = report["epochs"]
         self.t_ += report["epochs"] * n_rows
         self.stopped_ = report["stopped"]
+        self.step_losses_ = report["step_loss"]
         self.loss_curve_ = self.history_["loss"]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
         if validated:

@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,55 +34,60 @@ class Objective:
         data: Data,
         *,
         loss: str,
+        loss_parameter: float | None,
         loss_scale: float,
         n_threads: int,
     ) -> None:
         layers = tuple(replace(layer, l1=0.0, l2=0.0) for layer in architecture.layers)
-        self.shapes = architecture.coef_shapes + architecture.intercept_shapes
-        zeros = [np.zeros(shape) for shape in self.shapes]
-        n_layers = len(layers)
-        self.network = replace(architecture, layers=layers, dtype="float64").pack(
-            zeros[:n_layers], zeros[n_layers:]
-        )
+        self.shapes = [
+            *architecture.coef_shapes,
+            *architecture.intercept_shapes,
+            *architecture.slope_shapes,
+        ]
+        self.network = replace(architecture, layers=layers, dtype="float64").empty()
         self.data = data
         self.loss = loss
+        self.loss_parameter = loss_parameter
         weight = data.sample_weight
-        weight_sum = float(len(data.x) if weight is None else weight.sum())
+        weight_sum = float(data.n_rows if weight is None else weight.sum())
         self.decays = [2 * layer.l2 / weight_sum for layer in architecture.layers]
         self.loss_scale = loss_scale
         self.n_threads = n_threads
         self.reported = np.nan
 
     def unpack(self, packed: NDArray[np.float64]) -> Params:
-        """Split the vector into weights and biases."""
+        """Split the vector into weights, biases and learned parameters of activations."""
         ends = np.cumsum([np.prod(shape, dtype=int) for shape in self.shapes])
         arrays = [
             part.reshape(shape)
             for part, shape in zip(np.split(packed, ends[:-1]), self.shapes, strict=True)
         ]
-        half = len(arrays) // 2
-        return arrays[:half], arrays[half:]
+        n = len(arrays) // 3
+        return arrays[:n], arrays[n : 2 * n], arrays[2 * n :]
 
     def __call__(self, packed: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the value and the gradient."""
-        coefs, intercepts = self.unpack(packed)
-        self.network.set_params(coefs, intercepts)
-        data_loss, dw, db = self.network.loss_and_gradients(
-            self.data.x, self.data.t, self.loss, self.data.sample_weight, self.n_threads
+        coefs, intercepts, slopes = self.unpack(packed)
+        self.network.set_params(coefs, intercepts, slopes)
+        data_loss, dw, db, da = self.network.loss_and_gradients(
+            self.data.x,
+            self.data.t,
+            self.loss,
+            self.data.sample_weight,
+            loss_parameter=self.loss_parameter,
+            n_threads=self.n_threads,
         )
         penalty = 0.5 * sum(
             decay * float(np.vdot(w, w)) for decay, w in zip(self.decays, coefs, strict=True)
         )
         self.reported = self.loss_scale * data_loss + penalty
-        slopes = [d + decay * w for decay, d, w in zip(self.decays, dw, coefs, strict=True)]
-        return data_loss + penalty, pack_vector(slopes, db)
+        dw = [d + decay * w for decay, d, w in zip(self.decays, dw, coefs, strict=True)]
+        return data_loss + penalty, pack_vector(dw, db, da)
 
 
-def pack_vector(
-    coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]]
-) -> NDArray[np.float64]:
-    """Join all weights, then all biases, in one float64 vector."""
-    return np.concatenate([np.ravel(a) for a in (*coefs, *intercepts)]).astype(np.float64)
+def pack_vector(*lists: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    """Join all weights, then all biases, then all slopes, in one float64 vector."""
+    return np.concatenate([np.ravel(a) for a in chain(*lists)]).astype(np.float64)
 
 
 class _StoppedError(Exception):
@@ -128,6 +134,7 @@ class Trace:
             "val_score": [],
             "rate": [],
             "seconds": self.seconds,
+            "step_loss": np.empty(0),
             "best_epoch": 0,
             "failed_epoch": 0,
             "failed_batch": 0,

@@ -1,6 +1,7 @@
 """The fitted side of an estimator: its weights in the core, fast outputs, pickling."""
 
 import operator
+from itertools import chain
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class PackedEstimator(BaseEstimator):
-    """An estimator whose `coefs_` and `intercepts_` also live in a network of the core.
+    """An estimator whose `coefs_`, `intercepts_` and `slopes_` also live in a network of the core.
 
     The arrays are read-only, so that they can't drift from the packed copy; putting other arrays
     in their place is noticed.
@@ -28,6 +29,7 @@ class PackedEstimator(BaseEstimator):
     n_features_in_: int
     coefs_: list[NDArray[Any]]
     intercepts_: list[NDArray[Any]]
+    slopes_: list[NDArray[Any]]
     _architecture: Architecture
     _network: "_Network"
     _mask_seed: int  # of the masks that predictions average over
@@ -43,29 +45,34 @@ class PackedEstimator(BaseEstimator):
         ValueError
             If one of them is NaN or infinite.
         """
-        coefs, intercepts = self._network.get_params()
-        if not all(np.isfinite(array).all() for array in (*coefs, *intercepts)):
+        params = self._network.get_params()
+        if not all(np.isfinite(array).all() for array in chain(*params)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
             )
-        self.coefs_, self.intercepts_ = coefs, intercepts
+        self.coefs_, self.intercepts_, self.slopes_ = params
         self._mark_packed()
 
     def _mark_packed(self) -> None:
         """Remember which arrays the network holds, and protect them from edits."""
-        self._packed = (*self.coefs_, *self.intercepts_)
+        self._packed = self._arrays()
         for array in self._packed:
             array.flags.writeable = False
 
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return (*self.coefs_, *self.intercepts_, *self.slopes_)
+
     def _discard_steps(self) -> None:
         """Put the network back to the weights last taken; a trainer then begins anew."""
-        half = len(self._packed) // 2
-        self._network = self._architecture.pack(self._packed[:half], self._packed[half:])
+        n = len(self._packed) // 3
+        self._network = self._architecture.pack(
+            self._packed[:n], self._packed[n : 2 * n], self._packed[2 * n :]
+        )
         self._trainer = None
 
     def _is_packed(self) -> bool:
-        arrays = (*self.coefs_, *self.intercepts_)
+        arrays = self._arrays()
         return len(arrays) == len(self._packed) and all(map(operator.is_, arrays, self._packed))
 
     def _ready_network(self) -> "_Network":
@@ -73,7 +80,9 @@ class PackedEstimator(BaseEstimator):
         if self._is_packed():
             return self._network
         return self._architecture.pack(
-            [np.asarray(w) for w in self.coefs_], [np.asarray(b) for b in self.intercepts_]
+            [np.asarray(w) for w in self.coefs_],
+            [np.asarray(b) for b in self.intercepts_],
+            [np.asarray(a) for a in self.slopes_],
         )
 
     def _validate_inputs(self, X: Any) -> NDArray[Any]:
@@ -84,7 +93,7 @@ class PackedEstimator(BaseEstimator):
         dtype = self._architecture.dtype
         if "feature_names_in_" not in known and is_clean(X, self.n_features_in_, dtype):
             return X  # type: ignore[no-any-return]
-        X = validate_data(self, X, reset=False, dtype=CORE_DTYPES)
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=CORE_DTYPES)
         check_range("X", X, dtype)
         return X  # type: ignore[no-any-return]
 
@@ -127,7 +136,7 @@ class PackedEstimator(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             The inputs.
 
         Returns
@@ -154,7 +163,8 @@ class PackedEstimator(BaseEstimator):
             dtype = self._architecture.dtype
             self.coefs_ = [np.asarray(w, dtype) for w in self.coefs_]
             self.intercepts_ = [np.asarray(b, dtype) for b in self.intercepts_]
+            self.slopes_ = [np.asarray(a, dtype) for a in self.slopes_]
             self._mark_packed()
-            self._network = self._architecture.pack(self.coefs_, self.intercepts_)
+            self._network = self._architecture.pack(self.coefs_, self.intercepts_, self.slopes_)
             if state["_trainer"] is not None:
                 self._trainer = self._trainer_settings.make(self._network, state["_trainer"])

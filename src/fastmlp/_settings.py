@@ -1,23 +1,30 @@
 """The parameters of the estimators: what they may be, and what the core makes of them."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from fastmlp._architecture import LayerPlan, TrainerSettings
-from fastmlp._catalog import DTYPES, ELEMENTWISE_ACTIVATIONS, OPTIMIZERS, check_choice
+from fastmlp._architecture import LayerPlan, TrainerSettings, plan_activation
+from fastmlp._catalog import (
+    DTYPES,
+    ELEMENTWISE_ACTIVATIONS,
+    OPTIMIZERS,
+    check_choice,
+    parse_choice,
+)
+from fastmlp._schedules import SCHEDULES
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ELEMENTWISE_ACTIVATIONS)), "array-like"],
+    "activation": [str, "array-like"],
     "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
     "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
     "batch_size": [StrOptions({"auto", "full"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES}), callable],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -42,11 +49,42 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "dropout_input": [Interval(Real, 0, 1, closed="left")],
     "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
     "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
     "scoring": [StrOptions({"loss"}), None],
     "callbacks": [callable, list, tuple, None],
     "dtype": [StrOptions({*DTYPES, "auto"})],
     "n_jobs": [Integral, None],
 }
+
+
+# Schedules that look at how training goes; as in scikit-learn, for 'sgd' alone.
+_BY_PROGRESS = ("invscaling", "adaptive")
+
+
+class CoreLoss(NamedTuple):
+    """A loss by the core's name, its parameter, and the factor on it as it is reported."""
+
+    name: str
+    parameter: float | None = None
+    scale: float = 1.0
+
+
+def choose_loss(loss: str, table: Mapping[str, str]) -> CoreLoss:
+    """Return the core's loss for one of the names in the table, such as 'huber' or 'huber(2)'.
+
+    Raises
+    ------
+    ValueError
+        If there is no such loss, or its parameter is not allowed.
+    """
+    public, bracket, rest = loss.partition("(") if isinstance(loss, str) else (loss, "", "")
+    check_choice("loss", public, table)
+    name, parameter = parse_choice("loss", table[public] + bracket + rest, table.values())
+    if public == "quantile" and parameter is not None and not 0 < parameter < 1:
+        raise ValueError(f"loss={loss!r}: quantile must be between 0 and 1.")
+    if public == "huber" and parameter == 0:
+        raise ValueError(f"loss={loss!r}: delta must be above 0.")
+    return CoreLoss(name, parameter)
 
 
 def hidden_units(hidden_layer_sizes: Any) -> list[int]:
@@ -98,8 +136,10 @@ def plan_layers(estimator: Any, n_outputs: int, out_activation: str) -> tuple[La
     """
     units = hidden_units(estimator.hidden_layer_sizes)
     activations = [
-        check_choice("activation", name, ELEMENTWISE_ACTIVATIONS)
-        for name in _one_per_layer("activation", estimator.activation, len(units))
+        plan_activation("activation", activation, size, ELEMENTWISE_ACTIVATIONS)
+        for size, activation in zip(
+            units, _one_per_layer("activation", estimator.activation, len(units)), strict=True
+        )
     ]
     dropouts = _one_per_layer("dropout", estimator.dropout, len(units))
     if not all(isinstance(rate, int | float | np.number) and 0 <= rate < 1 for rate in dropouts):
@@ -156,28 +196,33 @@ def _hyperparameters(estimator: Any) -> dict[str, float]:
 
 
 def trainer_settings(
-    estimator: Any, n_rows: int, *, loss: str, loss_scale: float, monitor: str, seed: int
+    estimator: Any, n_rows: int, *, loss: CoreLoss, monitor: str, seed: int
 ) -> TrainerSettings:
     """Translate the parameters of a first-order solver.
 
     The decay of 'adamw' is decoupled from the loss, so that no number of samples divides it.
     """
     patience = estimator.n_iter_no_change
+    by_progress = estimator.solver == "sgd" and estimator.learning_rate in _BY_PROGRESS
+    schedule = estimator.learning_rate if by_progress else "constant"
     return TrainerSettings(
-        loss=loss,
+        loss=loss.name,
+        loss_parameter=loss.parameter,
+        loss_scale=loss.scale,
+        label_smoothing=float(estimator.label_smoothing),
+        clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm),
         optimizer=estimator.solver,
         hyperparameters=_hyperparameters(estimator),
         rate=float(estimator.learning_rate_init),
         batch_size=resolve_batch_size(estimator.batch_size, n_rows),
         seed=seed,
-        schedule=estimator.learning_rate if estimator.solver == "sgd" else "constant",
+        schedule=schedule,
         power_t=float(estimator.power_t),
         shuffle=bool(estimator.shuffle),
         tol=float(estimator.tol),
         n_iter_no_change=-1 if patience == np.inf else int(patience),
         monitor=monitor,
         penalty_per_sample=estimator.solver != "adamw",
-        loss_scale=loss_scale,
     )
 
 

@@ -28,6 +28,11 @@ class Data:
     t: NDArray[Any]
     sample_weight: NDArray[Any] | None = None
 
+    @property
+    def n_rows(self) -> int:
+        """The number of samples; a sparse matrix has no length."""
+        return int(self.x.shape[0])
+
 
 class Callbacks:
     """A user's callbacks as one hook of a run, whose clock starts when this is made."""
@@ -108,6 +113,7 @@ def run(
     verbose: int,
     n_threads: int,
     hooks: Sequence["Hook"] = (),
+    rates: Sequence[float] | None = None,
 ) -> "RunReport":
     """Train for some epochs and return the core's report.
 
@@ -125,6 +131,7 @@ def run(
                 t_val=validation.t if validation else None,
                 sample_weight_val=validation.sample_weight if validation else None,
                 on_epoch_end=join(hooks, progress),
+                rates=rates,
                 n_threads=n_threads,
             )
         except KeyboardInterrupt:

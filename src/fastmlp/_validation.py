@@ -50,7 +50,7 @@ def check_range(argument: str, array: NDArray[Any], dtype: str) -> None:
     ValueError
         If `dtype` is 'float32' and a number of `array` is beyond its range.
     """
-    if dtype != "float32" or array.dtype != np.float64 or array.size == 0:
+    if dtype != "float32" or array.dtype != np.float64 or 0 in array.shape:
         return
     peak = max(float(array.max()), -float(array.min()))
     if peak > _FLOAT32_MAX:

@@ -1,26 +1,36 @@
 """The classifier: labels to targets of the core, outputs back to labels and probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from fastmlp._classes import LabelLearner
+from fastmlp._settings import CoreLoss, choose_loss
+
+# The core's names of the losses, by the activation of the output layer.
+_LOSSES = {
+    "softmax": {"log_loss": "cross_entropy", "focal": "focal", "hinge": "hinge"},
+    "logistic": {"log_loss": "binary_cross_entropy", "focal": "binary_focal", "hinge": "hinge"},
+    "identity": {"hinge": "hinge"},
+}
 
 
 class MLPClassifier(ClassifierMixin, LabelLearner):
     """Multilayer perceptron classifier.
 
-    Minimises the log loss. Two classes share one logistic output, several classes have a softmax
-    output each, and several labels per sample have a logistic output each. Parameters, attributes
-    and meaning are those of `sklearn.neural_network.MLPClassifier`. The parameters from `dropout`
-    on, sequences as `activation` and `alpha`, ``batch_size='full'``, a validation set for `fit`,
-    `history_`, `best_epoch_`, `stopped_`, `forward` and predictions over dropout masks are added.
+    Minimises the log loss, or another one by choice. Two classes share one logistic output, several
+    classes have a softmax output each, and several labels per sample have a logistic output each.
+    Parameters, attributes and meaning are those of `sklearn.neural_network.MLPClassifier`. Added
+    are the parameters from `dropout` on, schedules for every solver, sequences as `activation` and
+    `alpha`, ``batch_size='full'``, a validation set for `fit`, `history_`, `best_epoch_`,
+    `stopped_`, `step_losses_`, `forward` and predictions over dropout masks.
 
     Parameters
     ----------
@@ -28,8 +38,11 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         The number of units in each hidden layer; an empty sequence makes a linear model.
     activation : str or sequence of str, default='relu'
         The activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', 'leaky_relu',
-        'relu6', 'elu', 'selu', 'silu', 'mish', 'softplus', 'softsign', 'hard_sigmoid' or
-        'hard_tanh'; or a sequence with one name per hidden layer.
+        'prelu', 'relu6', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'softsign',
+        'hard_sigmoid', 'hard_tanh' or 'exp'; or a sequence with one per hidden layer. A parameter
+        stands in parentheses: 'leaky_relu(0.2)', 'elu(0.5)', and for 'prelu', which learns a slope
+        for each unit, the slope at the start. An entry of a sequence may be a mix of several by
+        unit: ``[[("relu", 32), ("tanh", 32)]]``.
     solver : {'adam', 'sgd', 'lbfgs', 'adamw', 'nadam', 'rmsprop', 'adagrad'}, default='adam'
         How the weights are found. 'sgd' is stochastic gradient descent with momentum, 'adam' is
         the method of Kingma and Ba [2]_, and 'lbfgs' is a quasi-Newton method on the whole data
@@ -44,10 +57,14 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     batch_size : int, 'auto' or 'full', default='auto'
         Samples per mini-batch. 'auto' is ``min(200, n_samples)`` and 'full' takes all samples at
         once. Not used by 'lbfgs'.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        The schedule of the learning rate, only for ``solver='sgd'``. 'invscaling' is
-        ``learning_rate_init / (t + 1)**power_t`` after `t` samples; 'adaptive' divides the rate
-        by 5 where training would otherwise stop for lack of improvement.
+    learning_rate : str or callable, default='constant'
+        The schedule of the learning rate. For ``solver='sgd'`` only, as in scikit-learn:
+        'invscaling' is ``learning_rate_init / (t + 1)**power_t`` after `t` samples; 'adaptive'
+        divides the rate by 5 where training would otherwise stop for lack of improvement. For
+        every solver but 'lbfgs', laid out over `max_iter` epochs: 'cosine' goes down to 1 % along
+        a cosine, 'exponential' by a constant factor, 'step' by a tenth at one half and again at
+        three quarters; 'one_cycle' rises from 4 % for 30 % of the epochs, then falls almost to
+        nothing. A function gets the number of epochs before, and returns the rate.
     learning_rate_init : float, default=0.001
         The learning rate at the start. Not used by 'lbfgs'.
     power_t : float, default=0.5
@@ -93,13 +110,25 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     dropout_input : float, default=0.0
         Probability that an input feature is dropped while training.
     penalty : {'l2', 'l1', 'elasticnet'} or None, default='l2'
-        The penalty on the weights, of strength `alpha`; None leaves `alpha` out of account. 'l1'
-        and 'elasticnet' are not for 'lbfgs'.
+        The penalty on the weights, of strength `alpha`; None leaves `alpha` out of account. What
+        'l1' has of it acts by proximal steps, which make weights exactly zero. 'l1' and
+        'elasticnet' are not for 'lbfgs'.
     l1_ratio : float, default=0.15
         The share of L1 in the penalty 'elasticnet', between 0 and 1.
+    clip_norm : float or None, default=None
+        The longest that the gradient of the loss by all parameters may be; a longer one is scaled
+        down. Penalties are no part of it. Not for 'lbfgs'.
     scoring : {'loss'} or None, default=None
         The score on a validation set: None is the accuracy, and 'loss' the loss there, negated and
         without the penalty.
+    loss : {'log_loss', 'focal', 'hinge'}, default='log_loss'
+        What is minimised. 'focal' is the log loss times ``(1 - p)**2``, p being the probability of
+        what is right, so that it turns to what is hard [4]_; 'focal(1.5)' has that exponent.
+        'hinge' is the sum of ``max(0, 1 - s * y)`` over the outputs, s being 1 for what is right
+        and -1 for the rest; its outputs are margins, so that there is no `predict_proba`.
+    label_smoothing : float, default=0.0
+        The share s of each target that is spread evenly over the classes: ``t * (1 - s) + s / n``.
+        Not for 'hinge' and 'lbfgs'. The score on a validation set knows nothing of it.
     class_weight : 'balanced', dict, list of dict or None, default=None
         Weights of the classes, multiplied into the sample weights: a dict by label, where missing
         labels weigh 1, or 'balanced' for ``n_samples / (n_classes * count)``. With several labels
@@ -125,6 +154,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         The weights of each layer, read-only. To change weights, assign new arrays.
     intercepts_ : list of ndarray of shape (fan_out,)
         The biases of each layer, read-only.
+    slopes_ : list of ndarray of shape (fan_out,) or (0,)
+        The slopes that 'prelu' learned in each layer, read-only; empty elsewhere.
     loss_ : float
         The training loss of the last epoch, with the penalty.
     best_loss_ : float or None
@@ -137,6 +168,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         The best of them; None without a validation set.
     best_epoch_ : int or None
         The epoch, counted from 1, whose weights were kept; None without a validation set.
+    step_losses_ : ndarray of shape (n_steps,)
+        The loss of every mini-batch of the last call; empty for 'lbfgs'.
     history_ : dict of list
         Per epoch: 'loss', 'val_score' (NaN without a validation set), 'lr' and 'seconds'; 'lbfgs'
         has no 'val_score' and no 'lr'.
@@ -176,6 +209,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     .. [2] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
     .. [3] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian approximation: representing model
        uncertainty in deep learning", ICML 2016.
+    .. [4] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
 
     Examples
     --------
@@ -189,6 +223,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LabelLearner._parameter_constraints,
+        "loss": [str],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
@@ -197,12 +233,12 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str | Sequence[str] = "relu",
+        activation: str | Sequence[Any] = "relu",
         *,
         solver: str = "adam",
         alpha: float | Sequence[float] = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: str | Callable[[int], float] = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -224,7 +260,10 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         dropout_input: float = 0.0,
         penalty: str | None = "l2",
         l1_ratio: float = 0.15,
+        clip_norm: float | None = None,
         scoring: str | None = None,
+        loss: str = "log_loss",
+        label_smoothing: float = 0.0,
         class_weight: Any = None,
         callbacks: Any = None,
         dtype: str = "float32",
@@ -239,7 +278,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             The inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The labels.
@@ -273,7 +312,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             The inputs.
         dropout_samples : int, default=None
             Predict from the mean probability over that many random dropout masks, as
@@ -294,11 +333,17 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         if self._target_type == "multiclass":
             chosen = outputs.argmax(axis=1)
         else:
-            chosen = (outputs > 0.5).astype(np.intp)
+            boundary = 0.0 if self.out_activation_ == "identity" else 0.5
+            chosen = (outputs > boundary).astype(np.intp)
         if self._target_type.startswith("multilabel"):
             return chosen
         # Clipped because a single class leaves nothing above it to choose.
         return self.classes_.take(chosen.ravel(), mode="clip")
+
+    def _require_probabilities(self) -> bool:
+        if self.loss == "hinge":
+            raise AttributeError("loss='hinge' gives margins, and no probabilities.")
+        return True
 
     @overload
     def predict_proba(
@@ -310,6 +355,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         self, X: Any, *, dropout_samples: int | None = None, return_std: bool
     ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]: ...
 
+    @available_if(lambda estimator: estimator._require_probabilities())
     def predict_proba(
         self, X: Any, *, dropout_samples: int | None = None, return_std: bool = False
     ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
@@ -317,7 +363,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             The inputs.
         dropout_samples : int, default=None
             Average over that many random dropout masks (Monte-Carlo dropout [3]_); None drops
@@ -347,12 +393,13 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
             return y_prob
         return y_prob, np.hstack([std, std]) if both else std
 
+    @available_if(lambda estimator: estimator._require_probabilities())
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Estimate the logarithm of the probability of each class.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             The inputs.
 
         Returns
@@ -363,10 +410,10 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         log_y_prob: NDArray[Any] = np.log(self.predict_proba(X))
         return log_y_prob
 
-    def _core_loss(self) -> tuple[str, float]:
-        if self.out_activation_ == "softmax":
-            return "cross_entropy", 1.0
-        return "binary_cross_entropy", 1.0
+    def _core_loss(self) -> CoreLoss:
+        if self.out_activation_ == "identity" and self.label_smoothing:
+            raise ValueError("label_smoothing is not for loss='hinge'.")
+        return choose_loss(self.loss, _LOSSES[self.out_activation_])
 
     def _stratifies(self) -> bool:
         return self.n_outputs_ == 1

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._architecture import LayerPlan
-from fastmlp._catalog import ACTIVATIONS, check_choice
+from fastmlp._architecture import LayerPlan, plan_activation
+from fastmlp._catalog import ACTIVATIONS, check_choice, parse_choice
 
 
 def _check_number(argument: str, value: Any, low: float, high: float, allowed: str) -> None:
@@ -32,8 +32,9 @@ class Dense:
     ----------
     units : int
         The number of outputs, at least 1.
-    activation : str, default='identity'
-        The name of the activation.
+    activation : str or list of (str, int), default='identity'
+        The name of the activation, with its parameter if it has one: 'leaky_relu(0.2)'. A list
+        gives neighbouring units different ones: ``[("relu", 32), ("tanh", 32)]``.
     l1, l2 : float, default=0.0
         Penalties: the objective gains ``l1 * |w|_1 + l2 * |w|_2**2``. Biases are not penalised.
 
@@ -44,14 +45,14 @@ class Dense:
     """
 
     units: int
-    activation: str = "identity"
+    activation: str | Sequence[tuple[str, int]] = "identity"
     _: KW_ONLY
     l1: float = 0.0
     l2: float = 0.0
 
     def __post_init__(self) -> None:
         check_positive_int("units", self.units)
-        check_choice("activation", self.activation, ACTIVATIONS)
+        plan_activation("activation", self.activation, self.units, ACTIVATIONS)
         for name in ("l1", "l2"):
             _check_number(name, getattr(self, name), 0.0, float("inf"), "a finite number >= 0")
 
@@ -90,7 +91,7 @@ class Activation:
     Parameters
     ----------
     name : str
-        The name of the activation.
+        The name of the activation, with its parameter if it has one: 'leaky_relu(0.2)'.
 
     Raises
     ------
@@ -101,7 +102,7 @@ class Activation:
     name: str
 
     def __post_init__(self) -> None:
-        check_choice("name", self.name, ACTIVATIONS)
+        parse_choice("name", self.name, ACTIVATIONS)
 
 
 Layer = Dense | Dropout | Activation
@@ -122,9 +123,8 @@ def plan(layers: Sequence[Layer]) -> tuple[LayerPlan, ...]:
     previous: Layer | None = None
     for i, layer in enumerate(layers):
         if isinstance(layer, Dense):
-            dense = LayerPlan(
-                int(layer.units), layer.activation, l1=float(layer.l1), l2=float(layer.l2)
-            )
+            activation = plan_activation("activation", layer.activation, layer.units, ACTIVATIONS)
+            dense = LayerPlan(int(layer.units), activation, l1=float(layer.l1), l2=float(layer.l2))
             if isinstance(previous, Dropout):
                 dense = replace(
                     dense, input_dropout=float(previous.rate), dropout_mode=previous.mode

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_random_state
 
 from fastmlp._architecture import Architecture, TrainerSettings, draw_glorot
-from fastmlp._catalog import DTYPES, LOSSES, check_choice, check_hyperparameters
+from fastmlp._catalog import DTYPES, LOSSES, check_choice, check_hyperparameters, parse_choice
 from fastmlp._threads import resolve_n_jobs
 from fastmlp._training import Data, extend_history, new_history, non_finite_error, run
 from fastmlp._validation import CORE_DTYPES, check_arrays, check_range, is_clean
@@ -91,6 +91,7 @@ class Network:
         self._network = self._architecture.pack(
             *draw_glorot(self._architecture, self._random_state, factors, draw_intercepts=False)
         )
+        self.step_losses: NDArray[np.float64] = np.empty(0)
         self._trainer: _Trainer | None = None
         self._trainer_settings: TrainerSettings | None = None
 
@@ -110,23 +111,30 @@ class Network:
         return self._architecture.dtype
 
     @property
-    def params(self) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    def params(self) -> list[tuple[NDArray[Any], ...]]:
         """Copies of weights and biases: ``[(w, b), ...]``, one pair per dense layer.
 
+        A layer with the activation 'prelu' has the slopes of its units as well: ``(w, b, slope)``.
         Assign such a list to set them all; the next `fit` then starts a new optimizer. A
         ValueError names the array whose shape is wrong.
         """
-        return list(zip(*self._network.get_params(), strict=True))
+        return _by_layer(self._network.get_params())
 
     @params.setter
-    def params(self, pairs: Sequence[tuple[Any, Any]]) -> None:
-        pairs = [tuple(pair) for pair in pairs]
-        if any(len(pair) != 2 for pair in pairs):
-            raise ValueError("params must be a list of pairs (w, b).")
+    def params(self, by_layer: Sequence[tuple[Any, ...]]) -> None:
         plan, dtype = self._architecture, self.dtype
-        coefs = check_arrays("params: w", [w for w, _ in pairs], plan.coef_shapes, dtype)
-        biases = check_arrays("params: b", [b for _, b in pairs], plan.intercept_shapes, dtype)
-        self._network.set_params(coefs, biases)
+        lengths = [3 if layer.learns else 2 for layer in plan.layers]
+        by_layer = [tuple(arrays) for arrays in by_layer]
+        if [len(arrays) for arrays in by_layer] != lengths:
+            raise ValueError(
+                "params must be a list of pairs (w, b), one per dense layer, or of (w, b, slope) "
+                "where the activation learns a slope."
+            )
+        coefs = check_arrays("params: w", [p[0] for p in by_layer], plan.coef_shapes, dtype)
+        biases = check_arrays("params: b", [p[1] for p in by_layer], plan.intercept_shapes, dtype)
+        slopes = [p[2] if len(p) == 3 else np.empty(0) for p in by_layer]
+        slopes = check_arrays("params: slope", slopes, plan.slope_shapes, dtype)
+        self._network.set_params(coefs, biases, slopes)
         self._trainer = self._trainer_settings = None
 
     def __call__(self, X: Any) -> NDArray[Any]:
@@ -163,7 +171,7 @@ class Network:
 
     def loss_and_gradients(
         self, X: Any, t: Any, loss: str = "cross_entropy", sample_weight: Any = None
-    ) -> tuple[float, list[tuple[NDArray[Any], NDArray[Any]]]]:
+    ) -> tuple[float, list[tuple[NDArray[Any], ...]]]:
         """Compute the objective with its penalties, and its gradients, without dropout.
 
         Parameters
@@ -174,7 +182,7 @@ class Network:
             The targets; a vector of class numbers stands for its one-hot matrix, and with one
             output a vector stands for its column.
         loss : str, default='cross_entropy'
-            The name of the loss.
+            The name of the loss, with its parameter if it has one: 'huber(1.5)'.
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the mean.
 
@@ -182,20 +190,25 @@ class Network:
         -------
         loss : float
             The value of the objective.
-        gradients : list of (dw, db)
-            Its gradient by the weights and the biases of each dense layer.
+        gradients : list of (dw, db) or (dw, db, dslope)
+            Its gradient by the parameters of each dense layer, as in `params`.
 
         Raises
         ------
         ValueError
             If an argument is not valid.
         """
-        check_choice("loss", loss, LOSSES)
+        name, parameter = parse_choice("loss", loss, LOSSES)
         data = self._data(X, t, sample_weight)
-        value, dw, db = self._network.loss_and_gradients(
-            data.x, data.t, loss, data.sample_weight, resolve_n_jobs(self.n_jobs)
+        value, *gradients = self._network.loss_and_gradients(
+            data.x,
+            data.t,
+            name,
+            data.sample_weight,
+            loss_parameter=parameter,
+            n_threads=resolve_n_jobs(self.n_jobs),
         )
-        return value, list(zip(dw, db, strict=True))
+        return value, _by_layer(gradients)
 
     def fit(
         self,
@@ -211,6 +224,8 @@ class Network:
         validation_data: tuple[Any, ...] | None = None,
         monitor: str | None = None,
         shuffle: bool = True,
+        label_smoothing: float = 0.0,
+        clip_norm: float | None = None,
         verbose: int = 0,
         **hyperparameters: float,
     ) -> dict[str, list[float]]:
@@ -227,7 +242,7 @@ class Network:
         t : array-like of shape (n_samples, n_outputs) or (n_samples,)
             The targets, as in `loss_and_gradients`.
         loss : str
-            The name of the loss.
+            The name of the loss, with its parameter if it has one: 'huber(1.5)'.
         optimizer : str, default='adam'
             The name of the optimizer.
         learning_rate : float, default=1e-3
@@ -244,6 +259,12 @@ class Network:
             The score on `validation_data`; None is 'val_loss', whose score is minus the loss.
         shuffle : bool, default=True
             Whether to shuffle the samples before each epoch.
+        label_smoothing : float, default=0.0
+            The share s of each target that is spread evenly over the classes, in [0, 1):
+            ``t * (1 - s) + s / n_classes``, or ``s / 2`` where outputs don't exclude each other.
+        clip_norm : float, default=None
+            The longest that the gradient of the loss by all parameters may be; a longer one is
+            scaled down. None leaves it as it is.
         verbose : int, default=0
             1 shows a progress bar, 2 prints a line per epoch.
         **hyperparameters : float
@@ -252,7 +273,8 @@ class Network:
         Returns
         -------
         history : dict of list
-            Per epoch of this call: 'loss', 'val_score', 'lr' and 'seconds'.
+            Per epoch of this call: 'loss', 'val_score', 'lr' and 'seconds'. The loss of every
+            step is in `step_losses`.
 
         Raises
         ------
@@ -265,8 +287,12 @@ class Network:
         data = self._data(X, t, sample_weight)
         validation = None if validation_data is None else self._data(*validation_data)
         rows = len(data.x)
+        loss_name, loss_parameter = parse_choice("loss", loss, LOSSES)
         settings = TrainerSettings(
-            loss=check_choice("loss", loss, LOSSES),
+            loss=loss_name,
+            loss_parameter=loss_parameter,
+            label_smoothing=float(label_smoothing),
+            clip_norm=0.0 if clip_norm is None else float(clip_norm),
             optimizer=optimizer,
             hyperparameters=check_hyperparameters(optimizer, hyperparameters),
             rate=float(learning_rate),
@@ -294,6 +320,7 @@ class Network:
             self._network.set_params(*before)
             self._trainer = self._trainer_settings = None
             raise
+        self.step_losses = report["step_loss"]
         history = new_history()
         extend_history(history, report)
         return history
@@ -364,6 +391,11 @@ class Network:
         self._network = self._architecture.pack(*state["_network"])
         if self._trainer_settings is not None:
             self._trainer = self._trainer_settings.make(self._network, state["_trainer"])
+
+
+def _by_layer(lists: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any], ...]]:
+    """Turn lists of weights, biases and slopes into a tuple per layer, empty slopes left out."""
+    return [(w, b, a) if a.size else (w, b) for w, b, a in zip(*lists, strict=True)]
 
 
 def _check_monitor(monitor: str | None, validation: Data | None) -> str:

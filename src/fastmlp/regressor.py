@@ -1,42 +1,58 @@
 """The regressor: numbers as targets, numbers as outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from fastmlp._base import BaseMLP
+from fastmlp._settings import CoreLoss, choose_loss
 from fastmlp._training import Data
 from fastmlp._validation import CORE_DTYPES
+
+# The core's names of the losses.
+_LOSSES = {
+    "squared_error": "squared_error",
+    "poisson": "poisson",
+    "absolute_error": "mae",
+    "huber": "huber",
+    "quantile": "quantile",
+}
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multilayer perceptron regressor.
 
-    Minimises half the squared error or the absolute error. Parameters, attributes and meaning are
-    those of `sklearn.neural_network.MLPRegressor`. ``loss='absolute_error'``, the parameters from
-    `dropout` on, sequences as `activation` and `alpha`, ``batch_size='full'``, a validation set
-    for `fit`, `history_`, `best_epoch_`, `stopped_`, `forward` and predictions over dropout masks
-    are added.
+    Parameters, attributes and meaning are those of `sklearn.neural_network.MLPRegressor`. Added are
+    the losses 'absolute_error', 'huber' and 'quantile', the parameters from `dropout` on, schedules
+    for every solver, sequences as `activation` and `alpha`, ``batch_size='full'``, a validation set
+    for `fit`, `history_`, `best_epoch_`, `stopped_`, `step_losses_`, `forward` and predictions over
+    dropout masks.
 
     Parameters
     ----------
-    loss : {'squared_error', 'absolute_error'}, default='squared_error'
+    loss : {'squared_error', 'poisson', 'absolute_error', 'huber', 'quantile'}, \
+            default='squared_error'
         What is minimised. 'squared_error' is half the squared error: its sum over the outputs is
-        minimised, and its mean over the outputs is reported. 'absolute_error' is averaged over
-        the outputs.
+        minimised, and its mean over the outputs is reported. 'poisson' is half the Poisson
+        deviance, for targets of at least 0; outputs are then exponentials, and so positive. The
+        others are averaged over the outputs: 'huber(1.5)' is quadratic up to an error of 1.5 (1 if
+        none is given) and linear beyond, and 'quantile(0.9)' is the pinball loss, whose minimum is
+        the 90 % quantile (the median if none is given).
     hidden_layer_sizes : int or sequence of int, default=(100,)
         The number of units in each hidden layer; an empty sequence makes a linear model.
     activation : str or sequence of str, default='relu'
         The activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', 'leaky_relu',
-        'relu6', 'elu', 'selu', 'silu', 'mish', 'softplus', 'softsign', 'hard_sigmoid' or
-        'hard_tanh'; or a sequence with one name per hidden layer.
+        'prelu', 'relu6', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'softsign',
+        'hard_sigmoid', 'hard_tanh' or 'exp'; or a sequence with one per hidden layer. A parameter
+        stands in parentheses: 'leaky_relu(0.2)', 'elu(0.5)', and for 'prelu', which learns a slope
+        for each unit, the slope at the start. An entry of a sequence may be a mix of several by
+        unit: ``[[("relu", 32), ("tanh", 32)]]``.
     solver : {'adam', 'sgd', 'lbfgs', 'adamw', 'nadam', 'rmsprop', 'adagrad'}, default='adam'
         How the weights are found. 'sgd' is stochastic gradient descent with momentum, 'adam' is
         the method of Kingma and Ba [2]_, and 'lbfgs' is a quasi-Newton method on the whole data
@@ -51,10 +67,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     batch_size : int, 'auto' or 'full', default='auto'
         Samples per mini-batch. 'auto' is ``min(200, n_samples)`` and 'full' takes all samples at
         once. Not used by 'lbfgs'.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        The schedule of the learning rate, only for ``solver='sgd'``. 'invscaling' is
-        ``learning_rate_init / (t + 1)**power_t`` after `t` samples; 'adaptive' divides the rate
-        by 5 where training would otherwise stop for lack of improvement.
+    learning_rate : str or callable, default='constant'
+        The schedule of the learning rate. For ``solver='sgd'`` only, as in scikit-learn:
+        'invscaling' is ``learning_rate_init / (t + 1)**power_t`` after `t` samples; 'adaptive'
+        divides the rate by 5 where training would otherwise stop for lack of improvement. For
+        every solver but 'lbfgs', laid out over `max_iter` epochs: 'cosine' goes down to 1 % along
+        a cosine, 'exponential' by a constant factor, 'step' by a tenth at one half and again at
+        three quarters; 'one_cycle' rises from 4 % for 30 % of the epochs, then falls almost to
+        nothing. A function gets the number of epochs before, and returns the rate.
     learning_rate_init : float, default=0.001
         The learning rate at the start. Not used by 'lbfgs'.
     power_t : float, default=0.5
@@ -100,10 +120,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     dropout_input : float, default=0.0
         Probability that an input feature is dropped while training.
     penalty : {'l2', 'l1', 'elasticnet'} or None, default='l2'
-        The penalty on the weights, of strength `alpha`; None leaves `alpha` out of account. 'l1'
-        and 'elasticnet' are not for 'lbfgs'.
+        The penalty on the weights, of strength `alpha`; None leaves `alpha` out of account. What
+        'l1' has of it acts by proximal steps, which make weights exactly zero. 'l1' and
+        'elasticnet' are not for 'lbfgs'.
     l1_ratio : float, default=0.15
         The share of L1 in the penalty 'elasticnet', between 0 and 1.
+    clip_norm : float or None, default=None
+        The longest that the gradient of the loss by all parameters may be; a longer one is scaled
+        down. Penalties are no part of it. Not for 'lbfgs'.
     scoring : {'loss'} or None, default=None
         The score on a validation set: None is R2, and 'loss' the loss there, negated and
         without the penalty.
@@ -124,6 +148,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         The weights of each layer, read-only. To change weights, assign new arrays.
     intercepts_ : list of ndarray of shape (fan_out,)
         The biases of each layer, read-only.
+    slopes_ : list of ndarray of shape (fan_out,) or (0,)
+        The slopes that 'prelu' learned in each layer, read-only; empty elsewhere.
     loss_ : float
         The training loss of the last epoch, with the penalty.
     best_loss_ : float or None
@@ -136,6 +162,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         The best of them; None without a validation set.
     best_epoch_ : int or None
         The epoch, counted from 1, whose weights were kept; None without a validation set.
+    step_losses_ : ndarray of shape (n_steps,)
+        The loss of every mini-batch of the last call; empty for 'lbfgs'.
     history_ : dict of list
         Per epoch: 'loss', 'val_score' (NaN without a validation set), 'lr' and 'seconds'; 'lbfgs'
         has no 'val_score' and no 'lr'.
@@ -188,7 +216,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "absolute_error"})],
+        "loss": [str],
     }
 
     loss: str
@@ -198,12 +226,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self,
         loss: str = "squared_error",
         hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str | Sequence[str] = "relu",
+        activation: str | Sequence[Any] = "relu",
         *,
         solver: str = "adam",
         alpha: float | Sequence[float] = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: str | Callable[[int], float] = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -225,6 +253,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         dropout_input: float = 0.0,
         penalty: str | None = "l2",
         l1_ratio: float = 0.15,
+        clip_norm: float | None = None,
         scoring: str | None = None,
         callbacks: Any = None,
         dtype: str = "float32",
@@ -239,7 +268,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             The inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The targets.
@@ -275,7 +304,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             The inputs.
         dropout_samples : int, default=None
             Average over that many random dropout masks (Monte-Carlo dropout [3]_); None drops
@@ -308,7 +337,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ) -> Data:
         X, t = self._validate_numbers(X, y, reset=fresh)
         self.n_outputs_ = t.shape[1]
-        self.out_activation_ = "identity"
+        self.out_activation_ = "exp" if self._core_loss().name == "poisson" else "identity"
         return Data(X, t, self._validate_sample_weight(sample_weight, X))
 
     def _validate_more(self, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -322,14 +351,23 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Check X and y; return X and the targets as a matrix."""
         X, y = validate_data(
-            self, X, y, multi_output=True, y_numeric=True, dtype=CORE_DTYPES, reset=reset
+            self,
+            X,
+            y,
+            multi_output=True,
+            y_numeric=True,
+            accept_sparse="csr",
+            dtype=CORE_DTYPES,
+            reset=reset,
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         t = y.reshape(-1, 1) if y.ndim == 1 else y
+        if self.loss == "poisson" and (t < 0).any():
+            raise ValueError("loss='poisson' needs targets of at least 0; y has negative ones.")
         return X, t if t.dtype in CORE_DTYPES else t.astype(np.float64)
 
-    def _core_loss(self) -> tuple[str, float]:
-        if self.loss == "absolute_error":
-            return "mae", 1.0
-        return "squared_error", 1.0 / self.n_outputs_
+    def _core_loss(self) -> CoreLoss:
+        loss = choose_loss(self.loss, _LOSSES)
+        squared = loss.name == "squared_error"
+        return loss._replace(scale=1.0 / self.n_outputs_) if squared else loss

@@ -171,7 +171,7 @@ def test_one_activation_per_layer():
         np.testing.assert_allclose(a, e, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", [n for n in ACTIVATIONS if n != "softmax"])
+@pytest.mark.parametrize("name", [n for n in ACTIVATIONS if "softmax" not in n])
 def test_every_activation_by_name(name):
     x, y = classes()
     assert MLPClassifier(**SMALL, activation=name).fit(x, y).score(x, y) > 0.4

@@ -130,9 +130,11 @@ def test_functions_are_those_of_the_core():
             arguments = inspect.signature(getattr(graph, row["name"])).parameters.values()
             assert sum(p.default is p.empty for p in arguments) >= row["arity"]
     catalog = _core.catalog()
+    operations = {row["name"] for row in _core.graph.ops()}
     for row in catalog["activations"] + catalog["losses"]:
         function = getattr(graph, row["name"])
         assert row["name"] in graph.__all__
-        assert row["doc"] in function.__doc__
+        if row["name"] not in operations:  # which have a description of their own
+            assert row["doc"] in function.__doc__
         assert function.__name__ == row["name"]
     assert len(set(graph.__all__)) == len(graph.__all__)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from builders import targets_for
 from numeric import assert_norm_close, gradient
-from reference import ACTIVATIONS, LOSSES, RowActivation
+from reference import ACTIVATIONS, LOSS_VARIANTS, LOSSES, RowActivation
 
 from fastmlp import _core, graph
 
@@ -20,6 +20,7 @@ BINARY = {
     "multiply": (lambda x, y: x * y, np.multiply),
     "divide": (lambda x, y: x / y, np.divide),
     "power": (lambda x, y: x**y, np.power),
+    "prelu": (lambda x, y: graph.prelu(x - 2, y), lambda x, y: np.where(x > 2, x - 2, y * (x - 2))),
 }
 UNARY = {
     "negate": (lambda x: -x, np.negative),
@@ -129,7 +130,7 @@ def test_reductions(name, shape, axis, keepdims, rng):
     check(reduced(graph), reduced(np), [rng.normal(size=shape)], rng)
 
 
-@pytest.mark.parametrize("name", list(ACTIVATIONS))
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "prelu"])
 @pytest.mark.parametrize("shape", MATRICES)
 def test_activations(name, shape, rng):
     reference = ACTIVATIONS[name]
@@ -149,13 +150,32 @@ def test_losses(name, shape, logits, rng):
     reference = LOSSES[name]
     t = targets_for(name, rng, *np.atleast_2d(np.empty(shape)).shape).reshape(shape)
     y = rng.uniform(0.2, 0.8, shape) if reference.probability and not logits else t + 1
-    y = y + rng.uniform(0, 0.1, shape)
+    y = y + rng.uniform(0.01, 0.1, shape)  # away from the kinks at 1, of huber too
     value = reference.logit_value if logits else reference.value
 
     def mean(y):
         return value(np.atleast_2d(y), np.atleast_2d(t)).mean()
 
     check(lambda y: getattr(graph, name)(y, t, logits=logits), mean, [y], rng)
+
+
+@pytest.mark.parametrize(("name", "parameter"), list(LOSS_VARIANTS))
+def test_loss_parameters(name, parameter, rng):
+    reference = LOSS_VARIANTS[name, parameter]
+    t, y = reference.targets(rng, (4, 3)), rng.uniform(0.2, 0.8, (4, 3))
+    key = next(row for row in _core.catalog()["losses"] if row["name"] == name)["parameter"]["name"]
+    f = getattr(graph, name)(y, t, **{key: parameter}).forward()
+    assert f.value == pytest.approx(reference.value(y, t).mean(), rel=1e-12)
+    with pytest.raises(TypeError, match=f"{name} takes '{key}'.*'slant'"):
+        getattr(graph, name)(y, t, slant=1.0)
+
+
+def test_activation_parameters(rng):
+    z = rng.normal(size=(4, 3))
+    f = graph.leaky_relu(z, slope=0.3).forward()
+    np.testing.assert_array_equal(f.value, np.where(z > 0, z, 0.3 * z))
+    with pytest.raises(ValueError, match=r"slope of 'leaky_relu'.*-1"):
+        graph.leaky_relu(z, slope=-1)
 
 
 @pytest.mark.parametrize("shape", [(), (40,), (30, 41), (8, 16)])

@@ -48,8 +48,9 @@ def test_penalties():
     optimizer = graph.Optimizer([x], "sgd", learning_rate=0.1, l1=0.2, l2=0.4)
     f.forward().backward()
     optimizer.step()
-    slope = 0.5 + 0.2 * np.array([1, -1]) + 0.8 * np.array([2, -3])
-    np.testing.assert_allclose(x.value, np.array([2, -3]) - 0.1 * slope, rtol=1e-14)
+    slope = 0.5 + 0.8 * np.array([2, -3])
+    expected = np.array([2, -3]) - 0.1 * slope - 0.1 * 0.2 * np.array([1, -1])
+    np.testing.assert_allclose(x.value, expected, rtol=1e-14)
 
 
 def weights(rng, *shape):

@@ -10,23 +10,33 @@ pytestmark = pytest.mark.usefixtures("use_target")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options", "match"),
+    ("parts", "options", "match"),
     [
-        ((0, "relu"), {}, "units"),
-        ((-3, "relu"), {}, "units"),
-        ((3, "swash"), {}, "activation.*swash.*relu"),
-        ((3, "relu"), {"input_dropout": 1.0}, "dropout"),
-        ((3, "relu"), {"input_dropout": -0.1}, "dropout"),
-        ((3, "relu"), {"input_dropout": np.nan}, "dropout"),
-        ((3, "relu"), {"dropout_mode": "upside_down"}, "dropout_mode.*upside_down.*inverted"),
-        ((3, "relu"), {"l1": -1.0}, "l1"),
-        ((3, "relu"), {"l2": -1.0}, "l2"),
-        ((3, "relu"), {"l2": np.inf}, "l2"),
+        ([("relu", 0, None)], {}, "units"),
+        ([("relu", -3, None)], {}, "units"),
+        ([], {}, "activation"),
+        ([("swash", 3, None)], {}, "activation.*swash.*relu"),
+        ([("relu", 3, 0.5)], {}, "relu.*no parameter"),
+        ([("leaky_relu", 3, -0.5)], {}, "slope.*leaky_relu.*-0.5"),
+        ([("leaky_relu", 3, np.nan)], {}, "slope.*leaky_relu"),
+        ([("relu", 3, None), ("softmax", 2, None)], {}, "softmax.*share"),
+        ([("prelu", 3, None), ("relu", 2, None)], {}, "prelu.*share"),
+        ([("relu", 3, None)], {"input_dropout": 1.0}, "dropout"),
+        ([("relu", 3, None)], {"input_dropout": -0.1}, "dropout"),
+        ([("relu", 3, None)], {"input_dropout": np.nan}, "dropout"),
+        (
+            [("relu", 3, None)],
+            {"dropout_mode": "upside_down"},
+            "dropout_mode.*upside_down.*inverted",
+        ),
+        ([("relu", 3, None)], {"l1": -1.0}, "l1"),
+        ([("relu", 3, None)], {"l2": -1.0}, "l2"),
+        ([("relu", 3, None)], {"l2": np.inf}, "l2"),
     ],
 )
-def test_bad_layers(arguments, options, match):
+def test_bad_layers(parts, options, match):
     with pytest.raises(ValueError, match=match):
-        _core.NetworkFloat32(3, [_core.DenseSpec(*arguments, **options)])
+        _core.NetworkFloat32(3, [_core.DenseSpec(parts, **options)])
 
 
 @pytest.mark.parametrize(
@@ -35,12 +45,12 @@ def test_bad_layers(arguments, options, match):
 )
 def test_bad_networks(dtype, n_features, units, match):
     with pytest.raises(ValueError, match=match):
-        network_type(dtype)(n_features, [_core.DenseSpec(n, "relu") for n in units])
+        network_type(dtype)(n_features, [_core.DenseSpec([("relu", n, None)]) for n in units])
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 5), (2, 3, 4)])
 def test_bad_input_shapes(dtype, shape):
-    network = network_type(dtype)(4, [_core.DenseSpec(2, "softmax")])
+    network = network_type(dtype)(4, [_core.DenseSpec([("softmax", 2, None)])])
     for call in (network.predict, network.forward):
         with pytest.raises(ValueError, match=r"x"):
             call(np.zeros(shape))
@@ -48,7 +58,7 @@ def test_bad_input_shapes(dtype, shape):
 
 @pytest.mark.parametrize("kind", [str, object, complex, "float16", ">f4", "datetime64[s]"])
 def test_bad_input_types(dtype, kind):
-    network = network_type(dtype)(4, [_core.DenseSpec(2, "softmax")])
+    network = network_type(dtype)(4, [_core.DenseSpec([("softmax", 2, None)])])
     with pytest.raises((TypeError, ValueError), match=r"x"):
         network.predict(np.zeros((2, 4)).astype(kind))
 
@@ -67,7 +77,7 @@ def test_bad_input_types(dtype, kind):
     ],
 )
 def test_bad_targets(dtype, t, loss, weight, match):
-    network = network_type(dtype)(4, [_core.DenseSpec(3, "softmax")])
+    network = network_type(dtype)(4, [_core.DenseSpec([("softmax", 3, None)])])
     with pytest.raises(ValueError, match=match):
         network.loss_and_gradients(np.zeros((5, 4)), t, loss, weight)
 
@@ -84,7 +94,9 @@ def test_bad_targets(dtype, t, loss, weight, match):
     ],
 )
 def test_bad_params_change_nothing(dtype, coefs, intercepts):
-    network = network_type(dtype)(4, [_core.DenseSpec(2, "relu"), _core.DenseSpec(2, "softmax")])
+    network = network_type(dtype)(
+        4, [_core.DenseSpec([("relu", 2, None)]), _core.DenseSpec([("softmax", 2, None)])]
+    )
     with pytest.raises(ValueError, match=r"coefs|intercepts"):
         network.set_params([np.ones(s) for s in coefs], [np.ones(s) for s in intercepts])
     assert not any(array.any() for arrays in network.get_params() for array in arrays)

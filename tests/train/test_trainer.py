@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from builders import ROWS, WIDTHS, bits, build, problem, random_params, targets_for, trainer
 from numeric import assert_norm_close
-from reference import DECOUPLED, LOSSES, OPTIMIZERS, Mlp
+from reference import LOSSES, Mlp, penalised_step
 
 from fastmlp import _core
 
@@ -22,17 +22,17 @@ def train_in_numpy(mlp, params, x, t, weight, *, loss, optimizer, hyper, rate, b
         total = 0.0
         for start in range(0, len(x), batch):
             rows = slice(start, start + batch)
-            value, gradients = mlp.loss_and_gradients(x[rows], t[rows], params, loss, weight[rows])
+            bare = Mlp(mlp.activations)
+            value, gradients = bare.loss_and_gradients(x[rows], t[rows], params, loss, weight[rows])
+            value += mlp.penalty(params)
             step, total = step + 1, total + value * len(x[rows])
             for i, layer in enumerate(gradients):
                 new = []
                 for j, g in enumerate(layer):
                     p = params[i][j]
-                    if optimizer in DECOUPLED and j == 0:
-                        decay = mlp.penalty_gradient(i, p)
-                        p, g = p - rate * decay, g - decay
-                    update = (p, g, slots[i][j], rate, hyper, step)
-                    p, slots[i][j] = OPTIMIZERS[optimizer](*update)
+                    penalty = (mlp.l1[i], mlp.l2[i]) if j == 0 else (0.0, 0.0)
+                    update = (p, g, slots[i][j], rate, hyper, step, *penalty)
+                    p, slots[i][j] = penalised_step(optimizer, *update)
                     new.append(p)
                 params = [*params[:i], tuple(new), *params[i + 1 :]]
         curve.append(total / len(x))

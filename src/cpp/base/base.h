@@ -16,6 +16,7 @@ using Index = std::ptrdiff_t;
 
 FASTMLP_INLINE constexpr Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
 FASTMLP_INLINE constexpr Index round_up(Index a, Index b) { return ceil_div(a, b) * b; }
+FASTMLP_INLINE constexpr Index round_down(Index a, Index b) { return a / b * b; }
 FASTMLP_INLINE constexpr Index min_index(Index a, Index b) { return a < b ? a : b; }
 
 }  // namespace fastmlp

@@ -28,9 +28,35 @@ void convert_row(const char* from, Index stride, Index cols, T* to) {
   }
 }
 
+/// Numbers in the same place add up, as they do in SciPy.
+template <class T, class From, class Int>
+void expand_row(const TableView& table, Index row, T* to) {
+  const Int* starts = static_cast<const Int*>(table.row_starts);
+  const Int* columns = static_cast<const Int*>(table.columns);
+  const char* data = static_cast<const char*>(table.data);
+  for (Int i = starts[row]; i < starts[row + 1]; ++i) {
+    to[columns[i]] += static_cast<T>(element<From>(data + i * table.col_stride));
+  }
+}
+
+template <class T, class From>
+void gather_sparse(const TableView& table, const Index* order, Index first, Index rows, T* to,
+                   Index ldto) {
+  for (Index i = 0; i < rows; ++i, to += ldto) {
+    const Index row = order ? order[first + i] : first + i;
+    std::memset(to, 0, static_cast<std::size_t>(ldto) * sizeof(T));
+    if (table.wide_indices) {
+      expand_row<T, From, std::int64_t>(table, row, to);
+    } else {
+      expand_row<T, From, std::int32_t>(table, row, to);
+    }
+  }
+}
+
 template <class T, class From>
 void gather(const TableView& table, const Index* order, Index first, Index rows, T* to,
             Index ldto) {
+  if (table.sparse()) return gather_sparse<T, From>(table, order, first, rows, to, ldto);
   const char* data = static_cast<const char*>(table.data);
   for (Index i = 0; i < rows; ++i, to += ldto) {
     const char* row = data + (order ? order[first + i] : first + i) * table.row_stride;
@@ -55,7 +81,7 @@ const T* in_place(const TableView& table) {
   const bool aligned = reinterpret_cast<std::uintptr_t>(table.data) % alignof(T) == 0 &&
                        table.row_stride % size == 0 && table.row_stride >= 0;
   const bool whole_rows = table.col_stride == size || table.cols == 1;
-  const bool fits = table.dtype == kDTypeOf<T> && table.one_hot == 0;
+  const bool fits = table.dtype == kDTypeOf<T> && table.one_hot == 0 && !table.sparse();
   return fits && aligned && whole_rows ? static_cast<const T*>(table.data) : nullptr;
 }
 

@@ -33,8 +33,13 @@ struct TableView {
   Index cols = 0;
   Index row_stride = 0;  // in bytes
   Index col_stride = 0;
+  const void* row_starts =
+      nullptr;                    // of a table in compressed sparse rows: `data` holds what is not
+  const void* columns = nullptr;  // zero, row i from row_starts[i] on, and `columns` where it is
+  bool wide_indices = false;      // 64 bits each instead of 32
   Index one_hot = 0;  // if positive, the one column holds class labels, expanded to so many columns
 
+  bool sparse() const { return row_starts != nullptr; }
   Index width() const { return one_hot > 0 ? one_hot : cols; }
   explicit operator bool() const { return data != nullptr; }
 };

@@ -10,12 +10,19 @@ namespace fastmlp::bindings {
 
 namespace {
 
+py::object to_python(const Parameter& parameter) {
+  if (parameter.kind == Parameter::kNone) return py::none();
+  return py::dict(py::arg("name") = parameter.name, py::arg("value") = parameter.value,
+                  py::arg("learned") = parameter.kind == Parameter::kLearned);
+}
+
 py::list activations() {
   const char* const keeps[] = {"output", "input", "row"};
   py::list rows;
   for (const ActivationRow& row : kActivations) {
     rows.append(py::dict(py::arg("name") = row.name, py::arg("doc") = row.doc,
-                         py::arg("keeps") = keeps[static_cast<int>(row.keeps)]));
+                         py::arg("keeps") = keeps[static_cast<int>(row.keeps)],
+                         py::arg("parameter") = to_python(row.parameter)));
   }
   return rows;
 }
@@ -25,7 +32,8 @@ py::list losses() {
   for (const LossRow& row : kLosses) {
     rows.append(py::dict(py::arg("name") = row.name, py::arg("doc") = row.doc,
                          py::arg("link") = kActivations[static_cast<int>(row.link)].name,
-                         py::arg("mean_over_outputs") = row.over == Over::kMean));
+                         py::arg("mean_over_outputs") = row.over == Over::kMean,
+                         py::arg("parameter") = to_python(row.parameter)));
   }
   return rows;
 }

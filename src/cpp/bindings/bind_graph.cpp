@@ -106,14 +106,22 @@ NodePtr<T> make_leaf(const py::array& value, bool requires_grad, const std::stri
 
 template <class T>
 NodePtr<T> make_operation(const std::string& operation, std::vector<NodePtr<T>> inputs,
-                          const std::string& kind, bool on_logits, std::optional<int> axis,
-                          bool keep_dims, double rate, std::uint64_t seed) {
+                          const std::string& kind, std::optional<double> parameter, bool on_logits,
+                          std::optional<int> axis, bool keep_dims, double rate,
+                          std::uint64_t seed) {
   const auto op = static_cast<graph::Op>(row_named(graph::kOps, operation, "operation"));
   graph::Attributes attributes;
   if (op == graph::Op::activation) {
     attributes.activation = static_cast<Activation>(row_named(kActivations, kind, "activation"));
+    const Parameter& row = row_of(attributes.activation).parameter;
+    if (row.kind == Parameter::kLearned) {
+      throw std::invalid_argument("activation '" + kind + "' has an operation of its own");
+    }
+    attributes.parameter = given_parameter(row, parameter, kind);
   } else if (op == graph::Op::loss) {
-    attributes.loss = static_cast<Loss>(row_named(kLosses, kind, "loss"));
+    const LossChoice choice = loss_choice(kind, parameter);
+    attributes.loss = choice.loss;
+    attributes.parameter = choice.parameter;
   }
   attributes.on_logits = on_logits;
   attributes.axis = axis.value_or(graph::kAllAxes);
@@ -195,9 +203,9 @@ void bind_node(py::module_& m, const char* name) {
       .def(py::init(&make_leaf<T>), py::arg("value"), py::arg("requires_grad"),
            py::arg("name") = "")
       .def_static("apply", &make_operation<T>, py::arg("operation"), py::arg("inputs"),
-                  py::kw_only(), py::arg("kind") = "", py::arg("on_logits") = false,
-                  py::arg("axis") = py::none(), py::arg("keep_dims") = false, py::arg("rate") = 0.0,
-                  py::arg("seed") = 0)
+                  py::kw_only(), py::arg("kind") = "", py::arg("parameter") = py::none(),
+                  py::arg("on_logits") = false, py::arg("axis") = py::none(),
+                  py::arg("keep_dims") = false, py::arg("rate") = 0.0, py::arg("seed") = 0)
       .def("forward", &forward<T>, py::arg("training") = true, py::arg("n_threads") = 0)
       .def("backward", &backward<T>, py::arg("gradient") = py::none(), py::arg("n_threads") = 0)
       .def("order", &order_of<T>)

@@ -1,7 +1,10 @@
 // _core.kernels: every kernel of every target by name, so that the tests reach each one on any
 // machine that supports it. Arrays are copied into padded matrices first; not for speed.
+#include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
+#include <utility>
 
 #include "base/rng.h"
 #include "bindings/bindings.h"
@@ -52,6 +55,27 @@ std::size_t activation_named(const std::string& name) {
   return row_named(kActivations, name, "activation");
 }
 
+/// A parameter for every activation: one number, or one per column where it is learned.
+template <class T>
+struct Parameters {
+  AlignedBuffer<T> learned;
+  ActivationParameter<T> view;
+
+  Parameters(const std::string& activation, const py::object& given, Index cols)
+      : learned(round_up(cols, 16)) {
+    const Parameter& parameter = kActivations[activation_named(activation)].parameter;
+    view = {static_cast<T>(parameter.value), learned.data()};
+    std::fill_n(learned.data(), cols, view.given);
+    if (given.is_none()) return;
+    if (parameter.kind == Parameter::kLearned) {
+      const auto array = c_array<T>(given, {cols}, "parameter");
+      std::copy_n(array.data(), cols, learned.data());
+    } else {
+      view.given = py::cast<T>(given);
+    }
+  }
+};
+
 template <class T>
 PanelShape shape_for(const Kernels<T>& kernels, Index in, Index out) {
   return {in, out, kernels.panel_vectors * kernels.lanes, kernels.lanes};
@@ -66,7 +90,8 @@ AlignedBuffer<T> packed(const PanelShape& shape, const py::array& w, const T* b)
 }
 
 py::object dense_forward(const std::string& target, const std::string& activation,
-                         const py::array& x, const py::array& w, const py::array& b) {
+                         const py::array& x, const py::array& w, const py::array& b,
+                         const py::object& parameter) {
   return by_dtype(x, [&](auto zero) -> py::object {
     using T = decltype(zero);
     const Kernels<T>& kernels = kernels_of<T>(target);
@@ -75,13 +100,15 @@ py::object dense_forward(const std::string& target, const std::string& activatio
     const auto bias = c_array<T>(b, {shape.out}, "b");
     const AlignedBuffer<T> panels = packed<T>(shape, w, bias.data());
     kernels.forward[activation_named(activation)](
-        {xs.data(), xs.ld, panels.data(), nullptr, ys.data(), ys.ld, xs.rows, shape});
+        {xs.data(), xs.ld, panels.data(), nullptr, ys.data(), ys.ld, xs.rows, shape,
+         Parameters<T>(activation, parameter, shape.out).view});
     return ys.array();
   });
 }
 
 py::object dense_backward_input(const std::string& target, const std::string& activation,
-                                const py::array& dz, const py::array& w, const py::array& kept) {
+                                const py::array& dz, const py::array& w, const py::array& kept,
+                                const py::object& parameter) {
   return by_dtype(dz, [&](auto zero) -> py::object {
     using T = decltype(zero);
     const Kernels<T>& kernels = kernels_of<T>(target);
@@ -90,9 +117,9 @@ py::object dense_backward_input(const std::string& target, const std::string& ac
     const std::vector<T> bias(static_cast<std::size_t>(shape.out), T{1});
     const AlignedBuffer<T> panels = packed<T>(shape, w, bias.data());
     AlignedBuffer<T> scratch(backward_scratch_size(shape));
-    kernels.backward_input[activation_named(activation)]({dzs.data(), dzs.ld, panels.data(),
-                                                          keeps.data(), keeps.ld, dxs.data(),
-                                                          dxs.ld, scratch.data(), dzs.rows, shape});
+    kernels.backward_input[activation_named(activation)](
+        {dzs.data(), dzs.ld, panels.data(), keeps.data(), keeps.ld, dxs.data(), dxs.ld,
+         scratch.data(), dzs.rows, shape, Parameters<T>(activation, parameter, shape.in).view});
     return dxs.array();
   });
 }
@@ -120,30 +147,41 @@ py::object dense_backward_weights(const std::string& target, const py::array& x,
   });
 }
 
+Columns columns_of(Index cols, std::optional<std::pair<Index, Index>> range) {
+  if (!range) return whole_row(cols);
+  return {range->first, range->second, range->second == cols};
+}
+
 py::object activation_forward(const std::string& target, const std::string& activation,
-                              const py::array& z) {
+                              const py::array& z, const py::object& parameter,
+                              std::optional<std::pair<Index, Index>> range) {
   return by_dtype(z, [&](auto zero) -> py::object {
     using T = decltype(zero);
     Padded<T> zs(z);
     kernels_of<T>(target).activation[activation_named(activation)](
-        {zs.data(), zs.data(), zs.ld, zs.rows, zs.cols});
+        {zs.data(), zs.data(), zs.ld, zs.rows, columns_of(zs.cols, range),
+         Parameters<T>(activation, parameter, zs.cols).view});
     return zs.array();
   });
 }
 
 py::object activation_backward(const std::string& target, const std::string& activation,
-                               const py::array& kept, const py::array& dy) {
+                               const py::array& kept, const py::array& dy,
+                               const py::object& parameter,
+                               std::optional<std::pair<Index, Index>> range) {
   return by_dtype(kept, [&](auto zero) -> py::object {
     using T = decltype(zero);
     Padded<T> keeps(kept), dys(dy);
     kernels_of<T>(target).slope[activation_named(activation)](
-        {keeps.data(), keeps.ld, dys.data(), dys.ld, keeps.rows, keeps.cols});
-    return dys.array();
+        {keeps.data(), keeps.ld, dys.data(), dys.ld, keeps.rows, columns_of(keeps.cols, range),
+         Parameters<T>(activation, parameter, keeps.cols).view});
+    return py::make_tuple(dys.array(), keeps.array());
   });
 }
 
 py::object loss(const std::string& target, const std::string& name, bool on_logits,
-                const py::array& y, const py::array& t, const py::array& row_weight) {
+                const py::array& y, const py::array& t, const py::array& row_weight,
+                std::optional<double> parameter) {
   return by_dtype(y, [&](auto zero) -> py::object {
     using T = decltype(zero);
     const Kernels<T>& kernels = kernels_of<T>(target);
@@ -153,7 +191,8 @@ py::object loss(const std::string& target, const std::string& name, bool on_logi
     py::array_t<T> row_loss(ys.rows);
     const auto kernel = (on_logits ? kernels.loss_on_logits : kernels.loss_on_output)[kind];
     kernel({ys.data(), ys.ld, ts.data(), ts.ld, weight.data(), row_loss.mutable_data(), dys.data(),
-            dys.ld, ys.rows, ys.cols});
+            dys.ld, ys.rows, ys.cols,
+            static_cast<T>(given_parameter(kLosses[kind].parameter, parameter, name))});
     return py::make_tuple(row_loss, dys.array());
   });
 }
@@ -186,6 +225,7 @@ py::object optimizer_step(const std::string& target, const std::string& name, co
     for (std::size_t i = 0; i < memory.size(); ++i) args.slot[i] = memory[i].data();
     args.n = ws.ld;
     args.coefficients = &coefficients;
+    args.rate = rate;
     args.l1 = l1;
     args.l2 = l2;
     const double penalty = kernels.update[kind](args);
@@ -229,17 +269,18 @@ py::array_t<std::uint32_t> random_bits(const std::string& target, std::uint64_t 
 void bind_kernels(py::module_& m) {
   py::module_ k = m.def_submodule("kernels", "Every kernel of every target, for the tests.");
   k.def("dense_forward", &dense_forward, py::arg("target"), py::arg("activation"), py::arg("x"),
-        py::arg("w"), py::arg("b"));
+        py::arg("w"), py::arg("b"), py::arg("parameter") = py::none());
   k.def("dense_backward_input", &dense_backward_input, py::arg("target"), py::arg("activation"),
-        py::arg("dz"), py::arg("w"), py::arg("kept"));
+        py::arg("dz"), py::arg("w"), py::arg("kept"), py::arg("parameter") = py::none());
   k.def("dense_backward_weights", &dense_backward_weights, py::arg("target"), py::arg("x"),
         py::arg("dz"));
   k.def("activation_forward", &activation_forward, py::arg("target"), py::arg("activation"),
-        py::arg("z"));
+        py::arg("z"), py::arg("parameter") = py::none(), py::arg("columns") = py::none());
   k.def("activation_backward", &activation_backward, py::arg("target"), py::arg("activation"),
-        py::arg("kept"), py::arg("dy"));
+        py::arg("kept"), py::arg("dy"), py::arg("parameter") = py::none(),
+        py::arg("columns") = py::none());
   k.def("loss", &loss, py::arg("target"), py::arg("loss"), py::arg("on_logits"), py::arg("y"),
-        py::arg("t"), py::arg("row_weight"));
+        py::arg("t"), py::arg("row_weight"), py::arg("parameter") = py::none());
   k.def("optimizer_step", &optimizer_step, py::arg("target"), py::arg("optimizer"), py::arg("w"),
         py::arg("g"), py::arg("slots"), py::arg("rate"), py::arg("hyperparameters"),
         py::arg("step"), py::arg("l1"), py::arg("l2"));

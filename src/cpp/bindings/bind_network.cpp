@@ -12,15 +12,21 @@ namespace {
 /// Work below which giving up the GIL and taking it back (about 60 ns) is not worth it.
 constexpr double kFlopsWithGil = 1e5;
 
-DenseSpec make_spec(Index units, const std::string& activation, double input_dropout,
+using PartTuple = std::tuple<std::string, Index, std::optional<double>>;
+
+/// Each part is (activation, units, its parameter or None for the default).
+DenseSpec make_spec(const std::vector<PartTuple>& parts, double input_dropout,
                     const std::string& mode, double l1, double l2) {
   if (mode != "inverted" && mode != "classic") {
     throw std::invalid_argument("unknown dropout_mode '" + mode +
                                 "'; allowed: 'inverted', 'classic'");
   }
   DenseSpec spec;
-  spec.units = units;
-  spec.activation = static_cast<Activation>(row_named(kActivations, activation, "activation"));
+  for (const auto& [name, units, parameter] : parts) {
+    const auto activation = static_cast<Activation>(row_named(kActivations, name, "activation"));
+    spec.parts.push_back(
+        {activation, units, given_parameter(row_of(activation).parameter, parameter, name)});
+  }
   spec.input_dropout = input_dropout;
   spec.dropout_mode = mode == "classic" ? DropoutMode::kClassic : DropoutMode::kInverted;
   spec.l1 = l1;
@@ -29,7 +35,7 @@ DenseSpec make_spec(Index units, const std::string& activation, double input_dro
 }
 
 template <class T>
-py::array_t<T> predict_array(const Network<T>& network, const py::array& x, const MaskKey* masks,
+py::array_t<T> predict_array(const Network<T>& network, const py::object& x, const MaskKey* masks,
                              int threads) {
   check_threads(threads);
   const TableView view = input_view(x, network.n_features(), "x");
@@ -42,7 +48,7 @@ py::array_t<T> predict_array(const Network<T>& network, const py::array& x, cons
 }
 
 template <class T>
-py::tuple forward_arrays(const Network<T>& network, const py::array& x, int threads) {
+py::tuple forward_arrays(const Network<T>& network, const py::object& x, int threads) {
   check_threads(threads);
   const TableView view = input_view(x, network.n_features(), "x");
   py::list zs, ys;
@@ -62,14 +68,14 @@ py::tuple forward_arrays(const Network<T>& network, const py::array& x, int thre
 }
 
 template <class T>
-py::tuple loss_and_gradients(const Network<T>& network, const py::array& x, const py::array& t,
+py::tuple loss_and_gradients(const Network<T>& network, const py::object& x, const py::array& t,
                              const std::string& loss, const py::object& sample_weight,
-                             int threads) {
+                             std::optional<double> loss_parameter, int threads) {
   check_threads(threads);
   const TableView x_view = input_view(x, network.n_features(), "x");
   const TableView t_view = target_view(t, x_view.rows, network.n_outputs(), "t");
   const TableView weight = weight_view(sample_weight, x_view.rows, "sample_weight");
-  const auto kind = static_cast<Loss>(row_named(kLosses, loss, "loss"));
+  const LossChoice kind = loss_choice(loss, loss_parameter);
   double value;
   AlignedBuffer<T> gradient(network.flat_size());
   {
@@ -78,7 +84,7 @@ py::tuple loss_and_gradients(const Network<T>& network, const py::array& x, cons
                               gradient.data());
   }
   const py::tuple lists = export_params(network, gradient.data());
-  return py::make_tuple(value, lists[0], lists[1]);
+  return py::make_tuple(value, lists[0], lists[1], lists[2]);
 }
 
 template <class T>
@@ -93,20 +99,23 @@ void bind(py::module_& m, const char* name) {
       .def_property_readonly("target", [](const Net& self) { return self.kernels().target; })
       .def(
           "set_params",
-          [](Net& self, const py::sequence& coefs, const py::sequence& intercepts) {
-            import_params(self, coefs, intercepts, self.params());
+          [](Net& self, const py::sequence& coefs, const py::sequence& intercepts,
+             const std::optional<py::sequence>& slopes) {
+            import_params(self, coefs, intercepts,
+                          slopes ? *slopes : py::sequence(export_params(self, self.params())[2]),
+                          self.params());
           },
-          py::arg("coefs"), py::arg("intercepts"))
+          py::arg("coefs"), py::arg("intercepts"), py::arg("slopes") = py::none())
       .def("get_params", [](const Net& self) { return export_params(self, self.params()); })
       .def(
           "predict",
-          [](const Net& self, const py::array& x, int n_threads) {
+          [](const Net& self, const py::object& x, int n_threads) {
             return predict_array(self, x, nullptr, n_threads);
           },
           py::arg("x"), py::arg("n_threads") = 0)
       .def(
           "predict_masked",
-          [](const Net& self, const py::array& x, std::uint64_t seed, std::uint64_t sample,
+          [](const Net& self, const py::object& x, std::uint64_t seed, std::uint64_t sample,
              int n_threads) {
             const MaskKey masks{seed, sample};
             return predict_array(self, x, &masks, n_threads);
@@ -114,20 +123,17 @@ void bind(py::module_& m, const char* name) {
           py::arg("x"), py::arg("seed"), py::arg("sample"), py::arg("n_threads") = 0)
       .def("forward", &forward_arrays<T>, py::arg("x"), py::arg("n_threads") = 0)
       .def("loss_and_gradients", &loss_and_gradients<T>, py::arg("x"), py::arg("t"),
-           py::arg("loss"), py::arg("sample_weight") = py::none(), py::arg("n_threads") = 0);
+           py::arg("loss"), py::arg("sample_weight") = py::none(),
+           py::arg("loss_parameter") = py::none(), py::arg("n_threads") = 0);
 }
 
 }  // namespace
 
 void bind_network(py::module_& m) {
   py::class_<DenseSpec>(m, "DenseSpec", "One dense layer, and the dropout applied to its input.")
-      .def(py::init(&make_spec), py::arg("units"), py::arg("activation"), py::kw_only(),
-           py::arg("input_dropout") = 0.0, py::arg("dropout_mode") = "inverted",
-           py::arg("l1") = 0.0, py::arg("l2") = 0.0)
-      .def_property_readonly("units", [](const DenseSpec& self) { return self.units; })
-      .def_property_readonly("activation", [](const DenseSpec& self) {
-        return kActivations[static_cast<std::size_t>(self.activation)].name;
-      });
+      .def(py::init(&make_spec), py::arg("parts"), py::kw_only(), py::arg("input_dropout") = 0.0,
+           py::arg("dropout_mode") = "inverted", py::arg("l1") = 0.0, py::arg("l2") = 0.0)
+      .def_property_readonly("units", &DenseSpec::units);
   bind<float>(m, "NetworkFloat32");
   bind<double>(m, "NetworkFloat64");
 }

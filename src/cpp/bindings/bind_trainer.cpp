@@ -11,7 +11,7 @@ namespace fastmlp::bindings {
 namespace {
 
 constexpr const char* kScheduleNames[] = {"constant", "invscaling", "adaptive"};
-constexpr const char* kMonitorNames[] = {"loss", "val_loss", "accuracy", "r2"};
+constexpr const char* kMonitorNames[] = {"loss", "val_loss", "accuracy", "r2", "hook"};
 constexpr const char* kStoppedNames[] = {"max_epochs", "no_improvement", "rate_too_small",
                                          "callback", "non_finite"};
 constexpr const char* kEventNames[] = {"", "no_improvement", "rate_cut", "rate_too_small"};
@@ -57,12 +57,14 @@ py::dict to_dict(const RunReport& report) {
     rate.append(epoch.rate);
     seconds.append(epoch.seconds);
   }
-  return py::dict(py::arg("stopped") = kStoppedNames[static_cast<int>(report.stopped)],
-                  py::arg("epochs") = report.epochs.size(), py::arg("loss") = loss,
-                  py::arg("val_score") = val_score, py::arg("rate") = rate,
-                  py::arg("seconds") = seconds, py::arg("best_epoch") = report.best_epoch,
-                  py::arg("failed_epoch") = report.failed_epoch,
-                  py::arg("failed_batch") = report.failed_batch);
+  return py::dict(
+      py::arg("stopped") = kStoppedNames[static_cast<int>(report.stopped)],
+      py::arg("epochs") = report.epochs.size(), py::arg("loss") = loss,
+      py::arg("val_score") = val_score, py::arg("rate") = rate, py::arg("seconds") = seconds,
+      py::arg("step_loss") =
+          py::array_t<double>(static_cast<Index>(report.step_loss.size()), report.step_loss.data()),
+      py::arg("best_epoch") = report.best_epoch, py::arg("failed_epoch") = report.failed_epoch,
+      py::arg("failed_batch") = report.failed_batch);
 }
 
 template <class T>
@@ -76,9 +78,15 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
     Network<T>& network, const std::string& loss, const std::string& optimizer,
     const py::dict& hyperparameters, double rate, const std::string& schedule, double power_t,
     Index batch_size, bool shuffle, std::uint64_t seed, double tol, Index n_iter_no_change,
-    const std::string& monitor, bool penalty_per_sample, double loss_scale) {
+    const std::string& monitor, bool penalty_per_sample, double loss_scale,
+    std::optional<double> loss_parameter, double label_smoothing, double clip_norm) {
   TrainSettings s;
-  s.loss = static_cast<Loss>(row_named(kLosses, loss, "loss"));
+  s.loss = loss_choice(loss, loss_parameter);
+  if (!(label_smoothing >= 0.0 && label_smoothing < 1.0)) {
+    throw std::invalid_argument("label_smoothing must be in [0, 1), got " +
+                                std::to_string(label_smoothing));
+  }
+  s.loss.label_smoothing = label_smoothing;
   s.optimizer = static_cast<Optimizer>(row_named(kOptimizers, optimizer, "optimizer"));
   set_hyperparameters(s, hyperparameters);
   s.rate = rate;
@@ -92,11 +100,12 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
   s.monitor = static_cast<Monitor>(index_named(kMonitorNames, monitor, "monitor"));
   s.penalty_per_sample = penalty_per_sample;
   s.loss_scale = loss_scale;
+  s.clip_norm = clip_norm;
   return std::unique_ptr<BoundTrainer<T>>(new BoundTrainer<T>{Trainer<T>(network, s), {}});
 }
 
 template <class T>
-DataView data_view(const Network<T>& network, const py::array& x, const py::array& t,
+DataView data_view(const Network<T>& network, const py::object& x, const py::array& t,
                    const py::object& weight, const std::string& suffix) {
   DataView data;
   data.x = input_view(x, network.n_features(), ("x" + suffix).c_str());
@@ -120,11 +129,11 @@ void check_rates(const std::optional<std::vector<double>>& rates, Index epochs) 
 }
 
 template <class T>
-py::dict run(BoundTrainer<T>& self, const py::array& x, const py::array& t,
+py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
              const py::object& sample_weight, Index epochs, const py::object& x_val,
              const py::object& t_val, const py::object& sample_weight_val,
              const py::object& on_epoch_end, const std::optional<std::vector<double>>& rates,
-             int n_threads) {
+             const py::object& score, int n_threads) {
   check_threads(n_threads);
   const Network<T>& network = self.trainer.network();
   const DataView data = data_view(network, x, t, sample_weight, "");
@@ -133,8 +142,7 @@ py::dict run(BoundTrainer<T>& self, const py::array& x, const py::array& t,
     throw std::invalid_argument("x_val and t_val must be given together");
   }
   if (!x_val.is_none()) {
-    validation = data_view(network, py::cast<py::array>(x_val), py::cast<py::array>(t_val),
-                           sample_weight_val, "_val");
+    validation = data_view(network, x_val, py::cast<py::array>(t_val), sample_weight_val, "_val");
   } else if (self.trainer.settings().monitor != Monitor::kLoss) {
     throw std::invalid_argument(
         "monitor '" +
@@ -142,7 +150,10 @@ py::dict run(BoundTrainer<T>& self, const py::array& x, const py::array& t,
         "' needs a validation set: give x_val and t_val");
   }
   check_rates(rates, epochs);
-  PythonHooks hooks(on_epoch_end);
+  if (score.is_none() == (self.trainer.settings().monitor == Monitor::kHook)) {
+    throw std::invalid_argument("score belongs to the monitor 'hook', which needs it");
+  }
+  PythonHooks hooks(on_epoch_end, score);
   self.report = RunReport{};
   {
     py::gil_scoped_release release;
@@ -187,9 +198,10 @@ void set_state(BoundTrainer<T>& self, const py::dict& state) {
                                   std::to_string(self.trainer.slot_count()));
     }
     for (int i = 0; i < self.trainer.slot_count(); ++i) {
-      const auto pair = py::cast<py::sequence>(slots[static_cast<std::size_t>(i)]);
-      import_params(self.trainer.network(), py::cast<py::sequence>(pair[0]),
-                    py::cast<py::sequence>(pair[1]), self.trainer.slot(i));
+      const auto lists = py::cast<py::sequence>(slots[static_cast<std::size_t>(i)]);
+      import_params(self.trainer.network(), py::cast<py::sequence>(lists[0]),
+                    py::cast<py::sequence>(lists[1]), py::cast<py::sequence>(lists[2]),
+                    self.trainer.slot(i));
     }
   }
   self.trainer.progress() = p;
@@ -206,7 +218,9 @@ void bind(py::module_& m, const char* name) {
            py::arg("batch_size"), py::arg("shuffle") = defaults.shuffle,
            py::arg("seed") = defaults.seed, py::arg("tol") = defaults.tol,
            py::arg("n_iter_no_change") = defaults.n_iter_no_change, py::arg("monitor") = "loss",
-           py::arg("penalty_per_sample") = false, py::arg("loss_scale") = 1.0)
+           py::arg("penalty_per_sample") = false, py::arg("loss_scale") = 1.0,
+           py::arg("loss_parameter") = py::none(), py::arg("label_smoothing") = 0.0,
+           py::arg("clip_norm") = 0.0)
       .def_property_readonly("steps", [](Bound& self) { return self.trainer.progress().steps; })
       .def_property_readonly("rate", [](Bound& self) { return self.trainer.progress().rate; })
       .def_property_readonly("report", [](const Bound& self) { return to_dict(self.report); })
@@ -214,7 +228,7 @@ void bind(py::module_& m, const char* name) {
            py::kw_only(), py::arg("epochs"), py::arg("x_val") = py::none(),
            py::arg("t_val") = py::none(), py::arg("sample_weight_val") = py::none(),
            py::arg("on_epoch_end") = py::none(), py::arg("rates") = py::none(),
-           py::arg("n_threads") = 0)
+           py::arg("score") = py::none(), py::arg("n_threads") = 0)
       .def("get_state", &get_state<T>)
       .def("set_state", &set_state<T>, py::arg("state"));
 }

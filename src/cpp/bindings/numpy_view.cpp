@@ -1,5 +1,6 @@
 #include "bindings/numpy_view.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace fastmlp::bindings {
@@ -34,6 +35,21 @@ void check_labels(const TableView& labels, Index n_outputs, const char* name) {
   }
 }
 
+/// Everything behind relies on indices inside the table.
+template <class Int>
+bool valid_indices(const TableView& table, Index count) {
+  const Int* starts = static_cast<const Int*>(table.row_starts);
+  const Int* columns = static_cast<const Int*>(table.columns);
+  if (starts[0] < 0 || starts[table.rows] > count) return false;
+  for (Index r = 0; r < table.rows; ++r) {
+    if (starts[r] > starts[r + 1]) return false;
+  }
+  for (Index i = starts[0]; i < starts[table.rows]; ++i) {
+    if (columns[i] < 0 || columns[i] >= table.cols) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 DType dtype_of(const py::array& array, const char* name) {
@@ -61,7 +77,45 @@ TableView table_view(const py::array& array, const char* name) {
   return view;
 }
 
-TableView input_view(const py::array& array, Index n_features, const char* name) {
+/// The three arrays of a scipy.sparse matrix or array in compressed sparse rows.
+TableView sparse_view(const py::object& matrix, Index n_features, const char* name) {
+  const auto format = py::cast<std::string>(matrix.attr("format"));
+  const auto shape = py::cast<std::vector<Index>>(matrix.attr("shape"));
+  if (format != "csr" || shape.size() != 2 || shape[1] != n_features || shape[0] < 1) {
+    throw std::invalid_argument(std::string(name) + " must be dense or in CSR format with " +
+                                std::to_string(n_features) + " columns and at least one row");
+  }
+  const auto data = py::cast<py::array>(matrix.attr("data"));
+  const auto columns = py::cast<py::array>(matrix.attr("indices"));
+  const auto starts = py::cast<py::array>(matrix.attr("indptr"));
+  const bool wide = starts.dtype().equal(py::dtype::of<std::int64_t>());
+  const py::dtype index_type = wide ? py::dtype::of<std::int64_t>() : py::dtype::of<std::int32_t>();
+  const bool contiguous =
+      (data.flags() & columns.flags() & starts.flags() & py::array::c_style) != 0;
+  if (!starts.dtype().equal(index_type) || !columns.dtype().equal(index_type) || !contiguous ||
+      data.ndim() != 1 || columns.ndim() != 1 || starts.ndim() != 1 ||
+      columns.shape(0) != data.shape(0) || starts.shape(0) != shape[0] + 1) {
+    throw std::invalid_argument(std::string(name) + " is not a valid CSR matrix");
+  }
+  TableView view;
+  view.data = data.data();
+  view.dtype = dtype_of(data, name);
+  view.rows = shape[0];
+  view.cols = n_features;
+  view.col_stride = data.itemsize();
+  view.row_starts = starts.data();
+  view.columns = columns.data();
+  view.wide_indices = wide;
+  const bool valid = wide ? valid_indices<std::int64_t>(view, data.shape(0))
+                          : valid_indices<std::int32_t>(view, data.shape(0));
+  if (!valid) throw std::invalid_argument(std::string(name) + " has CSR indices out of range");
+  return view;
+}
+
+TableView input_view(const py::object& object, Index n_features, const char* name) {
+  if (py::hasattr(object, "indptr")) return sparse_view(object, n_features, name);
+  const auto array = py::array::ensure(object);
+  if (!array) throw py::error_already_set();
   const std::string expected = "(rows, " + std::to_string(n_features) + ")";
   if (array.ndim() != 2 || array.shape(1) != n_features) wrong_shape(name, expected, array);
   if (array.shape(0) < 1) throw std::invalid_argument(std::string(name) + " has no rows");
@@ -139,46 +193,79 @@ py::array_t<T> c_array(const py::handle& object, const std::vector<Index>& shape
   return array;
 }
 
+namespace {
+
+Index learned_count(const DenseLayer& layer) {
+  return layer.learned_size > 0 ? layer.shape.out : 0;
+}
+
+}  // namespace
+
 template <class T>
 void import_params(const Network<T>& network, const py::sequence& coefs,
-                   const py::sequence& intercepts, T* flat) {
+                   const py::sequence& intercepts, const py::sequence& slopes, T* flat) {
   const std::size_t count = network.layers().size();
-  if (coefs.size() != count || intercepts.size() != count) {
-    throw std::invalid_argument("coefs and intercepts must have one array per layer, " +
+  if (coefs.size() != count || intercepts.size() != count || slopes.size() != count) {
+    throw std::invalid_argument("coefs, intercepts and slopes must have one array per layer, " +
                                 std::to_string(count) + ", got " + std::to_string(coefs.size()) +
-                                " and " + std::to_string(intercepts.size()));
+                                ", " + std::to_string(intercepts.size()) + " and " +
+                                std::to_string(slopes.size()));
   }
   // Converted and checked before the first is written, so that a bad one changes nothing.
-  std::vector<py::array_t<T>> ws, bs;
+  std::vector<py::array_t<T>> ws, bs, as;
   for (std::size_t i = 0; i < count; ++i) {
     const PanelShape& shape = network.layers()[i].shape;
     const std::string index = "[" + std::to_string(i) + "]";
     ws.push_back(c_array<T>(coefs[i], {shape.in, shape.out}, "coefs" + index));
     bs.push_back(c_array<T>(intercepts[i], {shape.out}, "intercepts" + index));
+    as.push_back(c_array<T>(slopes[i], {learned_count(network.layers()[i])}, "slopes" + index));
   }
   for (std::size_t i = 0; i < count; ++i) {
     const DenseLayer& layer = network.layers()[i];
     pack_panels(layer.shape, ws[i].data(), bs[i].data(), flat + layer.offset);
+    std::copy_n(as[i].data(), as[i].size(), flat + layer.learned_offset);
   }
 }
 
 template <class T>
 py::tuple export_params(const Network<T>& network, const T* flat) {
-  py::list coefs, intercepts;
+  py::list coefs, intercepts, slopes;
   for (const DenseLayer& layer : network.layers()) {
     py::array_t<T> w({layer.shape.in, layer.shape.out});
     py::array_t<T> b(layer.shape.out);
     unpack_panels(layer.shape, flat + layer.offset, w.mutable_data(), b.mutable_data());
     coefs.append(w);
     intercepts.append(b);
+    slopes.append(py::array_t<T>(learned_count(layer), flat + layer.learned_offset));
   }
-  return py::make_tuple(coefs, intercepts);
+  return py::make_tuple(coefs, intercepts, slopes);
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                     \
-  template py::array_t<T> c_array<T>(const py::handle&, const std::vector<Index>&,                 \
-                                     const std::string&);                                          \
-  template void import_params<T>(const Network<T>&, const py::sequence&, const py::sequence&, T*); \
+double given_parameter(const Parameter& parameter, std::optional<double> given,
+                       const std::string& owner) {
+  if (!given) return parameter.value;
+  if (parameter.kind == Parameter::kNone) {
+    throw std::invalid_argument("'" + owner + "' has no parameter");
+  }
+  if (!(*given >= 0.0 && *given <= 1e30)) {
+    throw std::invalid_argument(std::string(parameter.name) + " of '" + owner +
+                                "' must be finite and not negative, got " + std::to_string(*given));
+  }
+  return *given;
+}
+
+LossChoice loss_choice(const std::string& name, std::optional<double> parameter) {
+  LossChoice choice;
+  choice.loss = static_cast<Loss>(row_named(kLosses, name, "loss"));
+  choice.parameter = given_parameter(row_of(choice.loss).parameter, parameter, name);
+  return choice;
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                                \
+  template py::array_t<T> c_array<T>(const py::handle&, const std::vector<Index>&,            \
+                                     const std::string&);                                     \
+  template void import_params<T>(const Network<T>&, const py::sequence&, const py::sequence&, \
+                                 const py::sequence&, T*);                                    \
   template py::tuple export_params<T>(const Network<T>&, const T*);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

@@ -6,11 +6,12 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/table_view.h"
-#include "nn/network.h"
+#include "nn/passes.h"
 
 namespace fastmlp::bindings {
 
@@ -22,8 +23,8 @@ DType dtype_of(const py::array& array, const char* name);
 /// A 2-D array as a table; `name` is the argument's name for error messages.
 TableView table_view(const py::array& array, const char* name);
 
-/// Inputs of a network: 2-D, at least one row, n_features columns.
-TableView input_view(const py::array& array, Index n_features, const char* name);
+/// Inputs of a network: 2-D, at least one row, n_features columns; or scipy.sparse in CSR format.
+TableView input_view(const py::object& object, Index n_features, const char* name);
 
 /// Targets for n_outputs outputs: a (rows, n_outputs) array, a (rows,) array for one output, or
 /// for several a (rows,) array of class labels 0 .. n_outputs - 1.
@@ -40,10 +41,11 @@ template <class T>
 py::array_t<T> c_array(const py::handle& array, const std::vector<Index>& shape,
                        const std::string& name);
 
-/// One coefs / intercepts pair of lists per flat array of a network's layout.
+/// The lists (coefs, intercepts, slopes), one array per layer, for each flat array of a network's
+/// layout. Slopes are the learned parameters of the activations: empty where there are none.
 template <class T>
 void import_params(const Network<T>& network, const py::sequence& coefs,
-                   const py::sequence& intercepts, T* flat);
+                   const py::sequence& intercepts, const py::sequence& slopes, T* flat);
 template <class T>
 py::tuple export_params(const Network<T>& network, const T* flat);
 
@@ -58,5 +60,12 @@ std::size_t row_named(const Row (&rows)[N], const std::string& name, const char*
   throw std::invalid_argument("unknown " + std::string(argument) + " '" + name +
                               "'; allowed: " + allowed);
 }
+
+/// What the user gave for the parameter of `owner`, or its default.
+double given_parameter(const Parameter& parameter, std::optional<double> given,
+                       const std::string& owner);
+
+/// The loss of that name.
+LossChoice loss_choice(const std::string& name, std::optional<double> parameter);
 
 }  // namespace fastmlp::bindings

@@ -16,8 +16,8 @@ py::dict to_dict(const EpochReport& report);
 /// Runs with the GIL released. Errors found while polling wait in here until the loop is left.
 class PythonHooks final : public Hooks {
  public:
-  explicit PythonHooks(py::object on_epoch_end = py::none())
-      : on_epoch_end_(std::move(on_epoch_end)) {}
+  explicit PythonHooks(py::object on_epoch_end = py::none(), py::object score = py::none())
+      : on_epoch_end_(std::move(on_epoch_end)), score_(std::move(score)) {}
 
   bool poll() noexcept override {
     py::gil_scoped_acquire acquire;
@@ -27,6 +27,11 @@ class PythonHooks final : public Hooks {
       error_ = std::current_exception();
     }
     return error_ != nullptr;
+  }
+
+  double score() override {
+    py::gil_scoped_acquire acquire;
+    return py::cast<double>(score_());
   }
 
   bool epoch_end(const EpochReport& report) override {
@@ -41,6 +46,7 @@ class PythonHooks final : public Hooks {
 
  private:
   py::object on_epoch_end_;
+  py::object score_;
   std::exception_ptr error_;
 };
 

@@ -12,13 +12,13 @@ enum class Keep { kOutput, kInput, kRow };
 enum class Over { kSum, kMean };
 
 enum class Activation {
-#define ACTIVATION(name, functor, keeps, doc) name,
+#define ACTIVATION(name, functor, keeps, parameter, doc) name,
 #include "catalog/activations.def"
 #undef ACTIVATION
 };
 
 enum class Loss {
-#define LOSS(name, functor, link, mean, doc) name,
+#define LOSS(name, functor, link, mean, parameter, doc) name,
 #include "catalog/losses.def"
 #undef LOSS
 };
@@ -29,13 +29,25 @@ enum class Optimizer {
 #undef OPTIMIZER
 };
 
+/// The one number that an activation or a loss may depend on.
+struct Parameter {
+  enum Kind { kNone, kGiven, kLearned } kind;
+  const char* name;
+  double value;  // unless the user says otherwise; where it is learned, at the start
+};
+
+#define NONE {Parameter::kNone, nullptr, 0.0}
+#define GIVEN(name, value) {Parameter::kGiven, #name, value}
+#define LEARNED(name, value) {Parameter::kLearned, #name, value}
+
 struct ActivationRow {
   const char* name;
   Keep keeps;
+  Parameter parameter;
   const char* doc;
 };
 inline constexpr ActivationRow kActivations[] = {
-#define ACTIVATION(name, functor, keeps, doc) {#name, Keep::keeps, doc},
+#define ACTIVATION(name, functor, keeps, parameter, doc) {#name, Keep::keeps, parameter, doc},
 #include "catalog/activations.def"
 #undef ACTIVATION
 };
@@ -44,13 +56,19 @@ struct LossRow {
   const char* name;
   Activation link;
   Over over;
+  Parameter parameter;
   const char* doc;
 };
 inline constexpr LossRow kLosses[] = {
-#define LOSS(name, functor, link, mean, doc) {#name, Activation::link, Over::mean, doc},
+#define LOSS(name, functor, link, mean, parameter, doc) \
+  {#name, Activation::link, Over::mean, parameter, doc},
 #include "catalog/losses.def"
 #undef LOSS
 };
+
+#undef NONE
+#undef GIVEN
+#undef LEARNED
 
 inline constexpr int kMaxSlots = 2;
 inline constexpr int kMaxHyperparameters = 4;
@@ -85,6 +103,13 @@ namespace hyper {
 #undef OPTIMIZER
 #undef HYPER
 }  // namespace hyper
+
+FASTMLP_INLINE constexpr const ActivationRow& row_of(Activation a) {
+  return kActivations[static_cast<int>(a)];
+}
+FASTMLP_INLINE constexpr const LossRow& row_of(Loss loss) {
+  return kLosses[static_cast<int>(loss)];
+}
 
 template <class Row, std::size_t N>
 FASTMLP_INLINE constexpr Index row_count(const Row (&)[N]) {

@@ -37,6 +37,7 @@ enum class Axis { kAll, kRows, kColumns };
 struct Attributes {
   Activation activation = Activation::identity;
   Loss loss = Loss::squared_error;
+  double parameter = 0.0;  // of the activation or the loss
   bool on_logits = false;
   int axis = kAllAxes;  // of sum and mean, from 0
   bool keep_dims = false;

@@ -117,6 +117,22 @@ struct Power : Elementwise<Power, 2> {
   }
 };
 
+/// The activation with a learned slope y.
+struct PRelu : Elementwise<PRelu, 2> {
+  template <class T>
+  static T value(T x, T y) {
+    return x > T{0} ? x : y * x;
+  }
+  template <class T>
+  static T slope_x(T x, T y, T) {
+    return x > T{0} ? T{1} : y;
+  }
+  template <class T>
+  static T slope_y(T x, T, T) {
+    return x > T{0} ? T{0} : x;
+  }
+};
+
 struct Square : Elementwise<Square, 1> {
   template <class T>
   static T value(T x) {

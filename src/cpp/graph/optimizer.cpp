@@ -67,14 +67,14 @@ void VariableOptimizer<T>::step(double rate, int threads) {
   const Kernels<T>& kernels = *states_.front().variable->kernels;
   kernels.prepare[static_cast<std::size_t>(kind_)](rate, hyper_, steps_, coefficients);
   auto body = [&](const Team& team) noexcept {
-    for (State& state : states_) update(state, coefficients, team);
+    for (State& state : states_) update(state, coefficients, rate, team);
   };
   parallel(threads_for(flops_, threads), body);
   for (const State& state : states_) touch(*state.variable);
 }
 
 template <class T>
-void VariableOptimizer<T>::update(State& state, const Coefficients& coefficients,
+void VariableOptimizer<T>::update(State& state, const Coefficients& coefficients, double rate,
                                   const Team& team) noexcept {
   Node<T>& variable = *state.variable;
   const Range mine = share(variable.value.flat_size(), kAlignment, team.rank(), team.size());
@@ -86,6 +86,7 @@ void VariableOptimizer<T>::update(State& state, const Coefficients& coefficients
   }
   args.n = mine.size();
   args.coefficients = &coefficients;
+  args.rate = rate;
   args.l1 = l1_;
   args.l2 = l2_;
   variable.kernels->update[static_cast<std::size_t>(kind_)](args);

@@ -109,9 +109,15 @@ struct Product {
     const View<T>& left = node.input(factors.left).value.view();
     const View<T>& y = node.value.view();
     const Range rows = worker.share_of(left.rows);
-    node.kernels->forward[static_cast<std::size_t>(Activation::identity)](
-        {left.row(rows.begin), left.ld, node.panels.data.data(), nullptr, y.row(rows.begin), y.ld,
-         rows.size(), node.panels.shape});
+    node.kernels->forward[static_cast<std::size_t>(Activation::identity)]({left.row(rows.begin),
+                                                                           left.ld,
+                                                                           node.panels.data.data(),
+                                                                           nullptr,
+                                                                           y.row(rows.begin),
+                                                                           y.ld,
+                                                                           rows.size(),
+                                                                           node.panels.shape,
+                                                                           {}});
   }
 
   template <class T>
@@ -154,8 +160,17 @@ struct Product {
     if (rows.size() == 0) return;
     T* to = dx.row(rows.begin);
     node.kernels->backward_input[static_cast<std::size_t>(Activation::identity)](
-        {dy.row(rows.begin), dy.ld, node.panels.data.data(), to, dx.ld, to, dx.ld, worker.scratch,
-         rows.size(), node.panels.shape});
+        {dy.row(rows.begin),
+         dy.ld,
+         node.panels.data.data(),
+         to,
+         dx.ld,
+         to,
+         dx.ld,
+         worker.scratch,
+         rows.size(),
+         node.panels.shape,
+         {}});
   }
 
   template <class T>

@@ -32,7 +32,8 @@ struct Activate : SameShape {
     const View<T>& y = node.value.view();
     const Range rows = worker.share_of(y.rows);
     node.kernels->activation[static_cast<std::size_t>(node.attributes.activation)](
-        {node.input(0).value.view().row(rows.begin), y.row(rows.begin), y.ld, rows.size(), y.cols});
+        {node.input(0).value.view().row(rows.begin), y.row(rows.begin), y.ld, rows.size(),
+         whole_row(y.cols), parameter_of(node)});
   }
 
   template <class T>
@@ -42,8 +43,14 @@ struct Activate : SameShape {
     const View<T>& kept = from_input ? node.input(0).value.view() : node.value.view();
     const Range rows = worker.share_of(dx.rows);
     copy_rows(node.grad.view(), dx, rows);
-    node.kernels->slope[kind](
-        {kept.row(rows.begin), kept.ld, dx.row(rows.begin), dx.ld, rows.size(), dx.cols});
+    node.kernels->slope[kind]({kept.row(rows.begin), kept.ld, dx.row(rows.begin), dx.ld,
+                               rows.size(), whole_row(dx.cols), parameter_of(node)});
+  }
+
+ private:
+  template <class T>
+  static ActivationParameter<T> parameter_of(const Node<T>& node) {
+    return {static_cast<T>(node.attributes.parameter), nullptr};
   }
 };
 
@@ -114,7 +121,8 @@ struct MeanLoss {
     const T share_of_row = static_cast<T>(1.0 / static_cast<double>(y.rows));
     for (Index r = rows.begin; r < rows.end; ++r) weights[r] = share_of_row;
     kernel({y.row(rows.begin), y.ld, t.row(rows.begin), t.ld, weights + rows.begin,
-            losses + rows.begin, dy.row(rows.begin), dy.ld, rows.size(), y.cols});
+            losses + rows.begin, dy.row(rows.begin), dy.ld, rows.size(), y.cols,
+            static_cast<T>(node.attributes.parameter)});
     worker.team.barrier();
     if (worker.team.rank() == 0) *node.value.view().data = static_cast<T>(sum_of(losses, y.rows));
   }

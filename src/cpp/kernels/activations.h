@@ -1,5 +1,6 @@
 // Activations. An element-wise one is a functor with `value` (of z) and `slope` (of what the
-// catalog says is kept: y or z). `kFused` puts both into the registers of the product's tile; the
+// catalog says is kept: y or z), each given the activation's parameter as well; a learned one also
+// has `parameter_slope`. `kFused` puts both into the registers of the product's tile; the
 // others run over the finished rows, which costs two passes through L2 and saves an instance of
 // every tile. A row-wise one has `forward_row` and `backward_row`.
 #pragma once
@@ -13,42 +14,50 @@ template <class T>
 struct Identity {
   using V = Vec<T>;
   static constexpr bool kFused = true;
-  static FASTMLP_INLINE V value(V z) { return z; }
-  static FASTMLP_INLINE V slope(V) { return broadcast<T>(T{1}); }
+  static FASTMLP_INLINE V value(V z, V) { return z; }
+  static FASTMLP_INLINE V slope(V, V) { return broadcast<T>(T{1}); }
 };
 
 template <class T>
 struct Logistic {
   using V = Vec<T>;
   static constexpr bool kFused = false;
-  static FASTMLP_INLINE V value(V z) { return T{1} / (T{1} + exp<T>(-z)); }
-  static FASTMLP_INLINE V slope(V y) { return y * (T{1} - y); }
+  static FASTMLP_INLINE V value(V z, V) { return T{1} / (T{1} + exp<T>(-z)); }
+  static FASTMLP_INLINE V slope(V y, V) { return y * (T{1} - y); }
 };
 
 template <class T>
 struct Tanh {
   using V = Vec<T>;
   static constexpr bool kFused = false;
-  static FASTMLP_INLINE V value(V z) { return tanh<T>(z); }
-  static FASTMLP_INLINE V slope(V y) { return T{1} - y * y; }
+  static FASTMLP_INLINE V value(V z, V) { return tanh<T>(z); }
+  static FASTMLP_INLINE V slope(V y, V) { return T{1} - y * y; }
 };
 
 template <class T>
 struct Relu {
   using V = Vec<T>;
   static constexpr bool kFused = true;
-  static FASTMLP_INLINE V value(V z) { return max(V{}, z); }
-  static FASTMLP_INLINE V slope(V y) { return y > T{0} ? broadcast<T>(T{1}) : V{}; }
+  static FASTMLP_INLINE V value(V z, V) { return max(V{}, z); }
+  static FASTMLP_INLINE V slope(V y, V) { return y > T{0} ? broadcast<T>(T{1}) : V{}; }
 };
 
 template <class T>
 struct LeakyRelu {
   using V = Vec<T>;
   static constexpr bool kFused = true;
-  static FASTMLP_INLINE V value(V z) { return z > T{0} ? z : static_cast<T>(0.01) * z; }
-  static FASTMLP_INLINE V slope(V y) {
-    return y > T{0} ? broadcast<T>(T{1}) : broadcast<T>(static_cast<T>(0.01));
-  }
+  static FASTMLP_INLINE V value(V z, V slope) { return z > T{0} ? z : slope * z; }
+  static FASTMLP_INLINE V slope(V y, V slope) { return y > T{0} ? broadcast<T>(T{1}) : slope; }
+};
+
+/// He, Zhang, Ren and Sun, 2015.
+template <class T>
+struct PRelu {
+  using V = Vec<T>;
+  static constexpr bool kFused = false;
+  static FASTMLP_INLINE V value(V z, V slope) { return z > T{0} ? z : slope * z; }
+  static FASTMLP_INLINE V slope(V z, V slope) { return z > T{0} ? broadcast<T>(T{1}) : slope; }
+  static FASTMLP_INLINE V parameter_slope(V z) { return z > T{0} ? V{} : z; }
 };
 
 /// The identity between two bounds, flat outside.
@@ -61,24 +70,24 @@ template <class T>
 struct Relu6 {
   using V = Vec<T>;
   static constexpr bool kFused = false;
-  static FASTMLP_INLINE V value(V z) { return clamp<T>(z, T{0}, T{6}); }
-  static FASTMLP_INLINE V slope(V y) { return slope_between<T>(y, T{0}, T{6}, T{1}); }
+  static FASTMLP_INLINE V value(V z, V) { return clamp<T>(z, T{0}, T{6}); }
+  static FASTMLP_INLINE V slope(V y, V) { return slope_between<T>(y, T{0}, T{6}, T{1}); }
 };
 
 template <class T>
 struct HardTanh {
   using V = Vec<T>;
   static constexpr bool kFused = false;
-  static FASTMLP_INLINE V value(V z) { return clamp<T>(z, T{-1}, T{1}); }
-  static FASTMLP_INLINE V slope(V y) { return slope_between<T>(y, T{-1}, T{1}, T{1}); }
+  static FASTMLP_INLINE V value(V z, V) { return clamp<T>(z, T{-1}, T{1}); }
+  static FASTMLP_INLINE V slope(V y, V) { return slope_between<T>(y, T{-1}, T{1}, T{1}); }
 };
 
 template <class T>
 struct HardSigmoid {
   using V = Vec<T>;
   static constexpr bool kFused = false;
-  static FASTMLP_INLINE V value(V z) { return clamp<T>((z + T{3}) / T{6}, T{0}, T{1}); }
-  static FASTMLP_INLINE V slope(V y) { return slope_between<T>(y, T{0}, T{1}, T{1} / T{6}); }
+  static FASTMLP_INLINE V value(V z, V) { return clamp<T>((z + T{3}) / T{6}, T{0}, T{1}); }
+  static FASTMLP_INLINE V slope(V y, V) { return slope_between<T>(y, T{0}, T{1}, T{1} / T{6}); }
 };
 
 /// Clevert, Unterthiner and Hochreiter, 2016.
@@ -86,8 +95,8 @@ template <class T>
 struct Elu {
   using V = Vec<T>;
   static constexpr bool kFused = false;
-  static FASTMLP_INLINE V value(V z) { return z > T{0} ? z : expm1<T>(z); }
-  static FASTMLP_INLINE V slope(V y) { return y > T{0} ? broadcast<T>(T{1}) : y + T{1}; }
+  static FASTMLP_INLINE V value(V z, V alpha) { return z > T{0} ? z : alpha * expm1<T>(z); }
+  static FASTMLP_INLINE V slope(V y, V alpha) { return y > T{0} ? broadcast<T>(T{1}) : y + alpha; }
 };
 
 /// Klambauer, Unterthiner, Mayr and Hochreiter, 2017: the fixed point has mean 0 and variance 1.
@@ -97,8 +106,8 @@ struct Selu {
   static constexpr bool kFused = false;
   static constexpr T kScale = static_cast<T>(1.0507009873554804934193349852946);
   static constexpr T kAlpha = static_cast<T>(1.6732632423543772848170429916717);
-  static FASTMLP_INLINE V value(V z) { return kScale * (z > T{0} ? z : kAlpha * expm1<T>(z)); }
-  static FASTMLP_INLINE V slope(V y) {
+  static FASTMLP_INLINE V value(V z, V) { return kScale * (z > T{0} ? z : kAlpha * expm1<T>(z)); }
+  static FASTMLP_INLINE V slope(V y, V) {
     return y > T{0} ? broadcast<T>(kScale) : y + kScale * kAlpha;
   }
 };
@@ -110,14 +119,34 @@ FASTMLP_INLINE V zero_far_below(V z, V value) {
   return z < -MathConstants<T>::kMaxExp ? V{} : value;
 }
 
-/// Hendrycks and Gimpel, 2016; also known as swish.
+/// Hendrycks and Gimpel, 2016, by the exact distribution function.
+template <class T>
+struct Gelu {
+  using V = Vec<T>;
+  static constexpr bool kFused = false;
+  static FASTMLP_INLINE V value(V z, V) {
+    const Normal<T> n = normal<T>(z);
+    // In this order, so that nothing on the way is smaller than the result.
+    const V left = (z * n.ratio) * n.bell;
+    const V right = z * (T{1} - n.ratio * n.bell);
+    return z < -MathConstants<T>::kNormalTailEnd ? V{} : z < T{0} ? left : right;
+  }
+  static FASTMLP_INLINE V slope(V z, V) {
+    constexpr T density = static_cast<T>(0.39894228040143268);  // 1 / sqrt(2 pi)
+    const Normal<T> n = normal<T>(z);
+    const V tail = n.ratio * n.bell;
+    return (z < T{0} ? tail : T{1} - tail) + (density * z) * n.bell;
+  }
+};
+
+/// Elfwing, Uchibe and Doya, 2017; also known as swish.
 template <class T>
 struct Silu {
   using V = Vec<T>;
   static constexpr bool kFused = false;
-  static FASTMLP_INLINE V value(V z) { return zero_far_below(z, z / (T{1} + exp<T>(-z))); }
-  static FASTMLP_INLINE V slope(V z) {
-    const V s = Logistic<T>::value(z);
+  static FASTMLP_INLINE V value(V z, V) { return zero_far_below(z, z / (T{1} + exp<T>(-z))); }
+  static FASTMLP_INLINE V slope(V z, V) {
+    const V s = Logistic<T>::value(z, z);
     return s * (T{1} + z * (T{1} - s));
   }
 };
@@ -126,8 +155,8 @@ template <class T>
 struct Softplus {
   using V = Vec<T>;
   static constexpr bool kFused = false;
-  static FASTMLP_INLINE V value(V z) { return max(V{}, z) + log1p<T>(exp<T>(-abs<T>(z))); }
-  static FASTMLP_INLINE V slope(V z) { return Logistic<T>::value(z); }
+  static FASTMLP_INLINE V value(V z, V) { return max(V{}, z) + log1p<T>(exp<T>(-abs<T>(z))); }
+  static FASTMLP_INLINE V slope(V z, V) { return Logistic<T>::value(z, z); }
 };
 
 /// Misra, 2019. With e = exp(z) and n = e (e + 2), tanh(log(1 + e)) = n / (n + 2).
@@ -138,12 +167,12 @@ struct Mish {
   static FASTMLP_INLINE V exp_below_20(V z) {  // above, tanh is 1 and e^2 could overflow
     return exp<T>(min(broadcast<T>(T{20}), z));
   }
-  static FASTMLP_INLINE V value(V z) {
+  static FASTMLP_INLINE V value(V z, V) {
     const V e = exp_below_20(z);
     const V n = e * (e + T{2});
     return zero_far_below(z, z * (n / (n + T{2})));
   }
-  static FASTMLP_INLINE V slope(V z) {
+  static FASTMLP_INLINE V slope(V z, V) {
     const V e = exp_below_20(z);
     const V n = e * (e + T{2});
     const V w = n / (n + T{2});
@@ -156,11 +185,19 @@ template <class T>
 struct Softsign {
   using V = Vec<T>;
   static constexpr bool kFused = false;
-  static FASTMLP_INLINE V value(V z) { return z / (T{1} + abs<T>(z)); }
-  static FASTMLP_INLINE V slope(V y) {
+  static FASTMLP_INLINE V value(V z, V) { return z / (T{1} + abs<T>(z)); }
+  static FASTMLP_INLINE V slope(V y, V) {
     const V rest = T{1} - abs<T>(y);
     return rest * rest;
   }
+};
+
+template <class T>
+struct Exp {
+  using V = Vec<T>;
+  static constexpr bool kFused = false;
+  static FASTMLP_INLINE V value(V z, V) { return exp<T>(z); }
+  static FASTMLP_INLINE V slope(V y, V) { return y; }
 };
 
 template <class T>
@@ -204,38 +241,105 @@ struct Softmax {
   }
 };
 
-/// What the catalog says of a functor: kKeep<Relu> and so on.
+template <class T>
+struct LogSoftmax {
+  using V = Vec<T>;
+  static constexpr bool kFused = false;
+
+  static FASTMLP_INLINE void forward_row(const T* z, T* y, Index cols) {
+    const V largest = Softmax<T>::row_max(z, cols);
+    V total{};
+    for (Index c = 0; c < cols; c += kLanes<T>) {
+      total += first_lanes<T>(cols - c) ? exp<T>(load(z + c) - largest) : V{};
+    }
+    const V log_total = log<T>(sum_lanes<T>(total));
+    for (Index c = 0; c < cols; c += kLanes<T>) {
+      store(y + c, first_lanes<T>(cols - c) ? (load(z + c) - largest) - log_total : V{});
+    }
+  }
+
+  /// dz = dy - exp(y) sum(dy)
+  static FASTMLP_INLINE void backward_row(const T* y, T* dy, Index cols) {
+    V sum{};
+    for (Index c = 0; c < cols; c += kLanes<T>) {
+      sum += first_lanes<T>(cols - c) ? load(dy + c) : V{};
+    }
+    sum = sum_lanes<T>(sum);
+    for (Index c = 0; c < cols; c += kLanes<T>) {
+      const V dz = load(dy + c) - exp<T>(load(y + c)) * sum;
+      store(dy + c, first_lanes<T>(cols - c) ? dz : V{});
+    }
+  }
+};
+
+/// What the catalog says of a functor: kRowOf<Relu>.keeps and so on.
 template <template <class> class Functor>
-inline constexpr Keep kKeep = Keep::kOutput;
-#define ACTIVATION(name, functor, keeps, doc) \
-  template <>                                 \
-  inline constexpr Keep kKeep<functor> = Keep::keeps;
+inline constexpr ActivationRow kRowOf{};
+#define ACTIVATION(name, functor, keeps, parameter, doc) \
+  template <>                                            \
+  inline constexpr ActivationRow kRowOf<functor> = row_of(Activation::name);
 #include "catalog/activations.def"
 #undef ACTIVATION
 
+template <template <class> class Functor>
+inline constexpr bool kLearns = kRowOf<Functor>.parameter.kind == Parameter::kLearned;
+
+/// The parameter of the units in a vector of columns.
+template <class T, template <class> class Functor>
+FASTMLP_INLINE Vec<T> parameter_at(const ActivationParameter<T>& parameter, Index column) {
+  if constexpr (kLearns<Functor>) {
+    return load(parameter.learned + column);
+  } else {
+    return broadcast<T>(parameter.given);
+  }
+}
+
+/// to = value, where a vector at column c reaches beyond [begin, end) in those columns only; the
+/// padding behind the last column of the row is free to take any finite value.
+template <class T>
+FASTMLP_INLINE void store_columns(T* to, Vec<T> value, Index c, const Columns& columns) {
+  const bool whole = columns.begin <= c && (c + kLanes<T> <= columns.end || columns.ends_row);
+  if (!whole) {
+    const Bits<T> inside = first_lanes<T>(columns.end - c) & ~first_lanes<T>(columns.begin - c);
+    value = inside ? value : load(to);
+  }
+  store(to, value);
+}
+
 template <class T, template <class> class Functor>
 void activation_forward(const ActivationArgs<T>& a) {
+  const Columns columns = a.columns;
   for (Index r = 0; r < a.rows; ++r) {
     const T* z = a.z + r * a.ld;
     T* y = a.y + r * a.ld;
-    if constexpr (kKeep<Functor> == Keep::kRow) {
-      Functor<T>::forward_row(z, y, a.cols);
+    if constexpr (kRowOf<Functor>.keeps == Keep::kRow) {
+      Functor<T>::forward_row(z, y, columns.end);
     } else {
-      for (Index c = 0; c < a.cols; c += kLanes<T>) store(y + c, Functor<T>::value(load(z + c)));
+      for (Index c = round_down(columns.begin, kLanes<T>); c < columns.end; c += kLanes<T>) {
+        const Vec<T> parameter = parameter_at<T, Functor>(a.parameter, c);
+        store_columns<T>(y + c, Functor<T>::value(load(z + c), parameter), c, columns);
+      }
     }
   }
 }
 
 template <class T, template <class> class Functor>
 void activation_slope(const SlopeArgs<T>& a) {
+  const Columns columns = a.columns;
   for (Index r = 0; r < a.rows; ++r) {
-    const T* kept = a.kept + r * a.ldkept;
+    T* kept = a.kept + r * a.ldkept;
     T* dy = a.dy + r * a.lddy;
-    if constexpr (kKeep<Functor> == Keep::kRow) {
-      Functor<T>::backward_row(kept, dy, a.cols);
+    if constexpr (kRowOf<Functor>.keeps == Keep::kRow) {
+      Functor<T>::backward_row(kept, dy, columns.end);
     } else {
-      for (Index c = 0; c < a.cols; c += kLanes<T>) {
-        store(dy + c, load(dy + c) * Functor<T>::slope(load(kept + c)));
+      for (Index c = round_down(columns.begin, kLanes<T>); c < columns.end; c += kLanes<T>) {
+        const Vec<T> parameter = parameter_at<T, Functor>(a.parameter, c);
+        const Vec<T> gradient = load(dy + c);
+        const Vec<T> from = load(kept + c);
+        if constexpr (kLearns<Functor>) {
+          store_columns<T>(kept + c, gradient * Functor<T>::parameter_slope(from), c, columns);
+        }
+        store_columns<T>(dy + c, gradient * Functor<T>::slope(from, parameter), c, columns);
       }
     }
   }

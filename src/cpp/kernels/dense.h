@@ -17,7 +17,7 @@ FASTMLP_INLINE void forward_product(const ForwardArgs<T>& a, T* y) {
     const T* w = a.w + panel_offset(a.shape, p);
     const T* bias = w + a.shape.in * width;
     const Product<T> product{a.x, a.ldx, w, width, bias, 0, a.batch, a.shape.in};
-    const StoreValue<T, Functor> finish{y + p * a.shape.width, a.ldy};
+    const StoreValue<T, Functor> finish{y + p * a.shape.width, a.ldy, a.parameter.given};
     multiply_panel<T, false>(width / kLanes<T>, product, finish);
   }
 }
@@ -29,7 +29,7 @@ void forward(const ForwardArgs<T>& a) {
   }
   T* z = a.z == nullptr ? a.y : a.z;
   forward_product<T, Identity>(a, z);
-  activation_forward<T, Functor>({z, a.y, a.ldy, a.batch, a.shape.out});
+  activation_forward<T, Functor>({z, a.y, a.ldy, a.batch, whole_row(a.shape.out), a.parameter});
 }
 
 /// scratch(depth, width) = rows [row, row + width) of w, columns [col, col + depth), transposed;
@@ -69,9 +69,10 @@ FASTMLP_INLINE void backward_input_product(const BackwardInputArgs<T>& a) {
       const Product<T> product{a.dz + k, a.lddz, a.scratch, width, start, k == 0 ? 0 : a.lddx,
                                a.batch,  depth};
       if (k + depth < a.shape.out) {
-        multiply_panel<T, false>(width / kLanes<T>, product, StoreValue<T, Identity>{dx, a.lddx});
+        multiply_panel<T, false>(width / kLanes<T>, product,
+                                 StoreValue<T, Identity>{dx, a.lddx, T{}});
       } else {
-        const StoreSlope<T, Functor> finish{dx, a.lddx, a.kept + col, a.ldkept};
+        const StoreSlope<T, Functor> finish{dx, a.lddx, a.kept + col, a.ldkept, a.parameter.given};
         multiply_panel<T, false>(width / kLanes<T>, product, finish);
       }
     }
@@ -84,7 +85,8 @@ void backward_input(const BackwardInputArgs<T>& a) {
     backward_input_product<T, Functor>(a);
   } else {
     backward_input_product<T, Identity>(a);
-    activation_slope<T, Functor>({a.kept, a.ldkept, a.dx, a.lddx, a.batch, a.shape.in});
+    activation_slope<T, Functor>(
+        {a.kept, a.ldkept, a.dx, a.lddx, a.batch, whole_row(a.shape.in), a.parameter});
   }
 }
 
@@ -108,8 +110,8 @@ void backward_weights(const BackwardWeightsArgs<T>& a) {
   const Index width = panel_width(a.shape, a.panel);
   const T* dz = a.dz + a.panel * a.shape.width;
   const Index weight_end = min_index(a.row_end, a.shape.in);
-  const StoreValue<T, Identity> finish{a.dw, width};
-  for (Index k = 0; k < a.batch; k += kDepthBlock) {
+  const StoreValue<T, Identity> finish{a.dw, width, T{}};
+  for (Index k = 0; k < a.batch && a.row_begin < weight_end; k += kDepthBlock) {
     const Index depth = min_index(kDepthBlock, a.batch - k);
     const T* start = k == 0 ? kZeros<T> : a.dw;
     const Product<T> product{

@@ -113,11 +113,13 @@ template <class T, template <class> class Functor>
 struct StoreValue {
   T* c;
   Index ldc;
+  T parameter;
   template <int Vectors>
   FASTMLP_INLINE void operator()(Index row, const Vec<T> (&sum)[Vectors]) const {
     FASTMLP_UNROLL
     for (int v = 0; v < Vectors; ++v) {
-      store(c + row * ldc + v * kLanes<T>, Functor<T>::value(sum[v]));
+      const Vec<T> value = Functor<T>::value(sum[v], broadcast<T>(parameter));
+      store(c + row * ldc + v * kLanes<T>, value);
     }
   }
 };
@@ -129,11 +131,13 @@ struct StoreSlope {
   Index ldc;
   const T* kept;
   Index ldkept;
+  T parameter;
   template <int Vectors>
   FASTMLP_INLINE void operator()(Index row, const Vec<T> (&sum)[Vectors]) const {
     FASTMLP_UNROLL
     for (int v = 0; v < Vectors; ++v) {
-      const Vec<T> slope = Functor<T>::slope(load(kept + row * ldkept + v * kLanes<T>));
+      const Vec<T> from = load(kept + row * ldkept + v * kLanes<T>);
+      const Vec<T> slope = Functor<T>::slope(from, broadcast<T>(parameter));
       store(c + row * ldc + v * kLanes<T>, sum[v] * slope);
     }
   }

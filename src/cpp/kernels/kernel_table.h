@@ -12,6 +12,21 @@
 
 namespace fastmlp {
 
+/// The number that an activation depends on: the same for all units, or one per column.
+template <class T>
+struct ActivationParameter {
+  T given;
+  const T* learned;
+};
+
+/// The columns [begin, end) of a row; `ends_row` where none but padding follows.
+struct Columns {
+  Index begin;
+  Index end;
+  bool ends_row;
+};
+FASTMLP_INLINE constexpr Columns whole_row(Index cols) { return {0, cols, true}; }
+
 /// y(batch, out) = f(x(batch, in) w + b). y may not alias x.
 template <class T>
 struct ForwardArgs {
@@ -23,6 +38,7 @@ struct ForwardArgs {
   Index ldy;
   Index batch;
   PanelShape shape;
+  ActivationParameter<T> parameter;
 };
 
 /// dx(batch, in) = (dz(batch, out) w^T) * slope of the activation that made x. Columns of dx
@@ -31,14 +47,15 @@ template <class T>
 struct BackwardInputArgs {
   const T* dz;
   Index lddz;
-  const T* w;     // panels
-  const T* kept;  // what that activation's slope is computed from
+  const T* w;  // panels
+  T* kept;     // what that activation's slope is computed from; as in SlopeArgs
   Index ldkept;
   T* dx;
   Index lddx;
   T* scratch;  // backward_scratch_size() numbers
   Index batch;
   PanelShape shape;
+  ActivationParameter<T> parameter;
 };
 
 /// Rows [row_begin, row_end) of one panel of dw = x^T dz, row `in` being db = the sum over dz.
@@ -56,25 +73,28 @@ struct BackwardWeightsArgs {
   PanelShape shape;
 };
 
-/// y = f(z), in place where y == z.
+/// y = f(z), in place where y == z. A row-wise activation takes whole rows.
 template <class T>
 struct ActivationArgs {
   const T* z;
   T* y;
   Index ld;
   Index rows;
-  Index cols;
+  Columns columns;
+  ActivationParameter<T> parameter;
 };
 
-/// dy *= f', for a row-wise activation the product with its Jacobian.
+/// dy *= f', for a row-wise activation the product with its Jacobian. An activation that learns
+/// leaves each row's part of its parameters' gradient in `kept`.
 template <class T>
 struct SlopeArgs {
-  const T* kept;
+  T* kept;
   Index ldkept;
   T* dy;
   Index lddy;
   Index rows;
-  Index cols;
+  Columns columns;
+  ActivationParameter<T> parameter;
 };
 
 /// row_loss = weight * loss of the row; dy = its gradient, zero behind the last column.
@@ -90,17 +110,19 @@ struct LossArgs {
   Index lddy;
   Index rows;
   Index cols;
+  T parameter;  // of the loss, if it has one
 };
 
 /// What an optimizer needs in one step, made from the rate, the hyperparameters and the step's
 /// number (from 1) by its `prepare`.
 struct Coefficients {
-  double value[6];
+  double value[7];
 };
 
 /// One optimizer step on n parameters (a multiple of lanes) whose penalty is
-/// l1 |w|_1 + l2 |w|_2^2; returns that penalty, before the step. The penalty's gradient is part of
-/// g, or for an optimizer with decoupled decay a step of its own.
+/// l1 |w|_1 + l2 |w|_2^2; returns that penalty, before the step. The gradient of the square is part
+/// of g, or for an optimizer with decoupled decay a step of its own. What has a kink at zero gets a
+/// proximal step behind the others: w moves towards zero, and stays there once it arrives.
 template <class T>
 struct UpdateArgs {
   T* w;
@@ -108,6 +130,7 @@ struct UpdateArgs {
   T* slot[kMaxSlots];
   Index n;
   const Coefficients* coefficients;
+  double rate;
   double l1;
   double l2;
 };

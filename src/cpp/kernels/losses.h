@@ -1,7 +1,8 @@
 // Losses. A functor gives value and gradient of one target t against
 //   an output y (`value`, `slope`), or
 //   a logit z, the link of the catalog folded in (`link_value`, `link_slope`), which neither
-//   overflows nor loses digits where y rounds to 0 or 1.
+//   overflows nor loses digits where y rounds to 0 or 1;
+// each given the loss's parameter as well.
 // A loss whose link is row-wise (softmax) does a whole row of logits at once (`link_row`).
 #pragma once
 
@@ -22,11 +23,11 @@ FASTMLP_INLINE Vec<T> inverse_of_output(Vec<T> y) {
 template <class T>
 struct CrossEntropy {
   using V = Vec<T>;
-  static FASTMLP_INLINE V value(V y, V t) { return -t * log_of_output<T>(y); }
-  static FASTMLP_INLINE V slope(V y, V t) { return -t * inverse_of_output<T>(y); }
+  static FASTMLP_INLINE V value(V y, V t, V) { return -t * log_of_output<T>(y); }
+  static FASTMLP_INLINE V slope(V y, V t, V) { return -t * inverse_of_output<T>(y); }
 
   /// With p = softmax(z): value sum_j t_j (log sum_k exp(z_k) - z_j), gradient p sum(t) - t.
-  static FASTMLP_INLINE T link_row(const T* z, const T* t, T* dz, Index cols, T weight) {
+  static FASTMLP_INLINE T link_row(const T* z, const T* t, T* dz, Index cols, T weight, T) {
     const V largest = Softmax<T>::row_max(z, cols);
     V exps{}, mass{}, surprise{};
     for (Index c = 0; c < cols; c += kLanes<T>) {
@@ -51,52 +52,180 @@ struct CrossEntropy {
   }
 };
 
+/// Cross-entropy for outputs that are logarithms already.
+template <class T>
+struct NegativeLogLikelihood : CrossEntropy<T> {
+  using V = Vec<T>;
+  static FASTMLP_INLINE V value(V y, V t, V) { return -t * y; }
+  static FASTMLP_INLINE V slope(V, V t, V) { return -t; }
+};
+
 template <class T>
 struct BinaryCrossEntropy {
   using V = Vec<T>;
-  static FASTMLP_INLINE V value(V y, V t) {
+  static FASTMLP_INLINE V value(V y, V t, V) {
     return -(t * log_of_output<T>(y) + (T{1} - t) * log_of_output<T>(T{1} - y));
   }
-  static FASTMLP_INLINE V slope(V y, V t) {
+  static FASTMLP_INLINE V slope(V y, V t, V) {
     return (T{1} - t) * inverse_of_output<T>(T{1} - y) - t * inverse_of_output<T>(y);
   }
   /// log(1 + exp(z)) - t z
-  static FASTMLP_INLINE V link_value(V z, V t) {
+  static FASTMLP_INLINE V link_value(V z, V t, V) {
     return max(V{}, z) - t * z + log1p<T>(exp<T>(-abs<T>(z)));
   }
-  static FASTMLP_INLINE V link_slope(V z, V t) { return Logistic<T>::value(z) - t; }
+  static FASTMLP_INLINE V link_slope(V z, V t, V) { return Logistic<T>::value(z, z) - t; }
+};
+
+/// Lin, Goyal, Girshick, He and Dollar, 2017: cross-entropy times (1 - y)^gamma, which turns from
+/// what is right already to what is wrong.
+template <class T>
+struct Focal {
+  using V = Vec<T>;
+  static FASTMLP_INLINE V power(V base, V exponent) {
+    return exp<T>(exponent * log_of_output<T>(base));
+  }
+  static FASTMLP_INLINE V value(V y, V t, V gamma) {
+    return -t * power(T{1} - y, gamma) * log_of_output<T>(y);
+  }
+  static FASTMLP_INLINE V slope(V y, V t, V gamma) {
+    return t * times_output(y, log_of_output<T>(y), gamma) * inverse_of_output<T>(y);
+  }
+  /// y times the derivative of -(1 - y)^gamma log(y).
+  static FASTMLP_INLINE V times_output(V y, V log_y, V gamma) {
+    const V rest = T{1} - y;
+    const V bent = gamma * y * log_y * power(rest, gamma) * inverse_of_output<T>(rest);
+    return (log_y == T{0} ? V{} : bent) - power(rest, gamma);
+  }
+
+  /// With p = softmax(z) and g_j = t_j p_j times the derivative by p_j: gradient g - p sum(g).
+  static FASTMLP_INLINE T link_row(const T* z, const T* t, T* dz, Index cols, T weight, T gamma) {
+    const V largest = Softmax<T>::row_max(z, cols);
+    const V exponent = broadcast<T>(gamma);
+    V exps{};
+    for (Index c = 0; c < cols; c += kLanes<T>) {
+      exps += first_lanes<T>(cols - c) ? exp<T>(load(z + c) - largest) : V{};
+    }
+    const V log_total = log<T>(sum_lanes<T>(exps));
+    V value{}, sum{};
+    for (Index c = 0; c < cols; c += kLanes<T>) {
+      const Bits<T> inside = first_lanes<T>(cols - c);
+      const V log_p = (load(z + c) - largest) - log_total;
+      const V p = exp<T>(log_p);
+      const V target = inside ? load(t + c) : V{};
+      value -= inside ? target * power(T{1} - p, exponent) * log_p : V{};
+      sum += inside ? target * times_output(p, log_p, exponent) : V{};
+    }
+    sum = sum_lanes<T>(sum);
+    for (Index c = 0; c < cols; c += kLanes<T>) {
+      const V log_p = (load(z + c) - largest) - log_total;
+      const V p = exp<T>(log_p);
+      const V gradient = load(t + c) * times_output(p, log_p, exponent) - p * sum;
+      store(dz + c, first_lanes<T>(cols - c) ? weight * gradient : V{});
+    }
+    return weight * sum_lanes<T>(value)[0];
+  }
+};
+
+template <class T>
+struct BinaryFocal {
+  using V = Vec<T>;
+  static FASTMLP_INLINE V value(V y, V t, V gamma) {
+    return Focal<T>::value(y, t, gamma) + Focal<T>::value(T{1} - y, T{1} - t, gamma);
+  }
+  static FASTMLP_INLINE V slope(V y, V t, V gamma) {
+    return Focal<T>::slope(y, t, gamma) - Focal<T>::slope(T{1} - y, T{1} - t, gamma);
+  }
+  /// -log(logistic(z)) is softplus(-z), -log(1 - logistic(z)) is softplus(z).
+  static FASTMLP_INLINE V one_side(V z, V gamma) {
+    return exp<T>(-gamma * Softplus<T>::value(z, z)) * Softplus<T>::value(-z, z);
+  }
+  static FASTMLP_INLINE V one_slope(V z, V gamma) {
+    const V p = Logistic<T>::value(z, z);
+    const V bent = gamma * p * Softplus<T>::value(-z, z) + Logistic<T>::value(-z, z);
+    return -exp<T>(-gamma * Softplus<T>::value(z, z)) * bent;
+  }
+  static FASTMLP_INLINE V link_value(V z, V t, V gamma) {
+    return t * one_side(z, gamma) + (T{1} - t) * one_side(-z, gamma);
+  }
+  static FASTMLP_INLINE V link_slope(V z, V t, V gamma) {
+    return t * one_slope(z, gamma) - (T{1} - t) * one_slope(-z, gamma);
+  }
+};
+
+/// Half the deviance, as scikit-learn has it: with t log(t), which no weight changes.
+template <class T>
+struct Poisson {
+  using V = Vec<T>;
+  static FASTMLP_INLINE V constant(V t) { return t * log_of_output<T>(t) - t; }
+  static FASTMLP_INLINE V value(V y, V t, V) { return constant(t) - t * log_of_output<T>(y) + y; }
+  static FASTMLP_INLINE V slope(V y, V t, V) { return T{1} - t * inverse_of_output<T>(y); }
+  static FASTMLP_INLINE V link_value(V z, V t, V) { return constant(t) - t * z + exp<T>(z); }
+  static FASTMLP_INLINE V link_slope(V z, V t, V) { return exp<T>(z) - t; }
 };
 
 /// For losses whose link is the identity: logits are outputs.
 template <class T, template <class> class Self>
 struct IdentityLink {
   using V = Vec<T>;
-  static FASTMLP_INLINE V link_value(V z, V t) { return Self<T>::value(z, t); }
-  static FASTMLP_INLINE V link_slope(V z, V t) { return Self<T>::slope(z, t); }
+  static FASTMLP_INLINE V link_value(V z, V t, V p) { return Self<T>::value(z, t, p); }
+  static FASTMLP_INLINE V link_slope(V z, V t, V p) { return Self<T>::slope(z, t, p); }
 };
 
 template <class T>
 struct SquaredError : IdentityLink<T, SquaredError> {
   using V = Vec<T>;
-  static FASTMLP_INLINE V value(V y, V t) { return T{0.5} * (y - t) * (y - t); }
-  static FASTMLP_INLINE V slope(V y, V t) { return y - t; }
+  static FASTMLP_INLINE V value(V y, V t, V) { return T{0.5} * (y - t) * (y - t); }
+  static FASTMLP_INLINE V slope(V y, V t, V) { return y - t; }
 };
 
 template <class T>
 struct MeanSquaredError : IdentityLink<T, MeanSquaredError> {
   using V = Vec<T>;
-  static FASTMLP_INLINE V value(V y, V t) { return (y - t) * (y - t); }
-  static FASTMLP_INLINE V slope(V y, V t) { return T{2} * (y - t); }
+  static FASTMLP_INLINE V value(V y, V t, V) { return (y - t) * (y - t); }
+  static FASTMLP_INLINE V slope(V y, V t, V) { return T{2} * (y - t); }
 };
 
 template <class T>
 struct MeanAbsoluteError : IdentityLink<T, MeanAbsoluteError> {
   using V = Vec<T>;
-  static FASTMLP_INLINE V value(V y, V t) { return abs<T>(y - t); }
+  static FASTMLP_INLINE V value(V y, V t, V) { return abs<T>(y - t); }
   /// The sign of y - t, 0 where they are equal.
-  static FASTMLP_INLINE V slope(V y, V t) {
+  static FASTMLP_INLINE V slope(V y, V t, V) {
     const V one = broadcast<T>(T{1});
     return (y > t ? one : V{}) - (y < t ? one : V{});
+  }
+};
+
+/// For t in {0, 1}; the output should be above 1 or below -1.
+template <class T>
+struct Hinge : IdentityLink<T, Hinge> {
+  using V = Vec<T>;
+  static FASTMLP_INLINE V side(V t) { return T{2} * t - T{1}; }
+  static FASTMLP_INLINE V value(V y, V t, V) { return max(V{}, T{1} - side(t) * y); }
+  static FASTMLP_INLINE V slope(V y, V t, V) { return side(t) * y < T{1} ? -side(t) : V{}; }
+};
+
+/// Huber, 1964.
+template <class T>
+struct Huber : IdentityLink<T, Huber> {
+  using V = Vec<T>;
+  static FASTMLP_INLINE V value(V y, V t, V delta) {
+    const V r = abs<T>(y - t);
+    return r <= delta ? T{0.5} * r * r : delta * (r - T{0.5} * delta);
+  }
+  static FASTMLP_INLINE V slope(V y, V t, V delta) { return min(delta, max(-delta, y - t)); }
+};
+
+/// Koenker and Bassett, 1978.
+template <class T>
+struct Quantile : IdentityLink<T, Quantile> {
+  using V = Vec<T>;
+  static FASTMLP_INLINE V value(V y, V t, V quantile) {
+    return t > y ? quantile * (t - y) : (T{1} - quantile) * (y - t);
+  }
+  /// 0 where they are equal.
+  static FASTMLP_INLINE V slope(V y, V t, V quantile) {
+    return (y > t ? T{1} - quantile : V{}) - (y < t ? quantile : V{});
   }
 };
 
@@ -104,8 +233,9 @@ struct MeanAbsoluteError : IdentityLink<T, MeanAbsoluteError> {
 enum class On { kOutput, kLogits };
 
 template <class T, template <class> class Functor, On Where>
-FASTMLP_INLINE T elementwise_row(const T* y, const T* t, T* dy, Index cols, T weight) {
+FASTMLP_INLINE T elementwise_row(const T* y, const T* t, T* dy, Index cols, T weight, T given) {
   using V = Vec<T>;
+  const V parameter = broadcast<T>(given);
   V total{};
   for (Index c = 0; c < cols; c += kLanes<T>) {
     const Bits<T> inside = first_lanes<T>(cols - c);
@@ -113,11 +243,11 @@ FASTMLP_INLINE T elementwise_row(const T* y, const T* t, T* dy, Index cols, T we
     const V target = load(t + c);
     V value, slope;
     if constexpr (Where == On::kLogits) {
-      value = Functor<T>::link_value(output, target);
-      slope = Functor<T>::link_slope(output, target);
+      value = Functor<T>::link_value(output, target, parameter);
+      slope = Functor<T>::link_slope(output, target, parameter);
     } else {
-      value = Functor<T>::value(output, target);
-      slope = Functor<T>::slope(output, target);
+      value = Functor<T>::value(output, target, parameter);
+      slope = Functor<T>::slope(output, target, parameter);
     }
     total += inside ? value : V{};
     store(dy + c, inside ? weight * slope : V{});
@@ -127,8 +257,7 @@ FASTMLP_INLINE T elementwise_row(const T* y, const T* t, T* dy, Index cols, T we
 
 template <class T, template <class> class Functor, Activation Link, Over Outputs, On Where>
 void loss(const LossArgs<T>& a) {
-  constexpr bool by_row =
-      Where == On::kLogits && kActivations[static_cast<int>(Link)].keeps == Keep::kRow;
+  constexpr bool by_row = Where == On::kLogits && row_of(Link).keeps == Keep::kRow;
   for (Index r = 0; r < a.rows; ++r) {
     const T* y = a.y + r * a.ldy;
     const T* t = a.t + r * a.ldt;
@@ -136,9 +265,9 @@ void loss(const LossArgs<T>& a) {
     const T weight =
         Outputs == Over::kMean ? a.row_weight[r] / static_cast<T>(a.cols) : a.row_weight[r];
     if constexpr (by_row) {
-      a.row_loss[r] = Functor<T>::link_row(y, t, dy, a.cols, weight);
+      a.row_loss[r] = Functor<T>::link_row(y, t, dy, a.cols, weight, a.parameter);
     } else {
-      a.row_loss[r] = elementwise_row<T, Functor, Where>(y, t, dy, a.cols, weight);
+      a.row_loss[r] = elementwise_row<T, Functor, Where>(y, t, dy, a.cols, weight, a.parameter);
     }
   }
 }

@@ -1,7 +1,9 @@
 // Optimizers. `prepare` turns rate, hyperparameters and step into coefficients, once a step; a
 // functor made of these updates one vector: the new slots in place, the new parameter returned.
-// `kDecoupled` keeps the penalty's gradient out of g: w moves along it by the plain rate, which is
-// coefficient 0 of such an optimizer.
+// `reach` is how far a gradient of one moves a parameter in the long run: the size of the proximal
+// step for l1, so that l1 weighs against g as it does in the objective (ProxGen: Yun, Lozano and
+// Yang, 2021).
+// `kDecoupled` keeps the penalty's gradient out of g and its own: w moves by the plain rate.
 // Square roots and divisions are the real ones: in a prototype on Zen 5 they took no longer than
 // rsqrt14 with a Newton step.
 #pragma once
@@ -32,6 +34,7 @@ struct Sgd {
     slot[0] = momentum * slot[0] - rate * g;
     return w + (of_velocity * slot[0] - of_gradient * g);
   }
+  FASTMLP_INLINE V reach(const V (&)[kMaxSlots]) const { return broadcast<T>(rate); }
 };
 
 /// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= rate_t m / (sqrt(v) + epsilon) with
@@ -40,26 +43,30 @@ template <class T>
 struct Adam {
   using V = Vec<T>;
   static constexpr bool kDecoupled = false;
-  T rate, beta_1, beta_2, epsilon, rest_1, rest_2;
+  T rate, beta_1, beta_2, epsilon, far, rest_1, rest_2;
 
   static void prepare(double rate, const double* h, Index step, Coefficients& c) {
     const double b1 = h[hyper::adam::beta_1];
     const double b2 = h[hyper::adam::beta_2];
     const auto t = static_cast<double>(step);
-    const double correction = __builtin_sqrt(1 - __builtin_pow(b2, t)) / (1 - __builtin_pow(b1, t));
-    c = {{rate, b1, b2, h[hyper::adam::epsilon], rate * correction}};
+    const double reach = rate * __builtin_sqrt(1 - __builtin_pow(b2, t));
+    c = {{reach / (1 - __builtin_pow(b1, t)), b1, b2, h[hyper::adam::epsilon], reach}};
   }
   explicit FASTMLP_INLINE Adam(const Coefficients& c)
-      : rate(static_cast<T>(c.value[4])),
+      : rate(static_cast<T>(c.value[0])),
         beta_1(static_cast<T>(c.value[1])),
         beta_2(static_cast<T>(c.value[2])),
         epsilon(static_cast<T>(c.value[3])),
+        far(static_cast<T>(c.value[4])),
         rest_1(static_cast<T>(1 - c.value[1])),
         rest_2(static_cast<T>(1 - c.value[2])) {}
   FASTMLP_INLINE V operator()(V w, V g, V (&slot)[kMaxSlots]) const {
     slot[0] = beta_1 * slot[0] + rest_1 * g;
     slot[1] = beta_2 * slot[1] + rest_2 * (g * g);
     return w - rate * slot[0] / (sqrt(slot[1]) + epsilon);
+  }
+  FASTMLP_INLINE V reach(const V (&slot)[kMaxSlots]) const {
+    return far / (sqrt(slot[1]) + epsilon);
   }
 };
 
@@ -75,14 +82,14 @@ template <class T>
 struct NAdam {
   using V = Vec<T>;
   static constexpr bool kDecoupled = false;
-  T of_moment, of_gradient, beta_1, beta_2, epsilon, correction, rest_1, rest_2;
+  T of_moment, of_gradient, beta_1, beta_2, epsilon, correction, rate, rest_1, rest_2;
 
   static void prepare(double rate, const double* h, Index step, Coefficients& c) {
     const double b1 = h[hyper::nadam::beta_1];
     const double b2 = h[hyper::nadam::beta_2];
     const auto t = static_cast<double>(step);
     c = {{rate * b1 / (1 - __builtin_pow(b1, t + 1)), rate * (1 - b1) / (1 - __builtin_pow(b1, t)),
-          b1, b2, h[hyper::nadam::epsilon], 1 / __builtin_sqrt(1 - __builtin_pow(b2, t))}};
+          b1, b2, h[hyper::nadam::epsilon], 1 / __builtin_sqrt(1 - __builtin_pow(b2, t)), rate}};
   }
   explicit FASTMLP_INLINE NAdam(const Coefficients& c)
       : of_moment(static_cast<T>(c.value[0])),
@@ -91,12 +98,16 @@ struct NAdam {
         beta_2(static_cast<T>(c.value[3])),
         epsilon(static_cast<T>(c.value[4])),
         correction(static_cast<T>(c.value[5])),
+        rate(static_cast<T>(c.value[6])),
         rest_1(static_cast<T>(1 - c.value[2])),
         rest_2(static_cast<T>(1 - c.value[3])) {}
   FASTMLP_INLINE V operator()(V w, V g, V (&slot)[kMaxSlots]) const {
     slot[0] = beta_1 * slot[0] + rest_1 * g;
     slot[1] = beta_2 * slot[1] + rest_2 * (g * g);
     return w - (of_moment * slot[0] + of_gradient * g) / (correction * sqrt(slot[1]) + epsilon);
+  }
+  FASTMLP_INLINE V reach(const V (&slot)[kMaxSlots]) const {
+    return rate / (correction * sqrt(slot[1]) + epsilon);
   }
 };
 
@@ -119,6 +130,9 @@ struct RmsProp {
     slot[0] = rho * slot[0] + rest * (g * g);
     return w - rate * g / (sqrt(slot[0]) + epsilon);
   }
+  FASTMLP_INLINE V reach(const V (&slot)[kMaxSlots]) const {
+    return rate / (sqrt(slot[0]) + epsilon);
+  }
 };
 
 /// s += g^2; w -= rate g / (sqrt(s) + epsilon).
@@ -137,61 +151,78 @@ struct AdaGrad {
     slot[0] += g * g;
     return w - rate * g / (sqrt(slot[0]) + epsilon);
   }
+  FASTMLP_INLINE V reach(const V (&slot)[kMaxSlots]) const {
+    return rate / (sqrt(slot[0]) + epsilon);
+  }
 };
 
-/// l1 |w|_1 + l2 |w|_2^2, value and gradient.
+/// |w|_1 and |w|_2^2 of the vectors added.
 template <class T>
 struct Penalty {
-  using V = Vec<T>;
-  T l1, l2;
-  V absolute{}, square{};
+  Vec<T> absolute{}, square{};
 
-  FASTMLP_INLINE V gradient(V w) {
-    const V one = broadcast<T>(T{1});
+  FASTMLP_INLINE void add(Vec<T> w) {
     absolute += abs<T>(w);
     square += w * w;
-    const V sign = (w > T{0} ? one : V{}) - (w < T{0} ? one : V{});
-    return T{2} * l2 * w + l1 * sign;
   }
-  FASTMLP_INLINE double value() const {
+  FASTMLP_INLINE double value(T l1, T l2) const {
     return static_cast<double>(l1) * static_cast<double>(sum_lanes<T>(absolute)[0]) +
            static_cast<double>(l2) * static_cast<double>(sum_lanes<T>(square)[0]);
   }
 };
 
-template <class T, template <class> class Functor, int Slots, bool Penalised>
+/// sign(w) max(|w| - distance, 0)
+template <class T>
+FASTMLP_INLINE Vec<T> soft_threshold(Vec<T> w, Vec<T> distance) {
+  return copy_sign<T>(max(Vec<T>{}, abs<T>(w) - distance), w);
+}
+
+template <class T, template <class> class Functor, int Slots, bool Squared, bool Absolute>
 FASTMLP_INLINE double update_all(const UpdateArgs<T>& a) {
   constexpr bool decoupled = Functor<T>::kDecoupled;
   const Functor<T> step(*a.coefficients);
-  const T rate = static_cast<T>(a.coefficients->value[0]);
-  Penalty<T> penalty{static_cast<T>(a.l1), static_cast<T>(a.l2)};
+  const T rate = static_cast<T>(a.rate);
+  const T l1 = static_cast<T>(a.l1);
+  const T l2 = static_cast<T>(a.l2);
+  Penalty<T> penalty;
   for (Index i = 0; i < a.n; i += kLanes<T>) {
     Vec<T> w = load(a.w + i);
     Vec<T> g = load(a.g + i);
-    if constexpr (Penalised && decoupled) w -= rate * penalty.gradient(w);
-    if constexpr (Penalised && !decoupled) g += penalty.gradient(w);
+    if constexpr (Squared || Absolute) penalty.add(w);
+    if constexpr (Squared && decoupled) w -= rate * T{2} * l2 * w;
+    if constexpr (Squared && !decoupled) g += T{2} * l2 * w;
     Vec<T> slot[kMaxSlots];
     for (int s = 0; s < Slots; ++s) slot[s] = load(a.slot[s] + i);
-    store(a.w + i, step(w, g, slot));
+    w = step(w, g, slot);
+    if constexpr (Absolute) {
+      w = soft_threshold<T>(w, l1 * (decoupled ? broadcast<T>(rate) : step.reach(slot)));
+    }
+    store(a.w + i, w);
     for (int s = 0; s < Slots; ++s) store(a.slot[s] + i, slot[s]);
   }
-  return Penalised ? penalty.value() : 0.0;
+  return penalty.value(l1, l2);
 }
 
 template <class T, template <class> class Functor, int Slots>
 double update(const UpdateArgs<T>& a) {
-  const bool penalised = a.l1 != 0.0 || a.l2 != 0.0;
-  return penalised ? update_all<T, Functor, Slots, true>(a)
-                   : update_all<T, Functor, Slots, false>(a);
+  if (a.l1 != 0.0) return update_all<T, Functor, Slots, true, true>(a);
+  if (a.l2 != 0.0) return update_all<T, Functor, Slots, true, false>(a);
+  return update_all<T, Functor, Slots, false, false>(a);
 }
 
 template <class T>
 double add_penalty(const PenaltyArgs<T>& a) {
-  Penalty<T> penalty{static_cast<T>(a.l1), static_cast<T>(a.l2)};
+  const T l1 = static_cast<T>(a.l1);
+  const T l2 = static_cast<T>(a.l2);
+  const Vec<T> one = broadcast<T>(T{1});
+  Penalty<T> penalty;
   for (Index i = 0; i < a.n; i += kLanes<T>) {
-    store(a.g + i, load(a.g + i) + penalty.gradient(load(a.w + i)));
+    const Vec<T> w = load(a.w + i);
+    const Vec<T> sign = (w > T{0} ? one : Vec<T>{}) - (w < T{0} ? one : Vec<T>{});
+    penalty.add(w);
+    store(a.g + i, load(a.g + i) + (T{2} * l2 * w + l1 * sign));
   }
-  return penalty.value();
+  return penalty.value(l1, l2);
 }
 
 }  // namespace fastmlp::FASTMLP_TARGET

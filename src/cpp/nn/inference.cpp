@@ -77,7 +77,8 @@ void inspect(const Network<T>& network, const TableView& x, int threads, T* cons
 
 template <class T>
 double loss_and_gradient(const Network<T>& network, const TableView& x, const TableView& t,
-                         const TableView* weight, Loss loss, int threads, T* gradient) {
+                         const TableView* weight, const LossChoice& loss, int threads,
+                         T* gradient) {
   const Batch batch{&x, &t, weight, nullptr, 0, x.rows};
   const double weight_sum = total_weight(batch);
   const LossPlan plan = plan_loss(network, loss);
@@ -112,7 +113,7 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
 
 template <class T>
 double mean_loss(const Network<T>& network, const T* outputs, const TableView& t,
-                 const TableView* weight, Loss loss) {
+                 const TableView* weight, const LossChoice& loss) {
   const Batch batch{nullptr, &t, weight, nullptr, 0, t.rows};
   const double weight_sum = total_weight(batch);
   const Index cols = network.n_outputs();
@@ -128,8 +129,9 @@ double mean_loss(const Network<T>& network, const T* outputs, const TableView& t
       ws.row_weight[r] = T{1};
     }
     if (weight) gather_rows(*weight, nullptr, first, rows, ws.row_weight, 1);
-    network.kernels().loss_on_output[static_cast<std::size_t>(loss)](
-        {out.y, out.ldy, ws.t, out.ldy, ws.row_weight, ws.row_loss, out.dz, out.ldy, rows, cols});
+    network.kernels().loss_on_output[static_cast<std::size_t>(loss.loss)](
+        {out.y, out.ldy, ws.t, out.ldy, ws.row_weight, ws.row_loss, out.dz, out.ldy, rows, cols,
+         static_cast<T>(loss.parameter)});
     for (Index r = 0; r < rows; ++r) sum += static_cast<double>(ws.row_loss[r]);
   }
   return sum / weight_sum;
@@ -139,9 +141,9 @@ double mean_loss(const Network<T>& network, const T* outputs, const TableView& t
   template void predict<T>(const Network<T>&, const TableView&, const MaskKey*, int, T*);       \
   template void inspect<T>(const Network<T>&, const TableView&, int, T* const*, T* const*);     \
   template double loss_and_gradient<T>(const Network<T>&, const TableView&, const TableView&,   \
-                                       const TableView*, Loss, int, T*);                        \
+                                       const TableView*, const LossChoice&, int, T*);           \
   template double mean_loss<T>(const Network<T>&, const T*, const TableView&, const TableView*, \
-                               Loss);
+                               const LossChoice&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE

@@ -21,11 +21,11 @@ void inspect(const Network<T>& network, const TableView& x, int threads, T* cons
 /// flat array of network.flat_size() numbers.
 template <class T>
 double loss_and_gradient(const Network<T>& network, const TableView& x, const TableView& t,
-                         const TableView* weight, Loss loss, int threads, T* gradient);
+                         const TableView* weight, const LossChoice& loss, int threads, T* gradient);
 
 /// The weighted mean loss of given outputs(rows, n_outputs) against t.
 template <class T>
 double mean_loss(const Network<T>& network, const T* outputs, const TableView& t,
-                 const TableView* weight, Loss loss);
+                 const TableView* weight, const LossChoice& loss);
 
 }  // namespace fastmlp

@@ -1,5 +1,6 @@
 #include "nn/network.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -8,10 +9,25 @@ namespace fastmlp {
 
 namespace {
 
-void check(const DenseSpec& spec) {
-  if (spec.units < 1) {
-    throw std::invalid_argument("units must be at least 1, got " + std::to_string(spec.units));
+void check(const ActivationPart& part, bool mixed) {
+  const ActivationRow& row = row_of(part.activation);
+  if (part.units < 1) {
+    throw std::invalid_argument("units must be at least 1, got " + std::to_string(part.units));
   }
+  if (!(part.parameter >= 0.0 && std::isfinite(part.parameter))) {
+    throw std::invalid_argument("the parameter of " + std::string(row.name) +
+                                " must be finite and not negative, got " +
+                                std::to_string(part.parameter));
+  }
+  if (mixed && (row.keeps == Keep::kRow || row.parameter.kind == Parameter::kLearned)) {
+    throw std::invalid_argument("activation '" + std::string(row.name) +
+                                "' cannot share a layer with others");
+  }
+}
+
+void check(const DenseSpec& spec) {
+  if (spec.parts.empty()) throw std::invalid_argument("a dense layer needs an activation");
+  for (const ActivationPart& part : spec.parts) check(part, spec.parts.size() > 1);
   if (!(spec.input_dropout >= 0.0 && spec.input_dropout < 1.0)) {
     throw std::invalid_argument("dropout rate must be in [0, 1), got " +
                                 std::to_string(spec.input_dropout));
@@ -23,6 +39,19 @@ void check(const DenseSpec& spec) {
 }
 
 }  // namespace
+
+Index DenseSpec::units() const {
+  Index sum = 0;
+  for (const ActivationPart& part : parts) sum += part.units;
+  return sum;
+}
+
+bool DenseLayer::keeps_input() const {
+  for (const ActivationPart& part : spec.parts) {
+    if (row_of(part.activation).keeps == Keep::kInput) return true;
+  }
+  return false;
+}
 
 template <class T>
 Network<T>::Network(Index n_features, const std::vector<DenseSpec>& specs)
@@ -36,19 +65,29 @@ Network<T>::Network(Index n_features, const std::vector<DenseSpec>& specs)
   Index offset = 0;
   for (const DenseSpec& spec : specs) {
     check(spec);
-    checked_mul(in + 1, round_up(spec.units, lanes));
-    const PanelShape shape{in, spec.units, kernels_->panel_vectors * lanes, lanes};
-    layers_.push_back({spec, shape, offset});
-    offset += param_size(shape);
-    in = spec.units;
+    const Index units = spec.units();
+    checked_mul(in + 2, round_up(units, lanes));
+    const PanelShape shape{in, units, kernels_->panel_vectors * lanes, lanes};
+    const Parameter& parameter = row_of(spec.parts.front().activation).parameter;
+    const bool learns = parameter.kind == Parameter::kLearned;
+    const Index learned_offset = offset + param_size(shape);
+    layers_.push_back({spec, shape, offset, learned_offset, learns ? padded_out(shape) : 0});
+    offset = learned_offset + layers_.back().learned_size;
+    in = units;
   }
   params_ = AlignedBuffer<T>(offset);
+  for (const DenseLayer& layer : layers_) {
+    T* learned = params() + layer.learned_offset;
+    std::fill_n(learned, layer.learned_size, static_cast<T>(layer.spec.parts.front().parameter));
+  }
 }
 
 template <class T>
 Index Network<T>::n_params() const {
   Index n = 0;
-  for (const DenseLayer& layer : layers_) n += (layer.shape.in + 1) * layer.shape.out;
+  for (const DenseLayer& layer : layers_) {
+    n += (layer.shape.in + 1) * layer.shape.out + (layer.learned_size > 0 ? layer.shape.out : 0);
+  }
   return n;
 }
 

@@ -14,25 +14,38 @@ namespace fastmlp {
 /// it at test time.
 enum class DropoutMode { kInverted, kClassic };
 
+/// The activation of some neighbouring units of a layer.
+struct ActivationPart {
+  Activation activation;
+  Index units;
+  double parameter;  // unused by an activation without one
+};
+
 /// A dense layer as the user states it, with the dropout on its input.
 struct DenseSpec {
-  Index units;
-  Activation activation;
+  std::vector<ActivationPart> parts;  // several where the activation differs within the layer
   double input_dropout = 0.0;
   DropoutMode dropout_mode = DropoutMode::kInverted;
   double l1 = 0.0;
   double l2 = 0.0;
+
+  Index units() const;
 };
 
 struct DenseLayer {
   DenseSpec spec;
   PanelShape shape;
-  Index offset;  // of its first panel in the flat parameters
+  Index offset;          // of its first panel in the flat parameters
+  Index learned_offset;  // of its activation's learned parameters, one per column
+  Index learned_size;    // 0 where it has none
 
+  bool mixes() const { return spec.parts.size() > 1; }
+  /// The activation of all units; of a mix, the first.
+  Activation activation() const { return spec.parts.front().activation; }
+  bool keeps_input() const;
   double keep() const { return 1.0 - spec.input_dropout; }
   bool drops() const { return spec.input_dropout > 0.0; }
   bool scales_at_test_time() const { return drops() && spec.dropout_mode == DropoutMode::kClassic; }
-  bool penalised() const { return spec.l1 != 0.0 || spec.l2 != 0.0; }
 };
 
 /// Copies plain (in, out) weights and (out) biases into panels, and back.

@@ -54,6 +54,61 @@ void drop_input(const Network<T>& network, Workspace<T>& ws, Index index, Range 
 }
 
 template <class T>
+ActivationParameter<T> parameter_of(const Network<T>& network, const DenseLayer& layer,
+                                    const ActivationPart& part) {
+  return {static_cast<T>(part.parameter), network.params() + layer.learned_offset};
+}
+
+/// What the slope of an activation is computed from.
+template <class T>
+T* kept_for(const LayerBuffers<T>& buffers, Activation activation) {
+  return row_of(activation).keeps == Keep::kInput ? buffers.z : buffers.y;
+}
+
+/// Calls visit(part, its columns) for the parts of a mixed layer.
+template <class Visit>
+void for_each_part(const DenseLayer& layer, Visit visit) {
+  Index begin = 0;
+  for (const ActivationPart& part : layer.spec.parts) {
+    const Index end = begin + part.units;
+    visit(part, Columns{begin, end, end == layer.shape.out});
+    begin = end;
+  }
+}
+
+template <class T>
+void forward_layer(const Network<T>& network, const DenseLayer& layer,
+                   const LayerBuffers<T>& buffers, Range rows, bool logits) {
+  const Kernels<T>& kernels = network.kernels();
+  const Index offset = rows.begin * buffers.ldy;
+  T* z = buffers.z ? buffers.z + offset : nullptr;
+  T* y = buffers.y + offset;
+  const bool mixes = layer.mixes() && !logits;
+  const Activation activation = mixes || logits ? Activation::identity : layer.activation();
+  kernels.forward[at(activation)]({buffers.x + rows.begin * buffers.ldx, buffers.ldx,
+                                   network.params() + layer.offset, mixes ? nullptr : z,
+                                   mixes && z ? z : y, buffers.ldy, rows.size(), layer.shape,
+                                   parameter_of(network, layer, layer.spec.parts.front())});
+  if (!mixes) return;
+  for_each_part(layer, [&](const ActivationPart& part, const Columns& columns) {
+    kernels.activation[at(part.activation)](
+        {z ? z : y, y, buffers.ldy, rows.size(), columns, parameter_of(network, layer, part)});
+  });
+}
+
+/// dz *= the slope of the layer's activation.
+template <class T>
+void slope_layer(const Network<T>& network, const DenseLayer& layer, const LayerBuffers<T>& buffers,
+                 Range rows) {
+  const Index offset = rows.begin * buffers.ldy;
+  for_each_part(layer, [&](const ActivationPart& part, const Columns& columns) {
+    network.kernels().slope[at(part.activation)](
+        {kept_for(buffers, part.activation) + offset, buffers.ldy, buffers.dz + offset, buffers.ldy,
+         rows.size(), columns, parameter_of(network, layer, part)});
+  });
+}
+
+template <class T>
 void loss_rows(const Network<T>& network, Workspace<T>& ws, LossPlan plan, Range rows) {
   const Kernels<T>& kernels = network.kernels();
   const LayerBuffers<T>& out = ws.output();
@@ -67,15 +122,13 @@ void loss_rows(const Network<T>& network, Workspace<T>& ws, LossPlan plan, Range
                          out.dz + offset,
                          out.ldy,
                          rows.size(),
-                         network.n_outputs()};
+                         network.n_outputs(),
+                         static_cast<T>(plan.choice.parameter)};
   if (plan.on_logits) {
-    kernels.loss_on_logits[at(plan.loss)](args);
+    kernels.loss_on_logits[at(plan.choice.loss)](args);
   } else {
-    kernels.loss_on_output[at(plan.loss)](args);
-    const Activation activation = network.layers().back().spec.activation;
-    const T* kept = (out.z ? out.z : out.y) + offset;
-    kernels.slope[at(activation)](
-        {kept, out.ldy, out.dz + offset, out.ldy, rows.size(), network.n_outputs()});
+    kernels.loss_on_output[at(plan.choice.loss)](args);
+    slope_layer(network, network.layers().back(), out, rows);
   }
 }
 
@@ -86,20 +139,37 @@ void backward_rows(const Network<T>& network, Workspace<T>& ws, Range rows, cons
   for (Index i = ws.layer_count() - 1; i > 0; --i) {
     const DenseLayer& layer = network.layers()[at(i)];
     const LayerBuffers<T>& buffers = ws.layer(i);
+    const DenseLayer& layer_below = network.layers()[at(i - 1)];
     const LayerBuffers<T>& below = ws.layer(i - 1);
-    const Activation activation = network.layers()[at(i - 1)].spec.activation;
+    const Activation activation =
+        layer_below.mixes() ? Activation::identity : layer_below.activation();
     T* dx = below.dz + rows.begin * below.ldy;
     kernels.backward_input[at(activation)](
         {buffers.dz + rows.begin * buffers.ldy, buffers.ldy, network.params() + layer.offset,
-         (below.z ? below.z : below.y) + rows.begin * below.ldy, below.ldy, dx, below.ldy,
-         ws.scratch(rank), rows.size(), layer.shape});
+         kept_for(below, activation) + rows.begin * below.ldy, below.ldy, dx, below.ldy,
+         ws.scratch(rank), rows.size(), layer.shape,
+         parameter_of(network, layer_below, layer_below.spec.parts.front())});
+    if (layer_below.mixes()) slope_layer(network, layer_below, below, rows);
     // The slope, already applied, and the mask are both factors of the same number.
     if (buffers.dropped) apply_dropout(network, i, rows, masks, dx, below.ldy, dx, below.ldy);
   }
 }
 
 template <class T>
-void gather_batch(Workspace<T>& ws, const Batch& batch, double weight_sum, Range rows) {
+void smooth_labels(const LossChoice& choice, T* t, Index ldt, Index rows, Index cols) {
+  if (choice.label_smoothing == 0.0) return;
+  const bool exclusive = row_of(row_of(choice.loss).link).keeps == Keep::kRow;
+  const T scale = static_cast<T>(1.0 - choice.label_smoothing);
+  const T shift =
+      static_cast<T>(choice.label_smoothing / (exclusive ? static_cast<double>(cols) : 2.0));
+  for (Index r = 0; r < rows; ++r) {
+    for (Index c = 0; c < cols; ++c) t[r * ldt + c] = t[r * ldt + c] * scale + shift;
+  }
+}
+
+template <class T>
+void gather_batch(Workspace<T>& ws, const Batch& batch, double weight_sum, const LossPlan& plan,
+                  Range rows) {
   const Index ldt = ws.output().ldy;
   const Index first = batch.first + rows.begin;
   gather_rows(*batch.x, batch.order, first, rows.size(), ws.x + rows.begin * ws.ldx, ws.ldx);
@@ -110,6 +180,7 @@ void gather_batch(Workspace<T>& ws, const Batch& batch, double weight_sum, Range
   } else {
     for (Index r = 0; r < rows.size(); ++r) weight[r] = T{1};
   }
+  smooth_labels(plan.choice, ws.t + rows.begin * ldt, ldt, rows.size(), batch.t->width());
   // A batch whose weights are all zero has no loss and no gradient.
   const T scale = weight_sum > 0.0 ? static_cast<T>(1.0 / weight_sum) : T{0};
   for (Index r = 0; r < rows.size(); ++r) weight[r] *= scale;
@@ -118,8 +189,9 @@ void gather_batch(Workspace<T>& ws, const Batch& batch, double weight_sum, Range
 }  // namespace
 
 template <class T>
-LossPlan plan_loss(const Network<T>& network, Loss loss) {
-  return {loss, kLosses[at(loss)].link == network.layers().back().spec.activation};
+LossPlan plan_loss(const Network<T>& network, const LossChoice& choice) {
+  const DenseLayer& last = network.layers().back();
+  return {choice, !last.mixes() && row_of(choice.loss).link == last.activation()};
 }
 
 template <class T>
@@ -135,15 +207,8 @@ void forward_rows(const Network<T>& network, Workspace<T>& ws, Range rows, const
                   bool logits) noexcept {
   for (Index i = 0; i < ws.layer_count(); ++i) {
     drop_input(network, ws, i, rows, masks);
-    const DenseLayer& layer = network.layers()[at(i)];
-    const LayerBuffers<T>& buffers = ws.layer(i);
     const bool last = i + 1 == ws.layer_count();
-    const Activation activation = last && logits ? Activation::identity : layer.spec.activation;
-    const Index offset = rows.begin * buffers.ldy;
-    network.kernels().forward[at(activation)](
-        {buffers.x + rows.begin * buffers.ldx, buffers.ldx, network.params() + layer.offset,
-         buffers.z ? buffers.z + offset : nullptr, buffers.y + offset, buffers.ldy, rows.size(),
-         layer.shape});
+    forward_layer(network, network.layers()[at(i)], ws.layer(i), rows, last && logits);
   }
 }
 
@@ -164,7 +229,7 @@ bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
   T checked{0};
   for (Index begin = rows.begin; begin < rows.end; begin += kRowBlock) {
     const Range block{begin, min_index(begin + kRowBlock, rows.end)};
-    gather_batch(ws, batch, weight_sum, block);
+    gather_batch(ws, batch, weight_sum, loss, block);
     forward_rows(network, ws, block, masks, loss.on_logits);
     loss_rows(network, ws, loss, block);
     backward_rows(network, ws, block, masks, rank);
@@ -194,8 +259,13 @@ std::vector<WeightTask> weight_tasks(const Network<T>& network) {
         const Index width = panel_width(layer.shape, p);
         tasks.push_back({static_cast<Index>(i), p, row, last ? end + 1 : end,
                          layer.offset + panel_offset(layer.shape, p) + row * width,
-                         (end - row) * width, last ? width : 0});
+                         (end - row) * width, last ? width : 0, false});
       }
+    }
+    for (Index p = 0; layer.learned_size > 0 && p < panel_count(layer.shape); ++p) {
+      tasks.push_back({static_cast<Index>(i), p, layer.shape.in, layer.shape.in + 1,
+                       layer.learned_offset + p * layer.shape.width, 0, panel_width(layer.shape, p),
+                       true});
     }
   }
   return tasks;
@@ -206,12 +276,15 @@ void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const We
                      Index batch, T* dw) noexcept {
   const DenseLayer& layer = network.layers()[at(task.layer)];
   const LayerBuffers<T>& buffers = ws.layer(task.layer);
-  network.kernels().backward_weights({buffers.x, buffers.ldx, buffers.dz, buffers.ldy, dw, batch,
+  // The gradient of learned parameters is a sum over rows like that of biases, of what the slope
+  // left in z.
+  const T* dz = task.learned ? buffers.z : buffers.dz;
+  network.kernels().backward_weights({buffers.x, buffers.ldx, dz, buffers.ldy, dw, batch,
                                       task.panel, task.row_begin, task.row_end, layer.shape});
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                  \
-  template LossPlan plan_loss<T>(const Network<T>&, Loss);                                      \
+  template LossPlan plan_loss<T>(const Network<T>&, const LossChoice&);                         \
   template Index row_grain<T>(const Network<T>&);                                               \
   template void forward_rows<T>(const Network<T>&, Workspace<T>&, Range, const MaskKey*,        \
                                 bool) noexcept;                                                 \

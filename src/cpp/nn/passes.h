@@ -25,13 +25,21 @@ struct Batch {
   Index rows;
 };
 
+/// A loss as the user chose it. Label smoothing moves targets towards the middle of the classes:
+/// t (1 - s) + s / n for n classes that exclude each other, t (1 - s) + s / 2 for yes and no.
+struct LossChoice {
+  Loss loss = Loss::squared_error;
+  double parameter = 0.0;
+  double label_smoothing = 0.0;
+};
+
 /// A loss, and whether it is fused with the network's output activation.
 struct LossPlan {
-  Loss loss;
+  LossChoice choice;
   bool on_logits;
 };
 template <class T>
-LossPlan plan_loss(const Network<T>& network, Loss loss);
+LossPlan plan_loss(const Network<T>& network, const LossChoice& choice);
 
 /// Where ranges may be cut: masks come in groups of eight rows.
 template <class T>
@@ -52,7 +60,8 @@ template <class T>
 bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch, double weight_sum,
                 LossPlan loss, const MaskKey* masks, Range rows, int rank) noexcept;
 
-/// Some rows of one panel of one layer's weight gradient: the unit of work of the second phase.
+/// Some rows of one panel of one layer's weight gradient, or the columns of one panel of the
+/// learned parameters of its activation: the unit of work of the second phase.
 struct WeightTask {
   Index layer;
   Index panel;
@@ -61,6 +70,7 @@ struct WeightTask {
   Index at;       // position of the rows in a flat array
   Index size;     // numbers there, without the bias row
   Index bias_size;
+  bool learned;  // `bias_size` numbers of the activation's parameters, and no weights
 };
 
 /// All tasks, in a fixed order that depends on shapes alone.

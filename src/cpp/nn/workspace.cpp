@@ -11,10 +11,6 @@ bool changes_input(const DenseLayer& layer, Pass pass) {
   return masked ? layer.drops() : layer.scales_at_test_time();
 }
 
-Keep keeps(const DenseLayer& layer) {
-  return kActivations[static_cast<std::size_t>(layer.spec.activation)].keeps;
-}
-
 }  // namespace
 
 template <class T>
@@ -30,8 +26,7 @@ Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int th
     LayerBuffers<T>& buffers = layers_[i];
     buffers.ldy = padded_ld<T>(layer.shape.out);
     buffers.lddropped = padded_ld<T>(layer.shape.in);
-    const bool keep_z =
-        pass == Pass::kInspect || (pass == Pass::kTrain && keeps(layer) == Keep::kInput);
+    const bool keep_z = pass == Pass::kInspect || (pass == Pass::kTrain && layer.keeps_input());
     changes_input(layer, pass) ? plan(buffers.lddropped, &buffers.dropped) : skip(&buffers.dropped);
     keep_z ? plan(buffers.ldy, &buffers.z) : skip(&buffers.z);
     plan(buffers.ldy, &buffers.y);

@@ -7,13 +7,15 @@
 
 namespace fastmlp {
 
-/// Both functions return true to stop.
+/// `poll` and `epoch_end` return true to stop.
 class Hooks {
  public:
   virtual ~Hooks() = default;
   /// Between two steps, about twenty times a second, from the calling thread, perhaps inside a
   /// parallel region: may not throw.
   virtual bool poll() noexcept { return false; }
+  /// The score of the present weights, larger being better, outside parallel regions.
+  virtual double score() { return 0.0; }
   /// Behind every epoch, outside parallel regions.
   virtual bool epoch_end(const EpochReport&) { return false; }
 };

@@ -14,10 +14,10 @@ double weight_of(const TableView* weight, Index row) {
 }
 
 template <class T>
-bool right(const T* outputs, const double* t, Index cols, bool one_hot) {
+bool right(const T* outputs, const double* t, Index cols, bool one_hot, double threshold) {
   if (one_hot) return t[std::max_element(outputs, outputs + cols) - outputs] == 1.0;
   for (Index c = 0; c < cols; ++c) {
-    if ((outputs[c] > T{0.5}) != (t[c] > 0.5)) return false;
+    if ((static_cast<double>(outputs[c]) > threshold) != (t[c] > 0.5)) return false;
   }
   return true;
 }
@@ -25,13 +25,14 @@ bool right(const T* outputs, const double* t, Index cols, bool one_hot) {
 }  // namespace
 
 template <class T>
-double accuracy(const T* outputs, Index cols, const TableView& t, const TableView* weight) {
+double accuracy(const T* outputs, Index cols, const TableView& t, const TableView* weight,
+                double threshold) {
   std::vector<double> target(static_cast<std::size_t>(cols));
   double hits = 0.0, total = 0.0;
   for (Index r = 0; r < t.rows; ++r) {
     gather_rows(t, nullptr, r, 1, target.data(), cols);
     const double w = weight_of(weight, r);
-    hits += right(outputs + r * cols, target.data(), cols, t.one_hot > 0) ? w : 0.0;
+    hits += right(outputs + r * cols, target.data(), cols, t.one_hot > 0, threshold) ? w : 0.0;
     total += w;
   }
   return hits / total;
@@ -70,8 +71,8 @@ double r2(const T* outputs, Index cols, const TableView& t, const TableView* wei
   return score / static_cast<double>(n);
 }
 
-template double accuracy<float>(const float*, Index, const TableView&, const TableView*);
-template double accuracy<double>(const double*, Index, const TableView&, const TableView*);
+template double accuracy<float>(const float*, Index, const TableView&, const TableView*, double);
+template double accuracy<double>(const double*, Index, const TableView&, const TableView*, double);
 template double r2<float>(const float*, Index, const TableView&, const TableView*);
 template double r2<double>(const double*, Index, const TableView&, const TableView*);
 

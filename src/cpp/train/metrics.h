@@ -6,9 +6,10 @@
 namespace fastmlp {
 
 /// Weighted share of the rows predicted right. With one-hot labels the largest output counts, else
-/// every output on the right side of 0.5.
+/// every output on the right side of `threshold`.
 template <class T>
-double accuracy(const T* outputs, Index cols, const TableView& t, const TableView* weight);
+double accuracy(const T* outputs, Index cols, const TableView& t, const TableView* weight,
+                double threshold);
 
 /// R^2, averaged over the outputs. An output with constant targets scores 1 if it is met, else 0.
 template <class T>

@@ -7,6 +7,7 @@
 
 #include "base/table_view.h"
 #include "catalog/catalog.h"
+#include "nn/passes.h"
 
 namespace fastmlp {
 
@@ -24,10 +25,11 @@ enum class Monitor {
   kValLoss,  // the others need a validation set
   kAccuracy,
   kR2,
+  kHook,  // the caller's own score
 };
 
 struct TrainSettings {
-  Loss loss = Loss::squared_error;
+  LossChoice loss;
   Optimizer optimizer = Optimizer::adam;
   double hyper[kMaxHyperparameters] = {};
   double rate = 1e-3;
@@ -41,6 +43,7 @@ struct TrainSettings {
   Monitor monitor = Monitor::kLoss;
   bool penalty_per_sample = false;  // divide the penalty by the batch's weight
   double loss_scale = 1.0;          // factor of the data term in reported losses
+  double clip_norm = 0.0;  // if positive, the longest that the gradient of all parameters may be
 };
 
 /// One data set: inputs, targets, and weights if any.
@@ -67,7 +70,8 @@ struct EpochReport {
 struct RunReport {
   Stopped stopped = Stopped::kMaxEpochs;
   std::vector<EpochReport> epochs;
-  Index best_epoch = 0;  // from 1; 0 without a validation set
+  std::vector<double> step_loss;  // of every step, as in `epochs`
+  Index best_epoch = 0;           // from 1; 0 without a validation set
   Index failed_epoch = 0;
   Index failed_batch = 0;
 };

@@ -15,6 +15,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// In double precision and eight chains.
+template <class T>
+double sum_of_squares(const T* x, Index n) {
+  double chain[8] = {};
+  for (Index i = 0; i < n; ++i) {
+    const auto value = static_cast<double>(x[i]);
+    chain[i % 8] += value * value;
+  }
+  return ((chain[0] + chain[1]) + (chain[2] + chain[3])) +
+         ((chain[4] + chain[5]) + (chain[6] + chain[7]));
+}
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -39,6 +51,7 @@ struct Trainer<T>::Epoch {
   bool stop = false;               // written by rank 0 in second phases, read behind their barrier
   double loss_sum = 0.0;           // rank 0's: batch loss x rows of the steps so far
   Index batches = 0;               // rank 0's: steps so far
+  std::vector<double>* step_loss = nullptr;  // rank 0's, with room for all steps of the epoch
 };
 
 template <class T>
@@ -56,7 +69,15 @@ Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
     throw std::invalid_argument("rate must be positive and finite, got " +
                                 std::to_string(settings.rate));
   }
+  if (!(settings.clip_norm >= 0.0 && std::isfinite(settings.clip_norm))) {
+    throw std::invalid_argument("clip_norm must be finite and not negative, got " +
+                                std::to_string(settings.clip_norm));
+  }
   for (int i = 0; i < slot_count(); ++i) slots_[i] = AlignedBuffer<T>(network.flat_size());
+  if (settings.clip_norm > 0.0) {
+    gradient_ = AlignedBuffer<T>(network.flat_size());
+    squares_.assign(tasks_.size(), 0.0);
+  }
 }
 
 template <class T>
@@ -96,6 +117,9 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
     Epoch epoch{};
     if (rates) progress_.rate = rates[i];
     const double rate = progress_.rate;
+    report.step_loss.reserve(report.step_loss.size() +
+                             static_cast<std::size_t>(ceil_div(data.x.rows, batch)));
+    epoch.step_loss = &report.step_loss;
     const bool whole = run_epoch(data, batch, team_size, poll, epoch);
     if (!epoch.finite) {
       report.stopped = Stopped::kNonFinite;
@@ -111,7 +135,7 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
     progress_.rows_seen += data.x.rows;
     const double loss = epoch.loss_sum / static_cast<double>(data.x.rows);
     const double val_score =
-        validation ? score(*validation, threads) : std::numeric_limits<double>::quiet_NaN();
+        validation ? score(*validation, threads, hooks) : std::numeric_limits<double>::quiet_NaN();
     const bool best = progress_.take(validation ? val_score : -loss, settings_.tol);
     if (validation && best) {
       keep_best();
@@ -176,6 +200,7 @@ bool Trainer<T>::run_epoch(const DataView& data, Index batch_size, int threads, 
         for (const double penalty : penalties_) loss += penalty;
         epoch.loss_sum += loss * static_cast<double>(step.batch.rows);
         epoch.batches += 1;
+        epoch.step_loss->push_back(loss);
       }
       if (epoch.stop) return;
     }
@@ -218,6 +243,7 @@ void Trainer<T>::step_rows(const Step& step, Epoch& epoch, const Team& team) noe
 
 template <class T>
 void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
+  if (settings_.clip_norm > 0.0) return update_clipped(step, team);
   const Range mine = share(static_cast<Index>(tasks_.size()), 1, team.rank(), team.size());
   for (Index i = mine.begin; i < mine.end; ++i) {
     update_task(static_cast<std::size_t>(i), step, team.rank());
@@ -226,17 +252,24 @@ void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
 
 template <class T>
 void Trainer<T>::update_task(std::size_t index, const Step& step, int rank) noexcept {
+  T* dw = workspace_->scratch(rank);
+  weight_gradient(network_, *workspace_, tasks_[index], step.batch.rows, dw);
+  apply(index, step, dw);
+}
+
+/// The optimizer on the parameters of one task; biases and learned parameters are not penalised.
+template <class T>
+void Trainer<T>::apply(std::size_t index, const Step& step, const T* gradient) noexcept {
   const WeightTask& task = tasks_[index];
   const DenseSpec& spec = network_.layers()[static_cast<std::size_t>(task.layer)].spec;
-  T* dw = workspace_->scratch(rank);
-  weight_gradient(network_, *workspace_, task, step.batch.rows, dw);
   const auto update = network_.kernels().update[static_cast<std::size_t>(settings_.optimizer)];
   UpdateArgs<T> args{};
   args.w = network_.params() + task.at;
-  args.g = dw;
+  args.g = gradient;
   for (int s = 0; s < slot_count(); ++s) args.slot[s] = slots_[s].data() + task.at;
   args.n = task.size;
   args.coefficients = &step.coefficients;
+  args.rate = progress_.rate;
   args.l1 = spec.l1 * step.penalty_scale;
   args.l2 = spec.l2 * step.penalty_scale;
   penalties_[index] = update(args);
@@ -245,18 +278,55 @@ void Trainer<T>::update_task(std::size_t index, const Step& step, int rank) noex
   args.g += task.size;
   for (int s = 0; s < slot_count(); ++s) args.slot[s] += task.size;
   args.n = task.bias_size;
-  args.l1 = args.l2 = 0.0;  // biases are not penalised
+  args.l1 = args.l2 = 0.0;
   update(args);
 }
 
+/// Two passes over the tasks with a barrier in between: the norm is that of the whole gradient of
+/// the loss. Penalties are left out of it, and act as ever.
 template <class T>
-double Trainer<T>::score(const DataView& validation, int threads) {
+void Trainer<T>::update_clipped(const Step& step, const Team& team) noexcept {
+  const Range mine = share(static_cast<Index>(tasks_.size()), 1, team.rank(), team.size());
+  for (Index i = mine.begin; i < mine.end; ++i) {
+    const auto index = static_cast<std::size_t>(i);
+    const WeightTask& task = tasks_[index];
+    T* dw = gradient_.data() + task.at;
+    weight_gradient(network_, *workspace_, task, step.batch.rows, dw);
+    squares_[index] = sum_of_squares(dw, task.size + task.bias_size);
+  }
+  team.barrier();
+  DropoutArgs<T> args{};
+  args.rows = 1;
+  args.scale = clipped_scale();
+  for (Index i = mine.begin; i < mine.end; ++i) {
+    const auto index = static_cast<std::size_t>(i);
+    T* dw = gradient_.data() + tasks_[index].at;
+    args.x = args.y = dw;
+    args.cols = args.ldx = args.ldy = tasks_[index].size + tasks_[index].bias_size;
+    if (args.scale < 1.0) network_.kernels().scale(args);
+    apply(index, step, dw);
+  }
+}
+
+template <class T>
+double Trainer<T>::clipped_scale() const noexcept {
+  double sum = 0.0;
+  for (const double square : squares_) sum += square;
+  const double norm = std::sqrt(sum);
+  return norm > settings_.clip_norm ? settings_.clip_norm / norm : 1.0;
+}
+
+template <class T>
+double Trainer<T>::score(const DataView& validation, int threads, Hooks& hooks) {
+  if (settings_.monitor == Monitor::kHook) return hooks.score();
   const TableView* weight = validation.weight ? &validation.weight : nullptr;
   T* outputs = val_outputs_.data();
   predict(network_, validation.x, static_cast<const MaskKey*>(nullptr), threads, outputs);
   switch (settings_.monitor) {
     case Monitor::kAccuracy:
-      return accuracy(outputs, network_.n_outputs(), validation.t, weight);
+      // Outputs without a link of their own are margins, like those of hinge.
+      return accuracy(outputs, network_.n_outputs(), validation.t, weight,
+                      row_of(settings_.loss.loss).link == Activation::identity ? 0.0 : 0.5);
     case Monitor::kR2:
       return r2(outputs, network_.n_outputs(), validation.t, weight);
     default:

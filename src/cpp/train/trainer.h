@@ -43,8 +43,11 @@ class Trainer {
   void step_rows(const Step& step, Epoch& epoch, const Team& team) noexcept;
   void step_weights(const Step& step, const Team& team) noexcept;
   void update_task(std::size_t index, const Step& step, int rank) noexcept;
+  void update_clipped(const Step& step, const Team& team) noexcept;
+  void apply(std::size_t index, const Step& step, const T* gradient) noexcept;
+  double clipped_scale() const noexcept;
   void keep_best();
-  double score(const DataView& validation, int threads);
+  double score(const DataView& validation, int threads, Hooks& hooks);
 
   Network<T>& network_;
   TrainSettings settings_;
@@ -52,6 +55,8 @@ class Trainer {
   AlignedBuffer<T> slots_[kMaxSlots];
   std::vector<WeightTask> tasks_;
   std::vector<double> penalties_;  // one per task
+  AlignedBuffer<T> gradient_;      // of all parameters, where its norm is clipped
+  std::vector<double> squares_;    // per task, the sum of the squares of its gradient
   std::vector<Index> order_;
   std::unique_ptr<Workspace<T>> workspace_;
   AlignedBuffer<T> best_params_;

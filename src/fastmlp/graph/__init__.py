@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from fastmlp.graph import _functions
 from fastmlp.graph._describe import Description, describe
 from fastmlp.graph._draw import draw
-from fastmlp.graph._functions import dense, dropout, exp, log, matmul, mean, square, sum
+from fastmlp.graph._functions import dense, dropout, exp, log, matmul, mean, prelu, square, sum
 from fastmlp.graph._node import Node, constant, variable
 from fastmlp.graph._optimizer import Optimizer
 
@@ -50,6 +50,7 @@ __all__ = [
     "log",
     "matmul",
     "mean",
+    "prelu",
     "square",
     "sum",
     "variable",

@@ -9,7 +9,26 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from fastmlp import _core
+from fastmlp._catalog import PARAMETERS
 from fastmlp.graph._node import Node, Operand, apply, as_node, common_dtype
+
+
+def prelu(x: Operand, slope: Operand) -> Node:
+    """Apply the activation 'prelu', ``x`` where it is positive and else ``slope * x``.
+
+    Parameters
+    ----------
+    x : node or array-like
+        The pre-activations.
+    slope : node or array-like
+        The slopes, of a shape that broadcasts with `x`; a variable is learned.
+
+    Returns
+    -------
+    node : Node
+        Of the broadcast shape.
+    """
+    return apply("prelu", x, slope)
 
 
 def square(x: Operand) -> Node:
@@ -207,9 +226,9 @@ def _targets(y: Node, t: Operand) -> Operand:
 _Function = TypeVar("_Function", bound=Callable[..., Node])
 
 
-def _make_activation(name: str, formula: str) -> Callable[[Operand], Node]:
-    def activation(x: Operand) -> Node:
-        return apply("activation", x, kind=name)
+def _make_activation(name: str, formula: str, parameter: str | None) -> Callable[..., Node]:
+    def activation(x: Operand, **given: float) -> Node:
+        return apply("activation", x, kind=name, parameter=_only(given, name, parameter))
 
     activation.__doc__ = f"""Apply the activation '{name}', {formula}.
 
@@ -217,7 +236,7 @@ def _make_activation(name: str, formula: str) -> Callable[[Operand], Node]:
     ----------
     x : node or array-like
         The pre-activations.
-
+    {_parameter_doc(parameter)}
     Returns
     -------
     node : Node
@@ -226,11 +245,25 @@ def _make_activation(name: str, formula: str) -> Callable[[Operand], Node]:
     return _named(activation, name)
 
 
-def _make_loss(name: str, formula: str, link: str) -> Callable[..., Node]:
-    def loss(y: Operand, t: Operand, *, logits: bool = False) -> Node:
+def _only(given: dict[str, float], name: str, parameter: str | None) -> float | None:
+    """Return the value of the one parameter that there is, if given."""
+    unknown = set(given) - {parameter}
+    if unknown:
+        takes = f"takes {parameter!r}" if parameter else "takes no parameter"
+        raise TypeError(f"{name} {takes}; got {', '.join(sorted(map(repr, unknown)))}.")
+    return float(given[parameter]) if parameter in given else None
+
+
+def _parameter_doc(parameter: str | None) -> str:
+    return "" if parameter is None else f"{parameter} : float\n        As in the formula.\n"
+
+
+def _make_loss(name: str, formula: str, link: str, parameter: str | None) -> Callable[..., Node]:
+    def loss(y: Operand, t: Operand, *, logits: bool = False, **given: float) -> Node:
         outputs = as_node(y, common_dtype(name, [y]))
         targets = _targets(outputs, t)
-        return apply("loss", outputs, targets, kind=name, on_logits=bool(logits))
+        value = _only(given, name, parameter)
+        return apply("loss", outputs, targets, kind=name, on_logits=bool(logits), parameter=value)
 
     loss.__doc__ = f"""Average the loss '{name}', {formula}, over the rows.
 
@@ -244,7 +277,7 @@ def _make_loss(name: str, formula: str, link: str) -> Callable[..., Node]:
     logits : bool, default=False
         Whether `y` holds pre-activations that the activation '{link}' is yet to be applied to. Both
         are then computed in one step, without overflow.
-
+    {_parameter_doc(parameter)}
     Returns
     -------
     node : Node
@@ -265,6 +298,12 @@ def _named(function: _Function, name: str) -> _Function:
 
 
 _CATALOG = _core.catalog()
+# exp and prelu are operations of their own.
 FROM_CATALOG: dict[str, Callable[..., Node]] = {
-    row["name"]: _make_activation(row["name"], row["doc"]) for row in _CATALOG["activations"]
-} | {row["name"]: _make_loss(row["name"], row["doc"], row["link"]) for row in _CATALOG["losses"]}
+    row["name"]: _make_activation(row["name"], row["doc"], PARAMETERS[row["name"]])
+    for row in _CATALOG["activations"]
+    if row["name"] not in globals()
+} | {
+    row["name"]: _make_loss(row["name"], row["doc"], row["link"], PARAMETERS[row["name"]])
+    for row in _CATALOG["losses"]
+}

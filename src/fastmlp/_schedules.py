@@ -1,0 +1,58 @@
+"""Learning-rate schedules that are known before training begins: one rate per epoch."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+# Each takes the share of training that is over, from 0 at the first epoch to 1 at the last, and
+# gives the share of `learning_rate_init` that is used.
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    # Loshchilov and Hutter, 2017, without restarts; 1 % at the end.
+    "cosine": lambda done: 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2,
+    # Smith and Topin, 2018: up for 30 % of the epochs, then down to almost nothing.
+    "one_cycle": lambda done: (
+        _cosine(0.04, 1.0, done / 0.3) if done < 0.3 else _cosine(1.0, 4e-6, (done - 0.3) / 0.7)
+    ),
+    "exponential": lambda done: 0.01**done,
+    "step": lambda done: 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01,
+}
+
+
+def _cosine(start: float, end: float, done: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+
+
+def epoch_rates(
+    schedule: Any, rate: float, first_epoch: int, epochs: int, max_iter: int
+) -> list[float] | None:
+    """Return the rates of the next epochs, or None where the core finds them as it goes.
+
+    Parameters
+    ----------
+    schedule : str or callable
+        A name, or a function of the number of epochs before.
+    rate : float
+        `learning_rate_init`.
+    first_epoch, epochs : int
+        The epochs trained before, and those to come.
+    max_iter : int
+        The number of epochs that a schedule is laid out for; it ends there.
+
+    Raises
+    ------
+    ValueError
+        If the function gives anything but a finite number of at least 0.
+    """
+    numbers = range(first_epoch, first_epoch + epochs)
+    if callable(schedule):
+        rates = [float(schedule(number)) for number in numbers]
+        for number, value in zip(numbers, rates, strict=True):
+            if not 0 <= value < math.inf:
+                raise ValueError(
+                    f"learning_rate({number}) must be a finite number >= 0; got {value}."
+                )
+        return rates
+    if schedule not in SCHEDULES:
+        return None
+    last = max(max_iter - 1, 1)
+    return [rate * SCHEDULES[schedule](min(number / last, 1.0)) for number in numbers]
