@@ -105,3 +105,9 @@ class LabelLearner(BaseMLP):
         if self._target_type == "multiclass":
             return numbers
         return numbers.astype(bool).reshape(-1, 1)
+
+    def _decode(self, t: NDArray[Any]) -> NDArray[Any]:
+        if self._target_type.startswith("multilabel"):
+            return t.astype(np.intp)
+        labels: NDArray[Any] = self.classes_[t.ravel().astype(np.intp)]
+        return labels

@@ -2,12 +2,14 @@
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import train_test_split
 
 from fastmlp._architecture import Architecture, Params, TrainerSettings
@@ -81,6 +83,7 @@ class TrainedEstimator(PackedEstimator, ABC):
             n_threads=resolve_n_jobs(self.n_jobs),
             hooks=[rule, *self._hooks()] if by_loss else self._hooks(),
             rates=self._rates(int(self.max_iter)),
+            score=self._scorer(validation) if settings.monitor == "hook" else None,
         )
         if rule.stops and report["stopped"] == "callback":
             report["stopped"] = rule.event
@@ -117,6 +120,23 @@ class TrainedEstimator(PackedEstimator, ABC):
             epochs,
             int(self.max_iter),
         )
+
+    def _scorer(self, validation: Data | None) -> Callable[[], float]:
+        """Return the user's score of the weights as they are at the moment of the call."""
+        assert validation is not None
+        scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
+        # A fitted estimator as far as predictions go, whose network is the one in training.
+        probe = object.__new__(type(self))
+        probe.__dict__.update(vars(self), coefs_=[], intercepts_=[], slopes_=[], _packed=())
+        y = self._decode(validation.t)
+        weight = validation.sample_weight
+        if weight is None:
+            return lambda: float(scorer(probe, validation.x, y))
+        return lambda: float(scorer(probe, validation.x, y, sample_weight=weight))
+
+    @abstractmethod
+    def _decode(self, t: NDArray[Any]) -> NDArray[Any]:
+        """Return the targets of the core as the user gives them."""
 
     def _hooks(self) -> list[Callbacks]:
         callbacks = resolve_callbacks(self.callbacks)
@@ -240,8 +260,8 @@ class TrainedEstimator(PackedEstimator, ABC):
 
     def _settings(self, data: Data, seed: int, *, validates: bool = False) -> TrainerSettings:
         loss = self._core_loss()
-        score = "val_loss" if self.scoring == "loss" else self._monitor
-        monitor = score if validates else "loss"
+        scores = {None: self._monitor, "loss": "val_loss"}
+        monitor = scores.get(self.scoring, "hook") if validates else "loss"
         return trainer_settings(self, data.n_rows, loss=loss, monitor=monitor, seed=seed)
 
     def _split(self, data: Data, random_state: np.random.RandomState) -> tuple[Data, Data]:

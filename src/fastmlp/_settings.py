@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp._architecture import LayerPlan, TrainerSettings, plan_activation
@@ -50,7 +51,7 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
     "l1_ratio": [Interval(Real, 0, 1, closed="both")],
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
-    "scoring": [StrOptions({"loss"}), None],
+    "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
     "callbacks": [callable, list, tuple, None],
     "dtype": [StrOptions({*DTYPES, "auto"})],
     "n_jobs": [Integral, None],

@@ -114,6 +114,7 @@ def run(
     n_threads: int,
     hooks: Sequence["Hook"] = (),
     rates: Sequence[float] | None = None,
+    score: "Callable[[], float] | None" = None,
 ) -> "RunReport":
     """Train for some epochs and return the core's report.
 
@@ -132,6 +133,7 @@ def run(
                 sample_weight_val=validation.sample_weight if validation else None,
                 on_epoch_end=join(hooks, progress),
                 rates=rates,
+                score=score,
                 n_threads=n_threads,
             )
         except KeyboardInterrupt:

@@ -118,9 +118,10 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     clip_norm : float or None, default=None
         The longest that the gradient of the loss by all parameters may be; a longer one is scaled
         down. Penalties are no part of it. Not for 'lbfgs'.
-    scoring : {'loss'} or None, default=None
-        The score on a validation set: None is the accuracy, and 'loss' the loss there, negated and
-        without the penalty.
+    scoring : str, callable or None, default=None
+        The score on a validation set, larger being better: None is the accuracy, 'loss' the loss
+        there, negated and without the penalty, and any other the name of a scorer of scikit-learn
+        or a function of (estimator, X, y), which sees the weights as they are behind the epoch.
     loss : {'log_loss', 'focal', 'hinge'}, default='log_loss'
         What is minimised. 'focal' is the log loss times ``(1 - p)**2``, p being the probability of
         what is right, so that it turns to what is hard [4]_; 'focal(1.5)' has that exponent.
@@ -261,7 +262,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         penalty: str | None = "l2",
         l1_ratio: float = 0.15,
         clip_norm: float | None = None,
-        scoring: str | None = None,
+        scoring: str | Callable[..., float] | None = None,
         loss: str = "log_loss",
         label_smoothing: float = 0.0,
         class_weight: Any = None,

@@ -128,9 +128,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     clip_norm : float or None, default=None
         The longest that the gradient of the loss by all parameters may be; a longer one is scaled
         down. Penalties are no part of it. Not for 'lbfgs'.
-    scoring : {'loss'} or None, default=None
-        The score on a validation set: None is R2, and 'loss' the loss there, negated and
-        without the penalty.
+    scoring : str, callable or None, default=None
+        The score on a validation set, larger being better: None is the R2, 'loss' the loss
+        there, negated and without the penalty, and any other the name of a scorer of scikit-learn
+        or a function of (estimator, X, y), which sees the weights as they are behind the epoch.
     callbacks : callable or list of callable, default=None
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
@@ -254,7 +255,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         penalty: str | None = "l2",
         l1_ratio: float = 0.15,
         clip_norm: float | None = None,
-        scoring: str | None = None,
+        scoring: str | Callable[..., float] | None = None,
         callbacks: Any = None,
         dtype: str = "float32",
         n_jobs: int | None = None,
@@ -366,6 +367,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self.loss == "poisson" and (t < 0).any():
             raise ValueError("loss='poisson' needs targets of at least 0; y has negative ones.")
         return X, t if t.dtype in CORE_DTYPES else t.astype(np.float64)
+
+    def _decode(self, t: NDArray[Any]) -> NDArray[Any]:
+        return t.ravel() if t.shape[1] == 1 else t
 
     def _core_loss(self) -> CoreLoss:
         loss = choose_loss(self.loss, _LOSSES)

@@ -236,10 +236,14 @@ def test_dropout_is_not_for_lbfgs():
         MLPRegressor(**SMALL, solver="lbfgs", dropout=0.1).fit(*numbers())
 
 
-def test_sparse_input():
+def test_sparse_input_that_is_not_finite():
     sparse = pytest.importorskip("scipy.sparse")
     x, y = labels()
-    with pytest.raises((TypeError, ValueError), match=r"[Ss]parse"):
+    x[3, 2] = np.nan
+    with pytest.raises(ValueError, match=r"NaN"):
+        MLPClassifier(**SMALL).fit(sparse.csr_matrix(x), y)
+    x[3, 2] = 1e39
+    with pytest.raises(ValueError, match=r"1e\+39.*float32"):
         MLPClassifier(**SMALL).fit(sparse.csr_matrix(x), y)
 
 

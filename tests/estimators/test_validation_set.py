@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sklearn
 from samples import KINDS, SMALL, classes, labels, numbers
-from sklearn.metrics import log_loss
+from sklearn.metrics import get_scorer, log_loss
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -164,7 +164,7 @@ def test_what_is_refused_elsewhere():
     with pytest.raises(ValueError, match=r"X_val.*lbfgs"):
         MLPRegressor(**SMALL, solver="lbfgs").fit(x, y, X_val=x, y_val=y)
     with pytest.raises(ValueError, match=r"scoring"):
-        MLPRegressor(**SMALL, scoring="r2").fit(x, y)
+        MLPRegressor(**SMALL, scoring="r3").fit(x, y)
 
 
 def test_feature_names_are_checked():
@@ -207,3 +207,56 @@ def test_a_pipeline_transforms_it():
     )
     assert pipe[-1].validation_scores_ == alone.validation_scores_
     assert pipe[-1].best_validation_score_ == pipe.score(val["X_val"], val["y_val"])
+
+
+def plain_loss(model, x, y):
+    """A scorer of the user's own."""
+    return -log_loss(y, model.predict_proba(x))
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss", plain_loss])
+@pytest.mark.parametrize("own", [False, True])
+def test_any_scorer(scoring, own):
+    x, y = classes(k=2)
+    settings = SMALL | {"max_iter": 8, "scoring": scoring}
+    if own:
+        model = MLPClassifier(**settings).fit(x[:80], y[:80], X_val=x[80:], y_val=y[80:])
+        scorer = scoring if callable(scoring) else get_scorer(scoring)
+        assert model.best_validation_score_ == pytest.approx(scorer(model, x[80:], y[80:]))
+    else:
+        model = MLPClassifier(**settings, early_stopping=True).fit(x, y)
+    scores = model.validation_scores_
+    assert len(scores) == model.n_iter_
+    assert max(scores) == model.best_validation_score_ == scores[model.best_epoch_ - 1]
+    assert len(set(scores)) > 1
+
+
+@pytest.mark.parametrize(("estimator", "data"), KINDS)
+def test_a_scorer_sees_the_targets_as_given(estimator, data):
+    x, y = data()
+    seen = []
+
+    def score(model, x_seen, y_seen, sample_weight=None):
+        seen.append((x_seen, y_seen, sample_weight))
+        return model.score(x_seen, y_seen, sample_weight)
+
+    weight = np.arange(1.0, 41.0)
+    held = {"X_val": x[:40], "y_val": y[:40], "sample_weight_val": weight}
+    model = estimator(**SMALL, scoring=score).fit(x[40:], y[40:], **held)
+    np.testing.assert_array_equal(seen[0][1], y[:40])
+    np.testing.assert_array_equal(seen[0][2], weight)
+    assert model.best_validation_score_ == pytest.approx(model.score(x[:40], y[:40], weight))
+
+
+def test_an_error_in_a_scorer_leaves_the_model_alone():
+    x, y = classes()
+    model = MLPClassifier(**SMALL).fit(x, y)
+    before = model.predict_proba(x)
+
+    def score(model, x, y):
+        raise RuntimeError("no score today")
+
+    model.set_params(scoring=score, early_stopping=True)
+    with pytest.raises(RuntimeError, match="no score today"):
+        model.fit(x, y)
+    np.testing.assert_array_equal(model.predict_proba(x), before)

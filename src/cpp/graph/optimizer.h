@@ -27,7 +27,8 @@ class VariableOptimizer {
     AlignedBuffer<T> slot[kMaxSlots];
   };
   void check(const State& state) const;
-  void update(State& state, const Coefficients& coefficients, double rate, const Team& team) noexcept;
+  void update(State& state, const Coefficients& coefficients, double rate,
+              const Team& team) noexcept;
 
   Optimizer kind_;
   double hyper_[kMaxHyperparameters] = {};
