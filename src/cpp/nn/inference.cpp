@@ -42,7 +42,8 @@ void forward_blocks(const Network<T>& network, const TableView& x, Pass pass, co
       } else {
         gather_rows(x, nullptr, first, rows, ws.x, ws.ldx);
       }
-      forward_rows(network, ws, {0, rows}, masks, false);
+      const MaskKey key = masks ? MaskKey{masks->seed, masks->step, first} : MaskKey{};
+      forward_rows(network, ws, {0, rows}, masks ? &key : nullptr, false);
       visit(ws, first, rows);
     }
   };

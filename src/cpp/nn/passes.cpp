@@ -32,7 +32,7 @@ void apply_dropout(const Network<T>& network, Index index, Range rows, const Mas
     args.scale = layer.scales_at_test_time() ? layer.keep() : 1.0;
     return network.kernels().scale(args);
   }
-  args.row_begin = rows.begin;
+  args.row_begin = masks->first_row + rows.begin;
   args.threshold = static_cast<std::uint32_t>(std::lround(layer.keep() * 65536.0));
   args.scale = layer.spec.dropout_mode == DropoutMode::kInverted ? 1.0 / layer.keep() : 1.0;
   args.seed = masks->seed;

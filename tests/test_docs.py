@@ -1,0 +1,45 @@
+"""The Python in docs/*.md runs as it stands, block after block in one namespace for each page, and
+the tests and scripts that the pages name are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)\)")
+
+
+def ids(page):
+    return str(page.relative_to(ROOT))
+
+
+def test_there_are_pages():
+    assert PAGES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_python_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text, namespace = page.read_text(encoding="utf-8"), {"__name__": "__main__"}
+    for block in BLOCK.finditer(text):
+        # Empty lines in front, so that errors name the line of the page.
+        before = "\n" * text.count("\n", 0, block.start(1))
+        exec(compile(before + block.group(1), str(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_links_lead_somewhere(page):
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_named_tests_and_scripts_exist(page):
+    named = re.findall(r"`((?:tests|examples|src)/[\w/.]+?)(?:::(\w+))?`", page.read_text("utf-8"))
+    for path, function in named:
+        assert (ROOT / path).exists(), path
+        if function:
+            assert f"def {function}(" in (ROOT / path).read_text("utf-8"), f"{path}::{function}"
