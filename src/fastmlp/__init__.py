@@ -4,25 +4,36 @@ from fastmlp import callbacks, graph
 from fastmlp._core import __version__
 from fastmlp._info import get_target, set_target, show_info
 from fastmlp.classifier import MLPClassifier
+from fastmlp.conversion import from_sklearn, to_onnx, to_sklearn
+from fastmlp.display import LossCurveDisplay, NetworkDisplay, WeightsDisplay
 from fastmlp.layers import Activation, Dense, Dropout
 from fastmlp.network import Network
 from fastmlp.neuron import McCullochPitts
 from fastmlp.perceptron import Perceptron
+from fastmlp.persistence import load, save
 from fastmlp.regressor import MLPRegressor
 
 __all__ = [
     "Activation",
     "Dense",
     "Dropout",
+    "LossCurveDisplay",
     "MLPClassifier",
     "MLPRegressor",
     "McCullochPitts",
     "Network",
+    "NetworkDisplay",
     "Perceptron",
+    "WeightsDisplay",
     "__version__",
     "callbacks",
+    "from_sklearn",
     "get_target",
     "graph",
+    "load",
+    "save",
     "set_target",
     "show_info",
+    "to_onnx",
+    "to_sklearn",
 ]

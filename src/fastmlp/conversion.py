@@ -1,0 +1,234 @@
+"""To scikit-learn's networks and back, and to ONNX."""
+
+from typing import Any
+
+import numpy as np
+from sklearn import neural_network
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.validation import check_is_fitted
+
+from fastmlp._architecture import Architecture
+from fastmlp._catalog import ACTIVATIONS, DTYPES
+from fastmlp._onnx import to_onnx
+from fastmlp._settings import plan_layers
+from fastmlp.classifier import MLPClassifier
+from fastmlp.regressor import MLPRegressor
+
+__all__ = ["from_sklearn", "to_onnx", "to_sklearn"]
+
+_KINDS = {
+    MLPClassifier: neural_network.MLPClassifier,
+    MLPRegressor: neural_network.MLPRegressor,
+}
+_THEIR_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
+_RECORDS = (
+    "best_loss_",
+    "best_validation_score_",
+    "feature_names_in_",
+    "loss_",
+    "loss_curve_",
+    "n_features_in_",
+    "n_iter_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "t_",
+    "validation_scores_",
+)
+
+
+def to_sklearn(estimator: MLPClassifier | MLPRegressor) -> Any:
+    """Make a fitted estimator of scikit-learn's that predicts the same, to rounding.
+
+    Parameters of training that scikit-learn doesn't have, such as `dropout`, are left out.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        A fitted estimator.
+
+    Returns
+    -------
+    estimator : sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
+        The fitted estimator, with weights of its own.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is of another class.
+    ValueError
+        If it is not fitted, or scikit-learn has no such activation, loss or value of a parameter.
+
+    See Also
+    --------
+    from_sklearn : The way back.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastmlp import MLPClassifier
+    >>> from fastmlp.conversion import to_sklearn
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((8,), max_iter=2000, random_state=0).fit(X, y)
+    >>> bool((to_sklearn(model).predict(X) == model.predict(X)).all())
+    True
+    """
+    kind = next((kind for kind in _KINDS if isinstance(estimator, kind)), None)
+    if kind is None:
+        raise TypeError(f"estimator must be an MLPClassifier or MLPRegressor; got {estimator!r}.")
+    check_is_fitted(estimator)
+    hidden = estimator._architecture.layers[:-1]
+    converted = _like(estimator, _KINDS[kind], [layer.units for layer in hidden])
+    converted.activation = _one_activation(estimator)
+    if estimator.penalty is None:
+        converted.alpha = 0.0
+    _check(converted, "scikit-learn")
+    _check_output(estimator, converted)
+    converted.coefs_ = [np.array(w, estimator._architecture.dtype) for w in estimator.coefs_]
+    converted.intercepts_ = [
+        np.array(b, estimator._architecture.dtype) for b in estimator.intercepts_
+    ]
+    _copy_records(estimator, converted)
+    converted._no_improvement_count = 0
+    if isinstance(estimator, MLPClassifier):
+        converted.classes_ = estimator.classes_.copy()
+        converted._label_binarizer = _binarizer(estimator)
+    return converted
+
+
+def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
+    """Make a fitted estimator of fastmlp's that predicts the same, to rounding.
+
+    Its `dtype` is that of the weights, usually 'float64'; `stopped_` is 'from_sklearn', and
+    `history_` has NaN for what scikit-learn doesn't record.
+
+    Parameters
+    ----------
+    estimator : sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
+        A fitted estimator.
+
+    Returns
+    -------
+    estimator : MLPClassifier or MLPRegressor
+        The fitted estimator, with weights of its own.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is of another class.
+    ValueError
+        If it is not fitted, or has an activation or a value of a parameter that fastmlp lacks.
+
+    See Also
+    --------
+    to_sklearn : The way back.
+    """
+    kind = next((kind for kind, theirs in _KINDS.items() if isinstance(estimator, theirs)), None)
+    if kind is None:
+        raise TypeError(
+            "estimator must be an MLPClassifier or MLPRegressor of sklearn.neural_network; got "
+            f"{estimator!r}."
+        )
+    check_is_fitted(estimator)
+    units = [len(b) for b in estimator.intercepts_[:-1]]
+    converted = _like(estimator, kind, units)
+    dtype = np.result_type(*estimator.coefs_).name
+    converted.dtype = dtype if dtype in DTYPES else "float64"
+    _check(converted, "fastmlp")
+    if estimator.out_activation_ not in ACTIVATIONS:
+        raise ValueError(f"fastmlp has no out_activation_={estimator.out_activation_!r}.")
+    _copy_records(estimator, converted)
+    if kind is MLPClassifier:
+        converted.classes_ = np.array(estimator.classes_)
+        converted._target_type = estimator._label_binarizer.y_type_
+    _set_history(estimator, converted)
+    plan = Architecture(
+        estimator.n_features_in_,
+        plan_layers(converted, estimator.n_outputs_, estimator.out_activation_),
+        converted.dtype,
+    )
+    slopes = [np.empty(shape) for shape in plan.slope_shapes]
+    converted._architecture = plan
+    converted._network = plan.pack(estimator.coefs_, estimator.intercepts_, slopes)
+    converted._trainer = None
+    converted._mask_seed = 0  # there is no dropout, so no masks
+    converted._take_weights()
+    return converted  # type: ignore[no-any-return]
+
+
+def _like(estimator: Any, kind: Any, units: list[int]) -> Any:
+    """Make an estimator of the kind with the parameters that both have."""
+    known = kind().get_params().keys()
+    params = {
+        name: value for name, value in estimator.get_params(deep=False).items() if name in known
+    }
+    return kind(**params | {"hidden_layer_sizes": tuple(units)})
+
+
+def _check(converted: Any, library: str) -> None:
+    """Refuse values of parameters that the library doesn't have."""
+    try:
+        converted._validate_params()
+    except ValueError as error:
+        raise ValueError(
+            f"{library} can't take a parameter over: {error} Predictions don't depend on it: set "
+            "another value before."
+        ) from error
+
+
+def _one_activation(estimator: Any) -> str:
+    """Return the one activation of all hidden layers."""
+    hidden = [layer.activation for layer in estimator._architecture.layers[:-1]]
+    if len(set(hidden)) > 1:
+        raise ValueError(f"scikit-learn has no activation per layer; got {hidden}.")
+    if hidden and not isinstance(hidden[0], str):
+        raise ValueError(f"scikit-learn has no activation per unit; got {hidden[0]}.")
+    activation = str(hidden[0]) if hidden else "identity"
+    if activation not in _THEIR_ACTIVATIONS:
+        raise ValueError(
+            f"scikit-learn has no activation={activation!r}, only {', '.join(_THEIR_ACTIVATIONS)}."
+        )
+    return activation
+
+
+def _check_output(estimator: Any, converted: Any) -> None:
+    """Refuse outputs that scikit-learn lacks: margins, and in older versions exponentials."""
+    output = estimator.out_activation_
+    if isinstance(estimator, MLPClassifier) and output == "identity":
+        raise ValueError("scikit-learn's network has no loss='hinge', whose outputs are margins.")
+    if output == "exp" and "loss" not in converted.get_params():
+        raise ValueError("This version of scikit-learn has no loss='poisson' for networks.")
+
+
+def _copy_records(source: Any, target: Any) -> None:
+    for name in _RECORDS:
+        if hasattr(source, name):
+            value = getattr(source, name)
+            setattr(target, name, value.copy() if isinstance(value, list | np.ndarray) else value)
+
+
+def _binarizer(estimator: MLPClassifier) -> LabelBinarizer:
+    """Return the binarizer that the classes come from."""
+    if estimator._target_type.startswith("multilabel"):
+        return LabelBinarizer().fit(np.eye(len(estimator.classes_), dtype=int))
+    return LabelBinarizer().fit(estimator.classes_)
+
+
+def _set_history(estimator: Any, converted: Any) -> None:
+    """Set the records that fastmlp has beyond scikit-learn's."""
+    losses = list(getattr(estimator, "loss_curve_", []))  # 'lbfgs' has none
+    scores = getattr(estimator, "validation_scores_", None)
+    unknown = [np.nan] * len(losses)
+    converted.history_ = {
+        "loss": losses,
+        "val_score": unknown if scores is None else list(scores),
+        "lr": unknown.copy(),
+        "seconds": unknown.copy(),
+    }
+    converted.loss_curve_ = losses
+    converted.validation_scores_ = None if scores is None else converted.history_["val_score"]
+    converted.best_validation_score_ = getattr(estimator, "best_validation_score_", None)
+    converted.best_epoch_ = None if scores is None else int(np.argmax(scores)) + 1
+    converted.best_loss_ = getattr(estimator, "best_loss_", estimator.loss_)
+    converted.stopped_ = "from_sklearn"
+    converted.step_losses_ = np.empty(0)
