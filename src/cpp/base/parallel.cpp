@@ -12,7 +12,6 @@ namespace {
 
 constexpr double kFlopsPerThread = 150e3;
 constexpr int kMostThreads = 256;  // OpenMP ends the process where it can't create a thread
-constexpr int kSpins = 4000;
 
 void pause_briefly() {
 #if defined(__x86_64__)
@@ -37,14 +36,18 @@ void Barrier::wait() noexcept {
     phase_.store(phase + 1, std::memory_order_release);
     return;
   }
-  int spins = 0;
-  while (phase_.load(std::memory_order_acquire) == phase) {
-    if (++spins < kSpins) {
-      pause_briefly();
-    } else {
-      std::this_thread::yield();
+  const int most = spins_.load(std::memory_order_relaxed);
+  for (int spins = 0; spins < most; ++spins) {
+    if (phase_.load(std::memory_order_acquire) != phase) {
+      if (most < kMostSpins) {
+        spins_.store(std::min(2 * most, kMostSpins), std::memory_order_relaxed);
+      }
+      return;
     }
+    pause_briefly();
   }
+  spins_.store(std::max(most / 2, kFewestSpins), std::memory_order_relaxed);
+  while (phase_.load(std::memory_order_acquire) == phase) std::this_thread::yield();
 }
 
 int max_threads() noexcept {

@@ -23,8 +23,10 @@ inline Range share(Index n, Index grain, int rank, int size) {
   return {min_index(begin, n), min_index(end, n)};
 }
 
-/// Where the threads of a team wait for each other. Spins for about 50 us, the usual wait between
-/// two phases of a step, then yields: on a busy machine the thread waited for may need this core.
+/// Where the threads of a team wait for each other. They spin, for a wait between two phases of a
+/// step is short, and then yield: on a busy machine the thread waited for may need this core. Each
+/// wait that had to yield halves the time that the next ones spin, at most 50 us; each that had not
+/// doubles it.
 class Barrier {
  public:
   explicit Barrier(int size) : size_(size) {}
@@ -34,6 +36,10 @@ class Barrier {
   const int size_;
   std::atomic<int> arrived_{0};
   std::atomic<unsigned> phase_{0};
+  std::atomic<int> spins_{kMostSpins};
+
+  static constexpr int kMostSpins = 4000;
+  static constexpr int kFewestSpins = 100;
 };
 
 /// One thread's place in a team.

@@ -94,7 +94,7 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
     const Range rows = share(x.rows, 1, team.rank(), team.size());
     train_rows(network, ws, batch, weight_sum, plan, nullptr, rows, team.rank());
     team.barrier();
-    const Range mine = share(static_cast<Index>(tasks.size()), 1, team.rank(), team.size());
+    const Range mine = share_tasks(tasks, team);
     for (Index i = mine.begin; i < mine.end; ++i) {
       const WeightTask& task = tasks[static_cast<std::size_t>(i)];
       const DenseSpec& spec = network.layers()[static_cast<std::size_t>(task.layer)].spec;

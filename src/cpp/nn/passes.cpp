@@ -271,6 +271,22 @@ std::vector<WeightTask> weight_tasks(const Network<T>& network) {
   return tasks;
 }
 
+Range share_tasks(const std::vector<WeightTask>& tasks, const Team& team) noexcept {
+  Index total = 0;
+  for (const WeightTask& task : tasks) total += task.cost();
+  // A task belongs to the thread whose part of the total its middle falls into.
+  const auto first_of = [&](Index rank) {
+    Index before = 0;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      const Index middle = before + tasks[i].cost() / 2;
+      if (middle * team.size() >= total * rank) return static_cast<Index>(i);
+      before += tasks[i].cost();
+    }
+    return static_cast<Index>(tasks.size());
+  };
+  return {first_of(team.rank()), first_of(team.rank() + 1)};
+}
+
 template <class T>
 void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
                      Index batch, T* dw) noexcept {

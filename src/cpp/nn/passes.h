@@ -72,11 +72,19 @@ struct WeightTask {
   Index size;     // numbers there, without the bias row
   Index bias_size;
   bool learned;  // `bias_size` numbers of the activation's parameters, and no weights
+
+  /// In units of no meaning: the batch's length is a factor of all.
+  Index cost() const { return size + bias_size; }
 };
 
 /// All tasks, in a fixed order that depends on shapes alone.
 template <class T>
 std::vector<WeightTask> weight_tasks(const Network<T>& network);
+
+/// The tasks of one thread: neighbours, whose cost is as near to an equal part as whole tasks allow.
+/// An equal number of them left one of two threads idle for a third of a step of 64-100-10, whose
+/// first layer has the wider panels.
+Range share_tasks(const std::vector<WeightTask>& tasks, const Team& team) noexcept;
 
 /// The gradient of the task's rows over the whole batch, contiguous as in the flat array.
 template <class T>

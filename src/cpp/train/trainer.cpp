@@ -244,7 +244,7 @@ void Trainer<T>::step_rows(const Step& step, Epoch& epoch, const Team& team) noe
 template <class T>
 void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
   if (settings_.clip_norm > 0.0) return update_clipped(step, team);
-  const Range mine = share(static_cast<Index>(tasks_.size()), 1, team.rank(), team.size());
+  const Range mine = share_tasks(tasks_, team);
   for (Index i = mine.begin; i < mine.end; ++i) {
     update_task(static_cast<std::size_t>(i), step, team.rank());
   }
@@ -286,7 +286,7 @@ void Trainer<T>::apply(std::size_t index, const Step& step, const T* gradient) n
 /// the loss. Penalties are left out of it, and act as ever.
 template <class T>
 void Trainer<T>::update_clipped(const Step& step, const Team& team) noexcept {
-  const Range mine = share(static_cast<Index>(tasks_.size()), 1, team.rank(), team.size());
+  const Range mine = share_tasks(tasks_, team);
   for (Index i = mine.begin; i < mine.end; ++i) {
     const auto index = static_cast<std::size_t>(i);
     const WeightTask& task = tasks_[index];
