@@ -99,6 +99,12 @@ class PackedEstimator(BaseEstimator):
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return the output layer's values, of shape (n_samples, n_outputs)."""
+        known = vars(self)
+        if "coefs_" in known and "feature_names_in_" not in known and self._is_packed():
+            # A plain array is checked on the way through the network, a block at a time.
+            outputs = self._network.predict_plain(X, resolve_n_jobs(self.n_jobs))
+            if outputs is not None:
+                return outputs
         X = self._validate_inputs(X)
         return self._ready_network().predict(X, resolve_n_jobs(self.n_jobs))
 

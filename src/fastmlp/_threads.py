@@ -1,6 +1,7 @@
 """The rule that turns `n_jobs` into the core's number of threads."""
 
 import os
+import sys
 from functools import cache
 from typing import Any
 
@@ -12,8 +13,11 @@ from fastmlp import _core
 
 @cache
 def _cpu_quota() -> int:
-    """Return the cores that affinity and the container's quota leave to this process."""
-    return int(joblib.cpu_count())
+    """Return the cores that affinity and the container's quota leave to this process.
+
+    With OMP_NUM_THREADS, which OpenMP reads once, the user has decided and there is no limit.
+    """
+    return sys.maxsize if "OMP_NUM_THREADS" in os.environ else int(joblib.cpu_count())
 
 
 def available_threads() -> int:
@@ -22,8 +26,7 @@ def available_threads() -> int:
     OpenMP knows OMP_NUM_THREADS, affinity and threadpoolctl; a container's quota it does not, which
     counts unless OMP_NUM_THREADS says otherwise.
     """
-    granted = _core.max_threads()
-    return granted if "OMP_NUM_THREADS" in os.environ else min(granted, _cpu_quota())
+    return min(_core.max_threads(), _cpu_quota())
 
 
 def resolve_n_jobs(n_jobs: Any) -> int:

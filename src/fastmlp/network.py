@@ -150,7 +150,9 @@ class Network:
         y : ndarray of shape (n_samples, n_outputs)
             The output layer's values.
         """
-        return self._network.predict(self._inputs(X), resolve_n_jobs(self.n_jobs))
+        n_threads = resolve_n_jobs(self.n_jobs)
+        outputs = self._network.predict_plain(X, n_threads)
+        return self._network.predict(self._inputs(X), n_threads) if outputs is None else outputs
 
     def forward(self, X: Any) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Compute every layer's values, without dropout.

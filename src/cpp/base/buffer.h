@@ -67,6 +67,7 @@ class Arena {
  public:
   /// Asks for `size` numbers; `*where` is set by commit().
   void reserve(Index size, T** where) {
+    if (pieces_.empty()) pieces_.reserve(32);
     pieces_.push_back({total_, where});
     total_ += round_up(size, kAlignment);
   }

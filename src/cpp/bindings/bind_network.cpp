@@ -34,17 +34,26 @@ DenseSpec make_spec(const std::vector<PartTuple>& parts, double input_dropout,
   return spec;
 }
 
+/// The outputs, and whether all inputs were finite.
 template <class T>
-py::array_t<T> predict_array(const Network<T>& network, const py::object& x, const MaskKey* masks,
-                             int threads) {
+std::pair<py::array_t<T>, bool> predict_view(const Network<T>& network, const TableView& x,
+                                             const MaskKey* masks, int threads) {
   check_threads(threads);
-  const TableView view = input_view(x, network.n_features(), "x");
-  py::array_t<T> outputs({view.rows, network.n_outputs()});
+  py::array_t<T> outputs({x.rows, network.n_outputs()});
   T* data = outputs.mutable_data();
   std::optional<py::gil_scoped_release> release;
-  if (network.flops_per_row() * static_cast<double>(view.rows) > kFlopsWithGil) release.emplace();
-  predict(network, view, masks, threads, data);
-  return outputs;
+  if (network.flops_per_row() * static_cast<double>(x.rows) > kFlopsWithGil) release.emplace();
+  const bool finite = predict(network, x, masks, threads, data);
+  release.reset();
+  return {std::move(outputs), finite};
+}
+
+template <class T>
+py::object predict_plain(const Network<T>& network, const py::object& x, int threads) {
+  const TableView view = plain_view(x, network.n_features());
+  if (!view) return py::none();
+  auto [outputs, finite] = predict_view(network, view, nullptr, threads);
+  return finite ? py::object(std::move(outputs)) : py::none();
 }
 
 template <class T>
@@ -110,15 +119,19 @@ void bind(py::module_& m, const char* name) {
       .def(
           "predict",
           [](const Net& self, const py::object& x, int n_threads) {
-            return predict_array(self, x, nullptr, n_threads);
+            return predict_view(self, input_view(x, self.n_features(), "x"), nullptr, n_threads)
+                .first;
           },
           py::arg("x"), py::arg("n_threads") = 0)
+      .def("predict_plain", &predict_plain<T>, py::arg("x"), py::arg("n_threads") = 0,
+           "The outputs for a plain, finite array; None for anything that has to be checked.")
       .def(
           "predict_masked",
           [](const Net& self, const py::object& x, std::uint64_t seed, std::uint64_t sample,
              int n_threads) {
             const MaskKey masks{seed, sample};
-            return predict_array(self, x, &masks, n_threads);
+            return predict_view(self, input_view(x, self.n_features(), "x"), &masks, n_threads)
+                .first;
           },
           py::arg("x"), py::arg("seed"), py::arg("sample"), py::arg("n_threads") = 0)
       .def("forward", &forward_arrays<T>, py::arg("x"), py::arg("n_threads") = 0)

@@ -35,6 +35,13 @@ void check_labels(const TableView& labels, Index n_outputs, const char* name) {
   }
 }
 
+/// NumPy's letter for a kind of numbers.
+template <class T>
+constexpr char kind_of = std::is_same_v<T, bool>        ? 'b'
+                         : std::is_floating_point_v<T> ? 'f'
+                         : std::is_signed_v<T>         ? 'i'
+                                                       : 'u';
+
 /// Everything behind relies on indices inside the table.
 template <class Int>
 bool valid_indices(const TableView& table, Index count) {
@@ -52,17 +59,22 @@ bool valid_indices(const TableView& table, Index count) {
 
 }  // namespace
 
-DType dtype_of(const py::array& array, const char* name) {
+std::optional<DType> native_dtype(const py::array& array) {
   const py::dtype dtype = array.dtype();
   if (dtype.byteorder() == '=' || dtype.byteorder() == '|') {
 #define DTYPE(tag, type) \
-  if (dtype.equal(py::dtype::of<type>())) return DType::tag;
+  if (dtype.kind() == kind_of<type> && dtype.itemsize() == sizeof(type)) return DType::tag;
     FASTMLP_DTYPES(DTYPE)
 #undef DTYPE
   }
+  return std::nullopt;
+}
+
+DType dtype_of(const py::array& array, const char* name) {
+  if (const std::optional<DType> known = native_dtype(array)) return *known;
   throw py::type_error(std::string(name) +
                        " must be a native array of bool, integers, float32 or float64, got dtype " +
-                       py::str(static_cast<py::object>(dtype)).cast<std::string>());
+                       py::str(static_cast<py::object>(array.dtype())).cast<std::string>());
 }
 
 TableView table_view(const py::array& array, const char* name) {
@@ -113,13 +125,26 @@ TableView sparse_view(const py::object& matrix, Index n_features, const char* na
 }
 
 TableView input_view(const py::object& object, Index n_features, const char* name) {
-  if (py::hasattr(object, "indptr")) return sparse_view(object, n_features, name);
+  if (!py::isinstance<py::array>(object) && py::hasattr(object, "indptr")) {
+    return sparse_view(object, n_features, name);
+  }
   const auto array = py::array::ensure(object);
   if (!array) throw py::error_already_set();
   const std::string expected = "(rows, " + std::to_string(n_features) + ")";
   if (array.ndim() != 2 || array.shape(1) != n_features) wrong_shape(name, expected, array);
   if (array.shape(0) < 1) throw std::invalid_argument(std::string(name) + " has no rows");
   return table_view(array, name);
+}
+
+TableView plain_view(const py::object& object, Index n_features) {
+  if (!py::isinstance<py::array>(object)) return {};
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  const auto exact = py::detail::npy_api::get().PyArray_Type_;
+  if (Py_TYPE(object.ptr()) != exact || array.ndim() != 2 || array.shape(0) < 1 ||
+      array.shape(1) != n_features || !native_dtype(array)) {
+    return {};
+  }
+  return table_view(array, "x");
 }
 
 TableView target_view(const py::array& array, Index rows, Index n_outputs, const char* name) {

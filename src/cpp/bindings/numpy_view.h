@@ -26,6 +26,10 @@ TableView table_view(const py::array& array, const char* name);
 /// Inputs of a network: 2-D, at least one row, n_features columns; or scipy.sparse in CSR format.
 TableView input_view(const py::object& object, Index n_features, const char* name);
 
+/// Inputs that need no conversion or explanation: an ndarray, of no subclass, that input_view()
+/// would take. Anything else gives an empty view.
+TableView plain_view(const py::object& object, Index n_features);
+
 /// Targets for n_outputs outputs: a (rows, n_outputs) array, a (rows,) array for one output, or
 /// for several a (rows,) array of class labels 0 .. n_outputs - 1.
 TableView target_view(const py::array& array, Index rows, Index n_outputs, const char* name);

@@ -106,6 +106,19 @@ FASTMLP_INLINE void column_sums(const T* dz, Index lddz, Index batch, Index widt
 }
 
 template <class T>
+bool all_finite(const FiniteArgs<T>& a) {
+  Vec<T> sum{};  // of zeros, unless there is a NaN or an infinity
+  T rest{0};
+  for (Index r = 0; r < a.rows; ++r) {
+    const T* x = a.x + r * a.ldx;
+    Index c = 0;
+    for (; c + kLanes<T> <= a.cols; c += kLanes<T>) sum += load(x + c) * T{0};
+    for (; c < a.cols; ++c) rest += x[c] * T{0};
+  }
+  return sum_lanes<T>(sum)[0] + rest == T{0};
+}
+
+template <class T>
 void backward_weights(const BackwardWeightsArgs<T>& a) {
   const Index width = panel_width(a.shape, a.panel);
   const T* dz = a.dz + a.panel * a.shape.width;

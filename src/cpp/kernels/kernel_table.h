@@ -163,6 +163,15 @@ struct DropoutArgs {
   std::uint32_t layer;
 };
 
+/// Whether every number of x(rows, cols) is finite; reads nothing behind the last column.
+template <class T>
+struct FiniteArgs {
+  const T* x;
+  Index ldx;
+  Index rows;
+  Index cols;
+};
+
 /// The kernels of one target for one scalar type.
 template <class T>
 struct Kernels {
@@ -180,6 +189,7 @@ struct Kernels {
   void (*prepare[kOptimizerCount])(double rate, const double* hyper, Index step, Coefficients&);
   double (*update[kOptimizerCount])(const UpdateArgs<T>&);
   double (*add_penalty)(const PenaltyArgs<T>&);
+  bool (*all_finite)(const FiniteArgs<T>&);
   void (*dropout)(const DropoutArgs<T>&);
   PhiloxBlock (*random_block)(std::uint64_t seed, PhiloxBlock counter);  // as the masks use it
   void (*scale)(const DropoutArgs<T>&);  // y = x * scale, no mask: classic dropout at test time

@@ -62,6 +62,7 @@ const Kernels<Scalar> FASTMLP_TABLE = {
 #undef OPTIMIZER
     },
     add_penalty<Scalar>,
+    all_finite<Scalar>,
     dropout<Scalar>,
     random_block,
     scale<Scalar>,

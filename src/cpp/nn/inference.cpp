@@ -1,5 +1,6 @@
 #include "nn/inference.h"
 
+#include <atomic>
 #include <memory>
 
 namespace fastmlp {
@@ -17,49 +18,66 @@ void unpad(const T* from, Index ld, Index rows, Index cols, T* to) {
     std::memcpy(to + r * cols, from + r * ld, sizeof(T) * static_cast<std::size_t>(cols));
 }
 
-/// Calls visit(workspace, first row, rows) behind a forward pass of each block of rows.
+/// Calls visit(workspace, first row, rows) behind a forward pass of each block of rows. Returns
+/// whether all inputs were finite in the network's type.
 template <class T, class Visit>
-void forward_blocks(const Network<T>& network, const TableView& x, Pass pass, const MaskKey* masks,
+bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, const MaskKey* masks,
                     int threads, Visit visit) {
   const Index block = min_index(x.rows, kBlockRows);
-  const double flops = network.flops_per_row() * static_cast<double>(x.rows);
-  const int team_size =
-      static_cast<int>(min_index(threads_for(flops, threads), ceil_div(x.rows, 16)));
-  std::vector<std::unique_ptr<Workspace<T>>> workspaces;
-  for (int i = 0; i < team_size; ++i) {
-    workspaces.push_back(std::make_unique<Workspace<T>>(network, pass, block, 1));
-  }
-  const T* rows_in_place = workspaces[0]->layer(0).dropped ? nullptr : in_place<T>(x);
-
-  auto body = [&](const Team& team) noexcept {
-    Workspace<T>& ws = *workspaces[static_cast<std::size_t>(team.rank())];
-    const Range mine = share(x.rows, 8, team.rank(), team.size());
-    for (Index first = mine.begin; first < mine.end; first += block) {
+  const T* in_place_rows = in_place<T>(x);
+  std::atomic<bool> finite{true};
+  const auto serve = [&](Workspace<T>& ws, Range mine) noexcept {
+    for (Index first = mine.begin; first < mine.end && finite; first += block) {
       const Index rows = min_index(block, mine.end - first);
-      if (rows_in_place) {
-        ws.layer(0).ldx = x.row_stride / static_cast<Index>(sizeof(T));
-        ws.layer(0).x = rows_in_place + first * ws.layer(0).ldx;
+      const T* input = ws.x;
+      Index ld_input = ws.ldx;
+      if (in_place_rows && !ws.layer(0).dropped) {
+        ld_input = x.row_stride / static_cast<Index>(sizeof(T));
+        input = in_place_rows + first * ld_input;
+        ws.layer(0).x = input;
+        ws.layer(0).ldx = ld_input;
       } else {
         gather_rows(x, nullptr, first, rows, ws.x, ws.ldx);
+      }
+      if (!network.kernels().all_finite({input, ld_input, rows, network.n_features()})) {
+        finite = false;
       }
       const MaskKey key = masks ? MaskKey{masks->seed, masks->step, first} : MaskKey{};
       forward_rows(network, ws, {0, rows}, masks ? &key : nullptr, false);
       visit(ws, first, rows);
     }
   };
+
+  const double flops = network.flops_per_row() * static_cast<double>(x.rows);
+  const int team_size =
+      static_cast<int>(min_index(threads_for(flops, threads), ceil_div(x.rows, 16)));
+  if (team_size == 1) {
+    Workspace<T> ws(network, pass, block, 1);
+    serve(ws, {0, x.rows});
+    return finite;
+  }
+  std::vector<std::unique_ptr<Workspace<T>>> workspaces;
+  for (int i = 0; i < team_size; ++i) {
+    workspaces.push_back(std::make_unique<Workspace<T>>(network, pass, block, 1));
+  }
+  auto body = [&](const Team& team) noexcept {
+    serve(*workspaces[static_cast<std::size_t>(team.rank())],
+          share(x.rows, 8, team.rank(), team.size()));
+  };
   parallel(team_size, body);
+  return finite;
 }
 
 }  // namespace
 
 template <class T>
-void predict(const Network<T>& network, const TableView& x, const MaskKey* masks, int threads,
+bool predict(const Network<T>& network, const TableView& x, const MaskKey* masks, int threads,
              T* outputs) {
   const Index cols = network.n_outputs();
-  forward_blocks(network, x, masks ? Pass::kSample : Pass::kPredict, masks, threads,
-                 [&](const Workspace<T>& ws, Index first, Index rows) {
-                   unpad(ws.output().y, ws.output().ldy, rows, cols, outputs + first * cols);
-                 });
+  return forward_blocks(network, x, masks ? Pass::kSample : Pass::kPredict, masks, threads,
+                        [&](const Workspace<T>& ws, Index first, Index rows) {
+                          unpad(ws.output().y, ws.output().ldy, rows, cols, outputs + first * cols);
+                        });
 }
 
 template <class T>
@@ -139,7 +157,7 @@ double mean_loss(const Network<T>& network, const T* outputs, const TableView& t
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                  \
-  template void predict<T>(const Network<T>&, const TableView&, const MaskKey*, int, T*);       \
+  template bool predict<T>(const Network<T>&, const TableView&, const MaskKey*, int, T*);       \
   template void inspect<T>(const Network<T>&, const TableView&, int, T* const*, T* const*);     \
   template double loss_and_gradient<T>(const Network<T>&, const TableView&, const TableView&,   \
                                        const TableView*, const LossChoice&, int, T*);           \

@@ -7,9 +7,10 @@
 namespace fastmlp {
 
 /// outputs(rows, n_outputs) = the network's outputs for every row of x; with `masks`, of the
-/// network thinned by random dropout masks. `threads` 0 means all.
+/// network thinned by random dropout masks. `threads` 0 means all. Returns false where x holds a
+/// number that is not finite in the network's type; outputs are then of no use.
 template <class T>
-void predict(const Network<T>& network, const TableView& x, const MaskKey* masks, int threads,
+bool predict(const Network<T>& network, const TableView& x, const MaskKey* masks, int threads,
              T* outputs);
 
 /// Every layer's pre-activations zs[l] and activations ys[l], each (rows, units of layer l).
