@@ -2,7 +2,7 @@
 
 from fastmlp import callbacks, graph
 from fastmlp._core import __version__
-from fastmlp._info import get_target, set_target, show_info
+from fastmlp._info import get_target, machine_limits, set_target, show_info
 from fastmlp.classifier import MLPClassifier
 from fastmlp.conversion import from_sklearn, to_onnx, to_sklearn
 from fastmlp.display import LossCurveDisplay, NetworkDisplay, WeightsDisplay
@@ -31,6 +31,7 @@ __all__ = [
     "get_target",
     "graph",
     "load",
+    "machine_limits",
     "save",
     "set_target",
     "show_info",

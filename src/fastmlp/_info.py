@@ -1,7 +1,7 @@
 """What runs here: version, target of the compiled kernels, threads."""
 
 from fastmlp import _core
-from fastmlp._threads import available_threads
+from fastmlp._threads import available_threads, resolve_n_jobs
 
 
 def get_target() -> str:
@@ -33,8 +33,46 @@ def set_target(name: str) -> None:
     _core.set_target(name)
 
 
-def show_info() -> None:
-    """Print the version, the target in use, the targets available, and the threads."""
+def machine_limits(n_jobs: int | None = None) -> dict[str, float]:
+    """Measure what this machine can do at best, in about half a second.
+
+    The loops are those of the target in use: multiply-adds on registers alone, and the triad
+    ``a = b + s * c`` of STREAM [1]_ over arrays of 64 MB.
+
+    Parameters
+    ----------
+    n_jobs : int, default=None
+        The number of threads, as in the estimators; None is all that the process may use.
+
+    Returns
+    -------
+    limits : dict
+        `flops`, the floating-point operations per second in float32, and `bandwidth`, the bytes
+        per second that are read and written in memory.
+
+    Raises
+    ------
+    ValueError
+        If `n_jobs` is 0 or not an integer.
+
+    References
+    ----------
+    .. [1] J. D. McCalpin, "Memory bandwidth and machine balance in current high performance
+       computers", IEEE TCCA Newsletter, 1995.
+    """
+    flops, bandwidth = _core.machine_limits(resolve_n_jobs(n_jobs))
+    return {"flops": flops, "bandwidth": bandwidth}
+
+
+def show_info(*, limits: bool = False) -> None:
+    """Print the version, the target in use, the targets available, and the threads.
+
+    Parameters
+    ----------
+    limits : bool, default=False
+        Whether to measure and print what the machine can do at best as well, as
+        `machine_limits` does.
+    """
     targets = _core.catalog()["targets"]
     available = ", ".join(row["name"] for row in targets if row["available"])
     current = get_target()
@@ -43,3 +81,6 @@ def show_info() -> None:
     print(f"target     {current}" + (f" ({doc})" if doc else ""))
     print(f"available  {available}")
     print(f"threads    {available_threads()}")
+    if limits:
+        best = machine_limits()
+        print(f"limits     {best['flops'] / 1e9:.0f} GFLOP/s, {best['bandwidth'] / 1e9:.1f} GB/s")

@@ -2,7 +2,8 @@
 #include "base/buffer.h"
 #include "base/parallel.h"
 #include "bindings/bindings.h"
-#include "kernels/dispatch.h"
+#include "bindings/numpy_view.h"
+#include "kernels/machine_limits.h"
 
 namespace py = pybind11;
 
@@ -75,6 +76,19 @@ void bind_catalog(py::module_& m) {
       "current_target", [] { return current_target().name; },
       "Name of the target that new networks use.");
   m.def("set_target", &set_target, py::arg("name"), "Choose the target that new networks use.");
+  m.def(
+      "machine_limits",
+      [](int n_threads) {
+        check_threads(n_threads);
+        MachineLimits limits;
+        {
+          py::gil_scoped_release release;
+          limits = measure_limits(current_target(), n_threads);
+        }
+        return py::make_tuple(limits.flops, limits.bandwidth);
+      },
+      py::arg("n_threads") = 0,
+      "Multiply-adds of float32 (times two) and bytes per second that the machine can do at best.");
   m.def("max_threads", &max_threads, "Threads that OpenMP grants the calling thread.");
   m.def("allocation_count", &allocation_count, "Aligned allocations made so far, for the tests.");
 }

@@ -193,6 +193,10 @@ struct Kernels {
   void (*dropout)(const DropoutArgs<T>&);
   PhiloxBlock (*random_block)(std::uint64_t seed, PhiloxBlock counter);  // as the masks use it
   void (*scale)(const DropoutArgs<T>&);  // y = x * scale, no mask: classic dropout at test time
+
+  Index turn_flops;  // operations in one turn of multiply_adds
+  T (*multiply_adds)(Index turns);
+  void (*triad)(T* a, const T* b, const T* c, T factor, Index n);
 };
 
 struct KernelTable {

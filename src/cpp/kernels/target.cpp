@@ -3,6 +3,7 @@
 // a linker could share with code for lesser CPUs; tests/architecture/test_symbols.py checks that.
 #include "kernels/dense.h"
 #include "kernels/dropout.h"
+#include "kernels/limits.h"
 #include "kernels/losses.h"
 #include "kernels/optimizers.h"
 
@@ -66,6 +67,9 @@ const Kernels<Scalar> FASTMLP_TABLE = {
     dropout<Scalar>,
     random_block,
     scale<Scalar>,
+    kTurnFlops<Scalar>,
+    multiply_adds<Scalar>,
+    triad<Scalar>,
 };
 
 }  // namespace fastmlp::FASTMLP_TARGET
