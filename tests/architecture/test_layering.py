@@ -28,9 +28,11 @@ def room(path):
     return Path(path).parts[0]
 
 
-# What is compiled for a target; dispatch is compiled for every CPU.
+# What is compiled for a target; the others are compiled for every CPU.
 KERNELS = [
-    path for path in SOURCES if room(name(path)) in {"kernels", "simd"} and path.stem != "dispatch"
+    path
+    for path in SOURCES
+    if room(name(path)) in {"kernels", "simd"} and path.stem not in {"dispatch", "machine_limits"}
 ]
 
 

@@ -101,7 +101,7 @@ py::object dense_forward(const std::string& target, const std::string& activatio
     const AlignedBuffer<T> panels = packed<T>(shape, w, bias.data());
     kernels.forward[activation_named(activation)](
         {xs.data(), xs.ld, panels.data(), nullptr, ys.data(), ys.ld, xs.rows, shape,
-         Parameters<T>(activation, parameter, shape.out).view});
+         Parameters<T>(activation, parameter, shape.out).view, whole_row(shape.out)});
     return ys.array();
   });
 }
@@ -119,7 +119,8 @@ py::object dense_backward_input(const std::string& target, const std::string& ac
     AlignedBuffer<T> scratch(backward_scratch_size(shape));
     kernels.backward_input[activation_named(activation)](
         {dzs.data(), dzs.ld, panels.data(), keeps.data(), keeps.ld, dxs.data(), dxs.ld,
-         scratch.data(), dzs.rows, shape, Parameters<T>(activation, parameter, shape.in).view});
+         scratch.data(), dzs.rows, shape, Parameters<T>(activation, parameter, shape.in).view,
+         whole_row(shape.in)});
     return dxs.array();
   });
 }

@@ -117,7 +117,7 @@ struct Product {
                                                                            y.ld,
                                                                            rows.size(),
                                                                            node.panels.shape,
-                                                                           {}});
+                                                                           {},whole_row(node.panels.shape.out)});
   }
 
   template <class T>
@@ -170,7 +170,8 @@ struct Product {
          worker.scratch,
          rows.size(),
          node.panels.shape,
-         {}});
+         {},
+         whole_row(node.panels.shape.in)});
   }
 
   template <class T>

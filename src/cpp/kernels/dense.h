@@ -12,7 +12,7 @@ namespace fastmlp::FASTMLP_TARGET {
 
 template <class T, template <class> class Functor>
 FASTMLP_INLINE void forward_product(const ForwardArgs<T>& a, T* y) {
-  for (Index p = 0; p < panel_count(a.shape); ++p) {
+  for (Index p = a.columns.begin / a.shape.width; p * a.shape.width < a.columns.end; ++p) {
     const Index width = panel_width(a.shape, p);
     const T* w = a.w + panel_offset(a.shape, p);
     const T* bias = w + a.shape.in * width;
@@ -29,7 +29,7 @@ void forward(const ForwardArgs<T>& a) {
   }
   T* z = a.z == nullptr ? a.y : a.z;
   forward_product<T, Identity>(a, z);
-  activation_forward<T, Functor>({z, a.y, a.ldy, a.batch, whole_row(a.shape.out), a.parameter});
+  activation_forward<T, Functor>({z, a.y, a.ldy, a.batch, a.columns, a.parameter});
 }
 
 /// scratch(depth, width) = rows [row, row + width) of w, columns [col, col + depth), transposed;
@@ -58,9 +58,9 @@ FASTMLP_INLINE void transpose_panel(const T* w, const PanelShape& shape, Index r
 
 template <class T, template <class> class Functor>
 FASTMLP_INLINE void backward_input_product(const BackwardInputArgs<T>& a) {
-  const Index padded_in = round_up(a.shape.in, kLanes<T>);
-  for (Index col = 0; col < padded_in; col += a.shape.width) {
-    const Index width = min_index(a.shape.width, padded_in - col);
+  const Index end = round_up(a.columns.end, kLanes<T>);
+  for (Index col = a.columns.begin; col < end; col += a.shape.width) {
+    const Index width = min_index(a.shape.width, end - col);
     T* dx = a.dx + col;
     for (Index k = 0; k < a.shape.out; k += kDepthBlock) {
       const Index depth = min_index(kDepthBlock, a.shape.out - k);
@@ -86,7 +86,7 @@ void backward_input(const BackwardInputArgs<T>& a) {
   } else {
     backward_input_product<T, Identity>(a);
     activation_slope<T, Functor>(
-        {a.kept, a.ldkept, a.dx, a.lddx, a.batch, whole_row(a.shape.in), a.parameter});
+        {a.kept, a.ldkept, a.dx, a.lddx, a.batch, a.columns, a.parameter});
   }
 }
 

@@ -88,7 +88,7 @@ void dropout(const DropoutArgs<T>& a) {
     const Index group = (a.row_begin + r) / kMaskRows;
     const Index rows = min_index(kMaskRows, a.rows - r);
     for (Index c = 0; c < a.cols; c += kLanes<float>) {
-      const PhiloxVectors bits = mask_bits(a, c, group);
+      const PhiloxVectors bits = mask_bits(a, a.col_begin + c, group);
       for (Index i = 0; i < rows; ++i) {
         const U32 keep = (U32)(decision(bits, i) < a.threshold);
         apply_mask(keep, a.x + (r + i) * a.ldx + c, a.y + (r + i) * a.ldy + c, scale);

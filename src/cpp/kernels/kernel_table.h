@@ -27,7 +27,8 @@ struct Columns {
 };
 FASTMLP_INLINE constexpr Columns whole_row(Index cols) { return {0, cols, true}; }
 
-/// y(batch, out) = f(x(batch, in) w + b). y may not alias x.
+/// y(batch, out) = f(x(batch, in) w + b) in some columns, which begin with a panel and end with one
+/// or the row. y may not alias x. A row-wise f takes whole rows.
 template <class T>
 struct ForwardArgs {
   const T* x;
@@ -39,10 +40,12 @@ struct ForwardArgs {
   Index batch;
   PanelShape shape;
   ActivationParameter<T> parameter;
+  Columns columns;  // of y
 };
 
-/// dx(batch, in) = (dz(batch, out) w^T) * slope of the activation that made x. Columns of dx
-/// behind `in` become zero.
+/// dx(batch, in) = (dz(batch, out) w^T) * slope of the activation that made x, in some columns,
+/// which are whole vectors. Columns of dx behind `in` become zero. A row-wise activation takes
+/// whole rows.
 template <class T>
 struct BackwardInputArgs {
   const T* dz;
@@ -56,6 +59,7 @@ struct BackwardInputArgs {
   Index batch;
   PanelShape shape;
   ActivationParameter<T> parameter;
+  Columns columns;  // of dx
 };
 
 /// Rows [row_begin, row_end) of one panel of dw = x^T dz, row `in` being db = the sum over dz.
@@ -146,7 +150,8 @@ struct PenaltyArgs {
 };
 
 /// y = x * scale where the mask keeps, else 0. Row r, column c of the mask are kept where 16 bits
-/// of Philox(seed, counter = (c, r / 8, step, layer)) are below `threshold`.
+/// of Philox(seed, counter = (c, r / 8, step, layer)) are below `threshold`. x and y begin at
+/// column `col_begin`, a multiple of the lanes of floats.
 template <class T>
 struct DropoutArgs {
   const T* x;
@@ -155,6 +160,7 @@ struct DropoutArgs {
   Index ldy;
   Index row_begin;  // number of the first row in the batch, a multiple of 8
   Index rows;
+  Index col_begin;
   Index cols;
   std::uint32_t threshold;  // keep probability in units of 2^-16
   double scale;

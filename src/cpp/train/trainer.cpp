@@ -74,6 +74,12 @@ Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
                                 std::to_string(settings.clip_norm));
   }
   for (int i = 0; i < slot_count(); ++i) slots_[i] = AlignedBuffer<T>(network.flat_size());
+  layer_tasks_.assign(network.layers().size(), Range{0, 0});
+  for (std::size_t i = 0; i < tasks_.size(); ++i) {
+    Range& range = layer_tasks_[static_cast<std::size_t>(tasks_[i].layer)];
+    if (range.size() == 0) range.begin = static_cast<Index>(i);
+    range.end = static_cast<Index>(i) + 1;
+  }
   if (settings.clip_norm > 0.0) {
     gradient_ = AlignedBuffer<T>(network.flat_size());
     squares_.assign(tasks_.size(), 0.0);
@@ -164,6 +170,7 @@ void Trainer<T>::keep_best() {
 
 template <class T>
 void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
+  by_columns_ = settings_.clip_norm == 0.0 && suits_columns(network_, batch);
   if (settings_.shuffle) order_.resize(static_cast<std::size_t>(data.x.rows));
   if (!workspace_ || workspace_->rows() < batch || workspace_->threads() < threads) {
     workspace_ = std::make_unique<Workspace<T>>(network_, Pass::kTrain, batch, threads);
@@ -183,7 +190,7 @@ bool Trainer<T>::run_epoch(const DataView& data, Index batch_size, int threads, 
     Index number = progress_.steps;
     for (Index first = 0; first < rows; first += batch_size) {
       const Step step = make_step(data, first, batch_size, ++number);
-      step_rows(step, epoch, team);
+      by_columns_ ? step_columns(step, epoch, team) : step_rows(step, epoch, team);
       team.barrier();
       if (!epoch.finite) return;
       double loss = 0.0;
@@ -242,7 +249,40 @@ void Trainer<T>::step_rows(const Step& step, Epoch& epoch, const Team& team) noe
 }
 
 template <class T>
+void Trainer<T>::step_columns(const Step& step, Epoch& epoch, const Team& team) noexcept {
+  if (!train_columns(network_, *workspace_, step.batch, step.weight_sum, step.loss, &step.masks,
+                     team)) {
+    epoch.finite = false;
+  }
+}
+
+/// The rows of w that are this thread's: the gradient by the layer's input, that by w, the update.
+template <class T>
+void Trainer<T>::update_layer(Index layer, const Step& step, const Team& team) noexcept {
+  const PanelShape& shape = network_.layers()[static_cast<std::size_t>(layer)].shape;
+  const Range tasks = layer_tasks_[static_cast<std::size_t>(layer)];
+  const Range mine = share(tasks.size(), panel_count(shape), team.rank(), team.size());
+  for (Index i = tasks.begin + mine.begin; i < tasks.begin + mine.end; ++i) {
+    const WeightTask& task = tasks_[static_cast<std::size_t>(i)];
+    if (task.panel == 0 && layer > 0 && !task.learned) {
+      const Index end = min_index(task.row_end, shape.in);
+      const Columns columns{task.row_begin, end, end == shape.in};
+      backward_layer(network_, *workspace_, layer, {0, step.batch.rows}, columns, &step.masks,
+                     team.rank());
+    }
+    update_task(static_cast<std::size_t>(i), step, team.rank());
+  }
+}
+
+template <class T>
 void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
+  if (by_columns_) {
+    for (Index layer = workspace_->layer_count() - 1; layer >= 0; --layer) {
+      update_layer(layer, step, team);
+      if (layer > 0) team.barrier();
+    }
+    return;
+  }
   if (settings_.clip_norm > 0.0) return update_clipped(step, team);
   const Range mine = share_tasks(tasks_, team);
   for (Index i = mine.begin; i < mine.end; ++i) {

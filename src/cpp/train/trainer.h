@@ -3,6 +3,9 @@
 // A step has two phases with a barrier behind each. First every thread takes a share of the
 // batch's rows through gather, forward, loss and backward; then the weight gradients of all layers
 // are one list of tasks, and each finished piece of gradient meets the optimizer while it is in L1.
+// With few rows and wide layers the team shares the columns of each layer instead (nn/passes.h),
+// and on the way back each thread takes some rows of w through the gradient of the layer's input,
+// its own gradient and the optimizer at once, so that w comes from memory once.
 // No gradient is ever summed over threads, so results cannot depend on their number.
 #pragma once
 
@@ -41,6 +44,8 @@ class Trainer {
   bool run_epoch(const DataView& data, Index batch, int threads, Poll& poll, Epoch& epoch);
   Step make_step(const DataView& data, Index first, Index batch, Index number) const noexcept;
   void step_rows(const Step& step, Epoch& epoch, const Team& team) noexcept;
+  void step_columns(const Step& step, Epoch& epoch, const Team& team) noexcept;
+  void update_layer(Index layer, const Step& step, const Team& team) noexcept;
   void step_weights(const Step& step, const Team& team) noexcept;
   void update_task(std::size_t index, const Step& step, int rank) noexcept;
   void update_clipped(const Step& step, const Team& team) noexcept;
@@ -54,6 +59,8 @@ class Trainer {
   Progress progress_;
   AlignedBuffer<T> slots_[kMaxSlots];
   std::vector<WeightTask> tasks_;
+  std::vector<Range> layer_tasks_;  // of each layer, where they are in `tasks_`
+  bool by_columns_ = false;         // how the team shares a step of this run
   std::vector<double> penalties_;  // one per task
   AlignedBuffer<T> gradient_;      // of all parameters, where its norm is clipped
   std::vector<double> squares_;    // per task, the sum of the squares of its gradient

@@ -1,0 +1,214 @@
+#include "nn/layer_passes.h"
+
+#include <cmath>
+
+namespace fastmlp {
+
+namespace {
+
+template <class Enum>
+std::size_t at(Enum value) {
+  return static_cast<std::size_t>(value);
+}
+
+/// The dropout on layer `index`'s input, from x to y (forward) or on a gradient (backward). At test
+/// time there is no mask: classic dropout scales, inverted dropout does nothing.
+template <class T>
+void apply_dropout(const Network<T>& network, Index index, Range rows, const Columns& columns,
+                   const MaskKey* masks, const T* x, Index ldx, T* y, Index ldy) {
+  const DenseLayer& layer = network.layers()[at(index)];
+  DropoutArgs<T> args{};
+  args.x = x + rows.begin * ldx + columns.begin;
+  args.ldx = ldx;
+  args.y = y + rows.begin * ldy + columns.begin;
+  args.ldy = ldy;
+  args.rows = rows.size();
+  args.col_begin = columns.begin;
+  args.cols = columns.end - columns.begin;
+  if (masks == nullptr) {
+    args.scale = layer.scales_at_test_time() ? layer.keep() : 1.0;
+    return network.kernels().scale(args);
+  }
+  args.row_begin = masks->first_row + rows.begin;
+  args.threshold = static_cast<std::uint32_t>(std::lround(layer.keep() * 65536.0));
+  args.scale = layer.spec.dropout_mode == DropoutMode::kInverted ? 1.0 / layer.keep() : 1.0;
+  args.seed = masks->seed;
+  args.step = masks->step;
+  args.layer = static_cast<std::uint32_t>(index);
+  network.kernels().dropout(args);
+}
+
+template <class T>
+ActivationParameter<T> parameter_of(const Network<T>& network, const DenseLayer& layer,
+                                    const ActivationPart& part) {
+  return {static_cast<T>(part.parameter), network.params() + layer.learned_offset};
+}
+
+/// What the slope of an activation is computed from.
+template <class T>
+T* kept_for(const LayerBuffers<T>& buffers, Activation activation) {
+  return row_of(activation).keeps == Keep::kInput ? buffers.z : buffers.y;
+}
+
+/// Calls visit(part, its columns) for the parts of a layer that reach into `columns`.
+template <class Visit>
+void for_each_part(const DenseLayer& layer, const Columns& columns, Visit visit) {
+  Index begin = 0;
+  for (const ActivationPart& part : layer.spec.parts) {
+    const Index end = begin + part.units;
+    const Index from = begin > columns.begin ? begin : columns.begin;
+    const Index to = min_index(end, columns.end);
+    if (from < to) visit(part, Columns{from, to, to == layer.shape.out});
+    begin = end;
+  }
+}
+
+/// dz *= the slope of the layer's activation.
+template <class T>
+void slope_layer(const Network<T>& network, const DenseLayer& layer, const LayerBuffers<T>& buffers,
+                 Range rows, const Columns& columns) {
+  const Index offset = rows.begin * buffers.ldy;
+  for_each_part(layer, columns, [&](const ActivationPart& part, const Columns& its) {
+    network.kernels().slope[at(part.activation)](
+        {kept_for(buffers, part.activation) + offset, buffers.ldy, buffers.dz + offset, buffers.ldy,
+         rows.size(), its, parameter_of(network, layer, part)});
+  });
+}
+
+template <class T>
+void smooth_labels(const LossChoice& choice, T* t, Index ldt, Index rows, Index cols) {
+  if (choice.label_smoothing == 0.0) return;
+  const bool exclusive = row_of(row_of(choice.loss).link).keeps == Keep::kRow;
+  const T scale = static_cast<T>(1.0 - choice.label_smoothing);
+  const T shift =
+      static_cast<T>(choice.label_smoothing / (exclusive ? static_cast<double>(cols) : 2.0));
+  for (Index r = 0; r < rows; ++r) {
+    for (Index c = 0; c < cols; ++c) t[r * ldt + c] = t[r * ldt + c] * scale + shift;
+  }
+}
+
+}  // namespace
+
+template <class T>
+void gather_batch(Workspace<T>& ws, const Batch& batch, double weight_sum, const LossPlan& plan,
+                  Range rows) {
+  const Index ldt = ws.output().ldy;
+  const Index first = batch.first + rows.begin;
+  gather_rows(*batch.x, batch.order, first, rows.size(), ws.x + rows.begin * ws.ldx, ws.ldx);
+  gather_rows(*batch.t, batch.order, first, rows.size(), ws.t + rows.begin * ldt, ldt);
+  T* weight = ws.row_weight + rows.begin;
+  if (batch.weight) {
+    gather_rows(*batch.weight, batch.order, first, rows.size(), weight, 1);
+  } else {
+    for (Index r = 0; r < rows.size(); ++r) weight[r] = T{1};
+  }
+  smooth_labels(plan.choice, ws.t + rows.begin * ldt, ldt, rows.size(), batch.t->width());
+  // A batch whose weights are all zero has no loss and no gradient.
+  const T scale = weight_sum > 0.0 ? static_cast<T>(1.0 / weight_sum) : T{0};
+  for (Index r = 0; r < rows.size(); ++r) weight[r] *= scale;
+}
+
+template <class T>
+void drop_input(const Network<T>& network, Workspace<T>& ws, Index index, Range rows,
+                const Columns& columns, const MaskKey* masks) {
+  LayerBuffers<T>& buffers = ws.layer(index);
+  if (buffers.dropped == nullptr) return;
+  const T* below = index == 0 ? ws.x : ws.layer(index - 1).y;
+  const Index ldbelow = index == 0 ? ws.ldx : ws.layer(index - 1).ldy;
+  apply_dropout(network, index, rows, columns, masks, below, ldbelow, buffers.dropped,
+                buffers.lddropped);
+}
+
+template <class T>
+void forward_layer(const Network<T>& network, const Workspace<T>& ws, Index index, Range rows,
+                   const Columns& columns, bool logits) {
+  const Kernels<T>& kernels = network.kernels();
+  const DenseLayer& layer = network.layers()[at(index)];
+  const LayerBuffers<T>& buffers = ws.layer(index);
+  const Index offset = rows.begin * buffers.ldy;
+  T* z = buffers.z ? buffers.z + offset : nullptr;
+  T* y = buffers.y + offset;
+  const bool mixes = layer.mixes() && !logits;
+  const Activation activation = mixes || logits ? Activation::identity : layer.activation();
+  kernels.forward[at(activation)]({buffers.x + rows.begin * buffers.ldx, buffers.ldx,
+                                   network.params() + layer.offset, mixes ? nullptr : z,
+                                   mixes && z ? z : y, buffers.ldy, rows.size(), layer.shape,
+                                   parameter_of(network, layer, layer.spec.parts.front()),
+                                   columns});
+  if (!mixes) return;
+  for_each_part(layer, columns, [&](const ActivationPart& part, const Columns& its) {
+    kernels.activation[at(part.activation)](
+        {z ? z : y, y, buffers.ldy, rows.size(), its, parameter_of(network, layer, part)});
+  });
+}
+
+template <class T>
+void activate_rows(const Network<T>& network, const Workspace<T>& ws, Index index, Range rows) {
+  const DenseLayer& layer = network.layers()[at(index)];
+  const LayerBuffers<T>& buffers = ws.layer(index);
+  T* y = buffers.y + rows.begin * buffers.ldy;
+  network.kernels().activation[at(layer.activation())](
+      {y, y, buffers.ldy, rows.size(), whole_row(layer.shape.out),
+       parameter_of(network, layer, layer.spec.parts.front())});
+}
+
+template <class T>
+void loss_rows(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan, Range rows) {
+  const Kernels<T>& kernels = network.kernels();
+  const LayerBuffers<T>& out = ws.output();
+  const Index offset = rows.begin * out.ldy;
+  const LossArgs<T> args{out.y + offset,
+                         out.ldy,
+                         ws.t + offset,
+                         out.ldy,
+                         ws.row_weight + rows.begin,
+                         ws.row_loss + rows.begin,
+                         out.dz + offset,
+                         out.ldy,
+                         rows.size(),
+                         network.n_outputs(),
+                         static_cast<T>(plan.choice.parameter)};
+  if (plan.on_logits) {
+    kernels.loss_on_logits[at(plan.choice.loss)](args);
+  } else {
+    kernels.loss_on_output[at(plan.choice.loss)](args);
+    slope_layer(network, network.layers().back(), out, rows, whole_row(network.n_outputs()));
+  }
+}
+
+template <class T>
+void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index index, Range rows,
+                    const Columns& columns, const MaskKey* masks, int rank) {
+  const DenseLayer& layer = network.layers()[at(index)];
+  const LayerBuffers<T>& buffers = ws.layer(index);
+  const DenseLayer& layer_below = network.layers()[at(index - 1)];
+  const LayerBuffers<T>& below = ws.layer(index - 1);
+  const Activation activation =
+      layer_below.mixes() ? Activation::identity : layer_below.activation();
+  const Index offset = rows.begin * below.ldy;
+  network.kernels().backward_input[at(activation)](
+      {buffers.dz + rows.begin * buffers.ldy, buffers.ldy, network.params() + layer.offset,
+       kept_for(below, activation) + offset, below.ldy, below.dz + offset, below.ldy,
+       ws.scratch(rank), rows.size(), layer.shape,
+       parameter_of(network, layer_below, layer_below.spec.parts.front()), columns});
+  if (layer_below.mixes()) slope_layer(network, layer_below, below, rows, columns);
+  if (buffers.dropped == nullptr) return;
+  // The slope, already applied, and the mask are both factors of the same number.
+  apply_dropout(network, index, rows, columns, masks, below.dz, below.ldy, below.dz, below.ldy);
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                                   \
+  template void gather_batch<T>(Workspace<T>&, const Batch&, double, const LossPlan&, Range);    \
+  template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&,    \
+                              const MaskKey*);                                                   \
+  template void forward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,           \
+                                 const Columns&, bool);                                          \
+  template void activate_rows<T>(const Network<T>&, const Workspace<T>&, Index, Range);          \
+  template void loss_rows<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range);    \
+  template void backward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,          \
+                                  const Columns&, const MaskKey*, int);
+FASTMLP_INSTANTIATE(float)
+FASTMLP_INSTANTIATE(double)
+#undef FASTMLP_INSTANTIATE
+
+}  // namespace fastmlp

@@ -1,0 +1,75 @@
+// One layer's part of a pass, for some rows of the batch and some columns of its outputs: what the
+// passes over all layers are made of. Regions that do not overlap are independent of each other.
+#pragma once
+
+#include "base/parallel.h"
+#include "base/table_view.h"
+#include "nn/workspace.h"
+
+namespace fastmlp {
+
+/// Which random masks a pass uses.
+struct MaskKey {
+  std::uint64_t seed;
+  std::uint64_t step;
+  Index first_row = 0;  // number of the pass's first row, a multiple of 8: each row has its own
+};
+
+/// Rows [first, first + rows) of the data, in the order of `order` if there is one.
+struct Batch {
+  const TableView* x;
+  const TableView* t;
+  const TableView* weight;  // one column; null for equal weights
+  const Index* order;
+  Index first;
+  Index rows;
+};
+
+/// A loss as the user chose it. Label smoothing moves targets towards the middle of the classes:
+/// t (1 - s) + s / n for n classes that exclude each other, t (1 - s) + s / 2 for yes and no.
+struct LossChoice {
+  Loss loss = Loss::squared_error;
+  double parameter = 0.0;
+  double label_smoothing = 0.0;
+};
+
+/// A loss, and whether it is fused with the network's output activation.
+struct LossPlan {
+  LossChoice choice;
+  bool on_logits;
+};
+
+/// Whether an activation needs all columns of a row at once.
+inline bool is_row_wise(Activation activation) { return row_of(activation).keeps == Keep::kRow; }
+
+/// The rows' inputs, targets and weights, from the data into the workspace.
+template <class T>
+void gather_batch(Workspace<T>& ws, const Batch& batch, double weight_sum, const LossPlan& plan,
+                  Range rows);
+
+/// Some columns of layer `index`'s input from what lies below it, where dropout changes it. `masks`
+/// null means test time.
+template <class T>
+void drop_input(const Network<T>& network, Workspace<T>& ws, Index index, Range rows,
+                const Columns& columns, const MaskKey* masks);
+
+/// z and y of some columns of layer `index`; with `logits` the activation is left out.
+template <class T>
+void forward_layer(const Network<T>& network, const Workspace<T>& ws, Index index, Range rows,
+                   const Columns& columns, bool logits);
+
+/// y = f(z) for a layer whose logits lie in y.
+template <class T>
+void activate_rows(const Network<T>& network, const Workspace<T>& ws, Index index, Range rows);
+
+/// Each row's loss, and the output layer's dz.
+template <class T>
+void loss_rows(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan, Range rows);
+
+/// Some columns of the dz below layer `index` > 0 from that of the layer. A thread's own scratch is
+/// that of its `rank`.
+template <class T>
+void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index index, Range rows,
+                    const Columns& columns, const MaskKey* masks, int rank);
+
+}  // namespace fastmlp

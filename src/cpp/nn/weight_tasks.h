@@ -1,0 +1,48 @@
+// The second phase of a step: the gradient of every weight over the whole batch, as tasks that are
+// independent of each other.
+#pragma once
+
+#include <vector>
+
+#include "base/parallel.h"
+#include "nn/workspace.h"
+
+namespace fastmlp {
+
+/// Some rows of one panel of one layer's weight gradient, or the columns of one panel of the
+/// learned parameters of its activation. A layer's tasks are neighbours, and so are those of the
+/// same rows: panel_count tasks each time.
+struct WeightTask {
+  Index layer;
+  Index panel;
+  Index row_begin;
+  Index row_end;  // the last task of a panel has the bias row too
+  Index at;       // position of the rows in a flat array
+  Index size;     // numbers there, without the bias row
+  Index bias_size;
+  bool learned;  // `bias_size` numbers of the activation's parameters, and no weights
+
+  /// In units of no meaning: the batch's length is a factor of all.
+  Index cost() const { return size + bias_size; }
+};
+
+/// Rows of a task, the same for all but the last rows of a layer: kTaskRows, or fewer where there
+/// would be too few tasks to share.
+template <class T>
+Index task_rows(const Network<T>& network);
+
+/// All tasks, in a fixed order that depends on shapes alone.
+template <class T>
+std::vector<WeightTask> weight_tasks(const Network<T>& network);
+
+/// The tasks of one thread: neighbours, whose cost is as near to an equal part as whole tasks allow.
+/// An equal number of them left one of two threads idle for a third of a step of 64-100-10, whose
+/// first layer has the wider panels.
+Range share_tasks(const std::vector<WeightTask>& tasks, const Team& team) noexcept;
+
+/// The gradient of the task's rows over the whole batch, contiguous as in the flat array.
+template <class T>
+void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
+                     Index batch, T* dw) noexcept;
+
+}  // namespace fastmlp
