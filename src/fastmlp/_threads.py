@@ -15,9 +15,11 @@ from fastmlp import _core
 def _cpu_quota() -> int:
     """Return the cores that affinity and the container's quota leave to this process.
 
-    With OMP_NUM_THREADS, which OpenMP reads once, the user has decided and there is no limit.
+    Where the user has told OpenMP how many threads there are, or where, there is no limit: it reads
+    these variables once, and a bound thread's own affinity is that of one core.
     """
-    return sys.maxsize if "OMP_NUM_THREADS" in os.environ else int(joblib.cpu_count())
+    told = any(name in os.environ for name in ("OMP_NUM_THREADS", "OMP_PLACES", "OMP_PROC_BIND"))
+    return sys.maxsize if told else int(joblib.cpu_count())
 
 
 def available_threads() -> int:

@@ -189,7 +189,7 @@ struct Product {
       const Index begin = task % per_panel * task_rows;
       const Index end = min_index(begin + task_rows, shape.in);
       node.kernels->backward_weights({left.data, left.ld, dy.data, dy.ld, worker.scratch, left.rows,
-                                      panel, begin, end, shape});
+                                      panel, begin, end, shape, {}});
       const Index width = panel_width(shape, panel);
       const Index first = panel * shape.width;
       const Index count = min_index(width, shape.out - first);
@@ -209,7 +209,7 @@ struct Product {
     const Range panels = worker.share_of(panel_count(shape));
     for (Index p = panels.begin; p < panels.end; ++p) {
       node.kernels->backward_weights(
-          {x.data, x.ld, dy.data, dy.ld, worker.scratch, x.rows, p, shape.in, shape.in + 1, shape});
+          {x.data, x.ld, dy.data, dy.ld, worker.scratch, x.rows, p, shape.in, shape.in + 1, shape, {}});
       const Index first = p * shape.width;
       const Index count = min_index(panel_width(shape, p), shape.out - first);
       copy_to(db, false, 0, first, count, worker.scratch);

@@ -16,7 +16,7 @@ FASTMLP_INLINE void forward_product(const ForwardArgs<T>& a, T* y) {
     const Index width = panel_width(a.shape, p);
     const T* w = a.w + panel_offset(a.shape, p);
     const T* bias = w + a.shape.in * width;
-    const Product<T> product{a.x, a.ldx, w, width, bias, 0, a.batch, a.shape.in};
+    const Product<T> product{a.x, a.ldx, w, width, bias, 0, a.batch, a.shape.in, {}};
     const StoreValue<T, Functor> finish{y + p * a.shape.width, a.ldy, a.parameter.given};
     multiply_panel<T, false>(width / kLanes<T>, product, finish);
   }
@@ -67,7 +67,7 @@ FASTMLP_INLINE void backward_input_product(const BackwardInputArgs<T>& a) {
       transpose_panel(a.w, a.shape, col, width, k, depth, a.scratch);
       const T* start = k == 0 ? kZeros<T> : dx;
       const Product<T> product{a.dz + k, a.lddz, a.scratch, width, start, k == 0 ? 0 : a.lddx,
-                               a.batch,  depth};
+                               a.batch,  depth, {}};
       if (k + depth < a.shape.out) {
         multiply_panel<T, false>(width / kLanes<T>, product,
                                  StoreValue<T, Identity>{dx, a.lddx, T{}});
@@ -129,7 +129,7 @@ void backward_weights(const BackwardWeightsArgs<T>& a) {
     const T* start = k == 0 ? kZeros<T> : a.dw;
     const Product<T> product{
         a.x + k * a.ldx + a.row_begin, a.ldx, dz + k * a.lddz, a.lddz, start, k == 0 ? 0 : width,
-        weight_end - a.row_begin,      depth};
+        weight_end - a.row_begin,      depth, k == 0 ? a.ahead : Ahead<T>{}};
     multiply_panel<T, true>(width / kLanes<T>, product, finish);
   }
   if (a.row_end > a.shape.in) {

@@ -29,7 +29,17 @@ struct Product {
   Index ldstart;   // 0 repeats one row
   Index rows;
   Index depth;
+  Ahead<T> ahead;  // what lies like c; fetched by products with a transposed
 };
+
+/// Asks for line `line` of the rows that a tile will be followed by, for writing.
+template <class T>
+FASTMLP_INLINE void fetch_line(const Ahead<T>& ahead, Index offset, Index line) {
+  constexpr Index line_size = 64 / static_cast<Index>(sizeof(T));
+  for (int i = 0; i < ahead.count; ++i) {
+    __builtin_prefetch(ahead.rows[i] + offset + line * line_size, 1);
+  }
+}
 
 /// Enough zeros to start any row of a panel with.
 template <class T>
@@ -50,7 +60,7 @@ FASTMLP_NOINLINE void tile(const Product<T>& p, Index row, const Finish& finish)
     FASTMLP_UNROLL
     for (int v = 0; v < Vectors; ++v) c[i][v] = load(start + i * p.ldstart + v * lanes);
   }
-  for (Index k = 0; k < p.depth; ++k) {
+  const auto next_depth = [&]() __attribute__((always_inline)) {
     V bk[Vectors];
     FASTMLP_UNROLL
     for (int v = 0; v < Vectors; ++v) bk[v] = load(b + v * lanes);
@@ -62,7 +72,16 @@ FASTMLP_NOINLINE void tile(const Product<T>& p, Index row, const Finish& finish)
     }
     a += TransposedA ? lda : 1;
     b += ldb;
+  };
+  Index k = 0;
+  if constexpr (TransposedA) {
+    constexpr Index lines = Rows * Vectors * kVectorBytes / 64;
+    for (; p.ahead.count > 0 && k < min_index(lines, p.depth); ++k) {
+      fetch_line(p.ahead, row * Vectors * lanes, k);
+      next_depth();
+    }
   }
+  for (; k < p.depth; ++k) next_depth();
   const Finish done = finish;  // a copy: the stores below could alias the caller's
   FASTMLP_UNROLL
   for (int i = 0; i < Rows; ++i) done(row + i, c[i]);

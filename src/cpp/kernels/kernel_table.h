@@ -12,6 +12,14 @@
 
 namespace fastmlp {
 
+/// Memory that is about to be used, fetched into the cache while a product goes on: the rows of a
+/// panel as they lie in the parameters and in each of the optimizer's slots.
+template <class T>
+struct Ahead {
+  T* rows[kMaxSlots + 1];
+  int count;  // of them; 0 where there is nothing to fetch
+};
+
 /// The number that an activation depends on: the same for all units, or one per column.
 template <class T>
 struct ActivationParameter {
@@ -75,6 +83,7 @@ struct BackwardWeightsArgs {
   Index row_begin;
   Index row_end;
   PanelShape shape;
+  Ahead<T> ahead;
 };
 
 /// y = f(z), in place where y == z. A row-wise activation takes whole rows.

@@ -11,6 +11,11 @@ namespace {
 /// prototype on Zen 5, 96 to 192 were best and layer by layer over all rows was 5 to 45 % slower.
 constexpr Index kBlockRows = 192;
 
+/// Of so few rows, a network of so many parameters is read from memory rather than computed: threads
+/// share its columns. 4 MB of weights are beyond L2.
+constexpr Index kServedRows = 16;
+constexpr Index kManyParams = 1 << 20;
+
 /// Copies cols of each row into a matrix without padding.
 template <class T>
 void unpad(const T* from, Index ld, Index rows, Index cols, T* to) {
@@ -68,12 +73,32 @@ bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, co
   return finite;
 }
 
+/// The outputs of a few rows, by a team that shares columns.
+template <class T>
+bool predict_few(const Network<T>& network, const TableView& x, int team_size, T* outputs) {
+  Workspace<T> ws(network, Pass::kPredict, x.rows, 1);
+  gather_rows(x, nullptr, 0, x.rows, ws.x, ws.ldx);
+  if (!network.kernels().all_finite({ws.x, ws.ldx, x.rows, network.n_features()})) return false;
+  auto body = [&](const Team& team) noexcept {
+    forward_columns(network, ws, x.rows, static_cast<const MaskKey*>(nullptr), false, team);
+  };
+  parallel(team_size, body);
+  unpad(ws.output().y, ws.output().ldy, x.rows, network.n_outputs(), outputs);
+  return true;
+}
+
 }  // namespace
 
 template <class T>
 bool predict(const Network<T>& network, const TableView& x, const MaskKey* masks, int threads,
              T* outputs) {
   const Index cols = network.n_outputs();
+  const double flops = network.flops_per_row() * static_cast<double>(x.rows);
+  const int team_size = threads_for(flops, threads);
+  if (masks == nullptr && team_size > 1 && x.rows <= kServedRows &&
+      network.flat_size() >= kManyParams && suits_columns(network, x.rows)) {
+    return predict_few(network, x, team_size, outputs);
+  }
   return forward_blocks(network, x, masks ? Pass::kSample : Pass::kPredict, masks, threads,
                         [&](const Workspace<T>& ws, Index first, Index rows) {
                           unpad(ws.output().y, ws.output().ldy, rows, cols, outputs + first * cols);
@@ -117,7 +142,7 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
       const WeightTask& task = tasks[static_cast<std::size_t>(i)];
       const DenseSpec& spec = network.layers()[static_cast<std::size_t>(task.layer)].spec;
       T* dw = gradient + task.at;
-      weight_gradient(network, ws, task, x.rows, dw);
+      weight_gradient(network, ws, task, x.rows, {}, dw);
       penalties[static_cast<std::size_t>(i)] = network.kernels().add_penalty(
           {network.params() + task.at, dw, task.size, spec.l1, spec.l2});
     }

@@ -57,21 +57,21 @@ Range share_tasks(const std::vector<WeightTask>& tasks, const Team& team) noexce
 
 template <class T>
 void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                     Index batch, T* dw) noexcept {
+                     Index batch, const Ahead<T>& ahead, T* dw) noexcept {
   const DenseLayer& layer = network.layers()[static_cast<std::size_t>(task.layer)];
   const LayerBuffers<T>& buffers = ws.layer(task.layer);
   // The gradient of learned parameters is a sum over rows like that of biases, of what the slope
   // left in z.
   const T* dz = task.learned ? buffers.z : buffers.dz;
   network.kernels().backward_weights({buffers.x, buffers.ldx, dz, buffers.ldy, dw, batch,
-                                      task.panel, task.row_begin, task.row_end, layer.shape});
+                                      task.panel, task.row_begin, task.row_end, layer.shape, ahead});
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                \
   template Index task_rows<T>(const Network<T>&);                                             \
   template std::vector<WeightTask> weight_tasks<T>(const Network<T>&);                        \
   template void weight_gradient<T>(const Network<T>&, const Workspace<T>&, const WeightTask&, \
-                                   Index, T*) noexcept;
+                                   Index, const Ahead<T>&, T*) noexcept;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE

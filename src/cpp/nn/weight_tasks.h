@@ -40,9 +40,10 @@ std::vector<WeightTask> weight_tasks(const Network<T>& network);
 /// first layer has the wider panels.
 Range share_tasks(const std::vector<WeightTask>& tasks, const Team& team) noexcept;
 
-/// The gradient of the task's rows over the whole batch, contiguous as in the flat array.
+/// The gradient of the task's rows over the whole batch, contiguous as in the flat array. Meanwhile
+/// `ahead`, the rows of another task, is fetched into the cache.
 template <class T>
 void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                     Index batch, T* dw) noexcept;
+                     Index batch, const Ahead<T>& ahead, T* dw) noexcept;
 
 }  // namespace fastmlp

@@ -47,7 +47,8 @@ class Trainer {
   void step_columns(const Step& step, Epoch& epoch, const Team& team) noexcept;
   void update_layer(Index layer, const Step& step, const Team& team) noexcept;
   void step_weights(const Step& step, const Team& team) noexcept;
-  void update_task(std::size_t index, const Step& step, int rank) noexcept;
+  void update_task(std::size_t index, const Ahead<T>& ahead, const Step& step, int rank) noexcept;
+  Ahead<T> rows_of(const WeightTask& task) noexcept;
   void update_clipped(const Step& step, const Team& team) noexcept;
   void apply(std::size_t index, const Step& step, const T* gradient) noexcept;
   double clipped_scale() const noexcept;

@@ -1,0 +1,73 @@
+"""Few rows and wide layers: the team shares the columns of each layer, and nothing else changes.
+
+A clipped step keeps to the other way, sharing rows, so a norm that is never reached shows its bits.
+"""
+
+import numpy as np
+import pytest
+
+from fastmlp import Activation, Dense, Dropout, Network
+
+pytestmark = pytest.mark.usefixtures("use_target")
+
+NEVER = 1e30
+CASES = {
+    "relu and tanh": ([Dense(512, "relu"), Dense(528, "tanh", l2=1e-3), Dense(10, "softmax")], 40),
+    "dropout": (
+        [
+            Dropout(0.2),
+            Dense(600, "relu"),
+            Dropout(0.5),
+            Dense(512, "gelu", l1=1e-4),
+            Dropout(0.3, mode="classic"),
+            Dense(70, "softmax"),
+        ],
+        130,
+    ),
+    "mixed and learned": (
+        [
+            Dense(515, [("relu", 100), ("tanh", 300), ("gelu", 115)]),
+            Dense(600, "prelu"),
+            Dense(3, "identity"),
+        ],
+        100,
+    ),
+    "softmax off its loss": ([Dense(515), Activation("relu"), Dense(600), Dense(40, "softmax")], 20),
+}
+
+
+def trained(case, dtype, n_jobs, clip_norm=None):
+    layers, n_features = CASES[case]
+    network = Network(layers, n_features=n_features, random_state=0, dtype=dtype, n_jobs=n_jobs)
+    rng = np.random.default_rng(1)
+    x, t = rng.normal(size=(70, n_features)), rng.random((70, network.n_outputs))
+    loss = "cross_entropy" if layers[-1].activation == "softmax" else "mse"
+    loss = "mse" if case.startswith("softmax") else loss
+    history = network.fit(x, t, loss=loss, batch_size=32, epochs=2, clip_norm=clip_norm)
+    params = b"".join(array.tobytes() for arrays in network.params for array in arrays)
+    return params, history["loss"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_sharing_columns_or_rows_gives_the_same_bits(case, dtype):
+    by_rows = trained(case, dtype, 2, NEVER)
+    for n_jobs in (1, 2, 4):
+        assert trained(case, dtype, n_jobs) == by_rows, n_jobs
+
+
+@pytest.mark.parametrize("output", ["identity", "softmax"])
+@pytest.mark.parametrize("rows", [1, 16])
+def test_few_rows_through_a_large_network(output, rows, dtype):
+    layers = [Dense(1100, "tanh"), Dropout(0.5, mode="classic"), Dense(1030, "relu")]
+    networks = [
+        Network([*layers, Dense(70, output)], n_features=30, random_state=0, dtype=dtype, n_jobs=n)
+        for n in (1, 2, 4)
+    ]
+    x = np.random.default_rng(2).normal(size=(200, 30))
+    alone, two, four = (network(x[:rows]) for network in networks)
+    assert np.array_equal(alone, two)
+    assert np.array_equal(alone, four)
+    assert np.array_equal(alone, networks[0](x)[:rows])  # which shares rows
+    x[rows - 1, 3] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        networks[1](x[:rows])
