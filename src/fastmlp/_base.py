@@ -9,9 +9,10 @@ from sklearn.base import _fit_context
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from fastmlp._architecture import Architecture, Params, draw_glorot
+from fastmlp._architecture import Architecture, Params
 from fastmlp._fitting import TrainedEstimator
-from fastmlp._settings import PARAMETER_CONSTRAINTS, plan_layers, starting_factors
+from fastmlp._initialisers import draw_params
+from fastmlp._settings import PARAMETER_CONSTRAINTS, plan_initialisers, plan_layers
 from fastmlp._training import Data, new_history
 from fastmlp._validation import check_arrays, check_range
 
@@ -211,9 +212,7 @@ class BaseMLP(TrainedEstimator):
             self.t_ = 0
             self.best_loss_ = np.inf
             self.history_ = new_history()
-            coefs, intercepts, slopes = draw_glorot(
-                plan, random_state, starting_factors(self), draw_intercepts=True
-            )
+            coefs, intercepts, slopes = draw_params(plan, random_state, *plan_initialisers(self))
         else:
             coefs = [np.asarray(w, plan.dtype) for w in self.coefs_]
             intercepts = [np.asarray(b, plan.dtype) for b in self.intercepts_]

@@ -118,6 +118,14 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     clip_norm : float or None, default=None
         The longest that the gradient of the loss by all parameters may be; a longer one is scaled
         down. Penalties are no part of it. Not for 'lbfgs'.
+    init : str, default='auto'
+        The distribution of the starting weights. 'auto' is scikit-learn's rule: 'glorot_uniform',
+        with a third of its variance for 'logistic'. 'glorot_uniform' and 'glorot_normal' have the
+        variance ``2 / (fan_in + fan_out)`` [1]_, 'he_uniform' and 'he_normal' ``2 / fan_in`` [5]_,
+        'lecun_uniform' and 'lecun_normal' ``1 / fan_in`` [6]_. 'orthogonal' makes the rows or the
+        columns orthogonal, whichever are fewer [7]_; 'orthogonal(1.4)' has that gain.
+        'uniform(0.1)' has the bounds ±0.1 and 'normal(0.1)' that standard deviation; without a
+        number it is 0.05. Biases are drawn by scikit-learn's rule in any case.
     scoring : str, callable or None, default=None
         The score on a validation set, larger being better: None is the accuracy, 'loss' the loss
         there, negated and without the penalty, and any other the name of a scorer of scikit-learn
@@ -211,6 +219,11 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     .. [3] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian approximation: representing model
        uncertainty in deep learning", ICML 2016.
     .. [4] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
+    .. [5] K. He et al., "Delving deep into rectifiers: surpassing human-level performance on
+       ImageNet classification", ICCV 2015.
+    .. [6] Y. LeCun et al., "Efficient BackProp", in: Neural networks: tricks of the trade, 1998.
+    .. [7] A. M. Saxe, J. L. McClelland and S. Ganguli, "Exact solutions to the nonlinear dynamics
+       of learning in deep linear neural networks", ICLR 2014.
 
     Examples
     --------
@@ -262,6 +275,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         penalty: str | None = "l2",
         l1_ratio: float = 0.15,
         clip_norm: float | None = None,
+        init: str = "auto",
         scoring: str | Callable[..., float] | None = None,
         loss: str = "log_loss",
         label_smoothing: float = 0.0,
