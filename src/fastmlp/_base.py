@@ -129,11 +129,9 @@ class BaseMLP(TrainedEstimator):
             if incremental:
                 self._train_one_epoch(data, plan, params, random_state)
             elif self.solver == "lbfgs":
-                self._train_lbfgs(data, plan, params)
+                self._train_lbfgs(data, plan, params, random_state)
             else:
                 self._train(data, given, plan, params, random_state)
-            if fresh:  # drawn last: the draws before are scikit-learn's
-                self._mask_seed = int(random_state.randint(2**31 - 1))
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -207,6 +205,8 @@ class BaseMLP(TrainedEstimator):
     ) -> Params:
         """Return the weights to start from; begin the records of a fresh fit."""
         if fresh:
+            for name in ("coefs_", "intercepts_", "slopes_", "_mask_seed"):
+                self.__dict__.pop(name, None)
             self._trainer = None
             self.n_layers_ = len(plan.layers) + 1
             self.t_ = 0

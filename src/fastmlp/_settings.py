@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from fastmlp._architecture import LayerPlan, TrainerSettings, plan_activation
 from fastmlp._catalog import (
@@ -59,7 +59,7 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
     "init": [str],
     "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
-    "callbacks": [callable, list, tuple, None],
+    "callbacks": [callable, HasMethods("begin_fit"), list, tuple, None],
     "dtype": [StrOptions({*DTYPES, "auto"})],
     "n_jobs": [Integral, None],
 }
@@ -239,15 +239,21 @@ def trainer_settings(
     )
 
 
-def resolve_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
-    """Return the callbacks as a list.
+def begin_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
+    """Return what is to be called in a fit that begins.
 
     Raises
     ------
     ValueError
         If one can't be called.
     """
-    each = [] if callbacks is None else [callbacks] if callable(callbacks) else list(callbacks)
+    if callbacks is None:
+        return []
+    single = callable(callbacks) or hasattr(callbacks, "begin_fit")
+    each = [
+        callback.begin_fit() if hasattr(callback, "begin_fit") else callback
+        for callback in ([callbacks] if single else callbacks)
+    ]
     for callback in each:
         if not callable(callback):
             raise ValueError(f"callbacks must hold callables; got {callback!r}.")

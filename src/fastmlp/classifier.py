@@ -147,7 +147,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     callbacks : callable or list of callable, default=None
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
-        leaves the estimator as it was before.
+        leaves the estimator as it was before. `fastmlp.callbacks` has some that are ready-made.
     dtype : {'float32', 'float64', 'auto'}, default='float32'
         The type of the weights and of all arithmetic. 'auto' follows X: float32 for a float32 X,
         otherwise float64.
