@@ -10,6 +10,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from fastmlp._architecture import Architecture, Params
+from fastmlp._fit_task import CallbackSupportMixin, begin_task
 from fastmlp._fitting import TrainedEstimator
 from fastmlp._initialisers import draw_params
 from fastmlp._settings import PARAMETER_CONSTRAINTS, plan_initialisers, plan_layers
@@ -17,7 +18,7 @@ from fastmlp._training import Data, new_history
 from fastmlp._validation import check_arrays, check_range
 
 
-class BaseMLP(TrainedEstimator):
+class BaseMLP(CallbackSupportMixin, TrainedEstimator):
     """Base of the estimators; use `MLPClassifier` or `MLPRegressor`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
@@ -118,6 +119,8 @@ class BaseMLP(TrainedEstimator):
         start: tuple[Any, Any] = (None, None),
     ) -> Self:
         """Fit or go on fitting; on any error, put the estimator back to what it was."""
+        epochs = int(self.max_iter)
+        task = None if incremental else begin_task(self, X, y, sample_weight, epochs)
         before = dict(self.__dict__)
         try:
             fresh = "coefs_" not in before or not (self.warm_start or incremental)
@@ -129,9 +132,11 @@ class BaseMLP(TrainedEstimator):
             if incremental:
                 self._train_one_epoch(data, plan, params, random_state)
             elif self.solver == "lbfgs":
-                self._train_lbfgs(data, plan, params, random_state)
+                self._train_lbfgs(data, plan, params, random_state, task)
             else:
-                self._train(data, given, plan, params, random_state)
+                self._train(data, given, plan, params, random_state, task)
+            if task is not None:
+                task.end()
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)

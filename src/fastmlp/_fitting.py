@@ -13,6 +13,7 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import train_test_split
 
 from fastmlp._architecture import Architecture, Params, TrainerSettings
+from fastmlp._fit_task import FitTask
 from fastmlp._lbfgs import Objective, Trace, minimize
 from fastmlp._records import RecordedEstimator
 from fastmlp._schedules import epoch_rates
@@ -54,6 +55,7 @@ class TrainedEstimator(RecordedEstimator, ABC):
         plan: Architecture,
         start: Params,
         random_state: np.random.RandomState,
+        task: FitTask | None,
     ) -> None:
         """Run a new trainer until a stopping rule ends it; `given` is fit's own validation set."""
         validation = given
@@ -67,7 +69,7 @@ class TrainedEstimator(RecordedEstimator, ABC):
             settings = replace(settings, n_iter_no_change=-1)
         trainer = self._install(plan, start, settings, self._warm_state(settings, given))
         rule = LossRule(trainer, rule_settings)
-        hooks = self._hooks(lambda: self._snapshot_run(trainer, data, validation))
+        hooks = self._hooks(lambda: self._snapshot_run(trainer, data, validation), task)
         report = run(
             trainer,
             data,
@@ -137,11 +139,17 @@ class TrainedEstimator(RecordedEstimator, ABC):
         if "_mask_seed" not in self.__dict__:
             self._mask_seed = int(random_state.randint(2**31 - 1))
 
-    def _hooks(self, snapshot: Callable[[], Self]) -> list[Callbacks]:
-        callbacks = begin_callbacks(self.callbacks)
-        if not callbacks:
-            return []
-        return [Callbacks(callbacks, len(self.history_["loss"]), snapshot)]
+    def _hooks(
+        self, snapshot: Callable[[], Self], task: FitTask | None = None
+    ) -> list[Callbacks | FitTask]:
+        """Return what is to be called behind every epoch."""
+        hooks: list[Callbacks | FitTask] = []
+        if callbacks := begin_callbacks(self.callbacks):
+            hooks.append(Callbacks(callbacks, len(self.history_["loss"]), snapshot))
+        if task is not None:
+            task.begin(snapshot)
+            hooks.append(task)
+        return hooks
 
     def _snapshot_run(self, trainer: "_Trainer", data: Data, validation: Data | None) -> Self:
         network = self._architecture.pack(*self._network.get_params())
@@ -234,6 +242,7 @@ class TrainedEstimator(RecordedEstimator, ABC):
         plan: Architecture,
         start: Params,
         random_state: np.random.RandomState,
+        task: FitTask | None,
     ) -> None:
         """Minimise the full-batch objective with L-BFGS."""
         self._draw_mask_seed(random_state)
@@ -268,7 +277,8 @@ class TrainedEstimator(RecordedEstimator, ABC):
             hooks=self._hooks(
                 lambda: self._snapshot(
                     plan.pack(*trace.params), trace.report("callback"), 0, validated=False
-                )
+                ),
+                task,
             ),
         )
         self._network = plan.pack(*params)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._fit_task import TRANSIENT
 from fastmlp._packed import PackedEstimator
 from fastmlp._training import extend_history
 
@@ -58,6 +59,8 @@ class RecordedEstimator(PackedEstimator):
         copy = object.__new__(type(self))
         history = {name: list(values) for name, values in self.history_.items()}
         copy.__dict__.update(self.__dict__, history_=history, _network=network, _trainer=None)
+        for name in TRANSIENT:
+            copy.__dict__.pop(name, None)
         copy._take_weights()
         copy._record({**report, "stopped": "callback"}, n_rows, validated=validated)
         return copy

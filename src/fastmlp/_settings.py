@@ -256,5 +256,7 @@ def begin_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
     ]
     for callback in each:
         if not callable(callback):
-            raise ValueError(f"callbacks must hold callables; got {callback!r}.")
+            hint = " Callbacks of scikit-learn's go to set_callbacks."
+            hint = hint if hasattr(callback, "on_fit_task_end") else ""
+            raise ValueError(f"callbacks must hold callables; got {callback!r}.{hint}")
     return each

@@ -148,6 +148,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
         leaves the estimator as it was before. `fastmlp.callbacks` has some that are ready-made.
+        Callbacks of scikit-learn's, from version 1.9 on, go to `set_callbacks` instead.
     dtype : {'float32', 'float64', 'auto'}, default='float32'
         The type of the weights and of all arithmetic. 'auto' follows X: float32 for a float32 X,
         otherwise float64.
