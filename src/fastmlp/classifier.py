@@ -134,7 +134,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         What is minimised. 'focal' is the log loss times ``(1 - p)**2``, p being the probability of
         what is right, so that it turns to what is hard [4]_; 'focal(1.5)' has that exponent.
         'hinge' is the sum of ``max(0, 1 - s * y)`` over the outputs, s being 1 for what is right
-        and -1 for the rest; its outputs are margins, so that there is no `predict_proba`.
+        and -1 for the rest; its outputs are margins, so that there is `decision_function` in place
+        of `predict_proba`.
     label_smoothing : float, default=0.0
         The share s of each target that is spread evenly over the classes: ``t * (1 - s) + s / n``.
         Not for 'hinge' and 'lbfgs'. The score on a validation set knows nothing of it.
@@ -360,6 +361,29 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         if self.loss == "hinge":
             raise AttributeError("loss='hinge' gives margins, and no probabilities.")
         return True
+
+    def _require_margins(self) -> bool:
+        if self.loss != "hinge":
+            raise AttributeError(f"loss={self.loss!r} gives probabilities, and no margins.")
+        return True
+
+    @available_if(lambda estimator: estimator._require_margins())
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Compute the margin of each class, with ``loss='hinge'`` only.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        margins : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            How far each sample is on the side of a class, in the order of `classes_`; one column,
+            that of ``classes_[1]``, as a vector for two classes.
+        """
+        outputs = self._outputs(X)
+        return outputs.ravel() if self._target_type == "binary" else outputs
 
     @overload
     def predict_proba(
