@@ -70,6 +70,8 @@ def test_hinge_is_scored_by_its_margins():
 def test_poisson_agrees_with_scikit_learn(solver):
     x, _ = numbers()
     y = np.random.default_rng(0).poisson(np.exp(x[:, 0])).astype(float)
+    if "loss" not in SklearnRegressor().get_params():
+        pytest.skip("this scikit-learn has no loss='poisson'")
     settings = SMALL | {"loss": "poisson", "solver": solver, "shuffle": False}
     ours = MLPRegressor(**settings, dtype="float64").fit(x, y)
     theirs = SklearnRegressor(**settings).fit(x, y)
