@@ -122,6 +122,22 @@ def test_history(kind, data, early_stopping):
         assert model.best_epoch_ == best + 1
 
 
+def test_the_history_goes_on_over_solvers():
+    x, y = numbers()
+    model = MLPRegressor(**SMALL, warm_start=True, n_iter_no_change=50)
+    held = {"X_val": x, "y_val": y}
+    for solver, validation in (("adam", held), ("lbfgs", {}), ("sgd", held)):
+        model.set_params(solver=solver).fit(x, y, **validation)
+    assert {key: len(column) for key, column in model.history_.items()} == dict.fromkeys(
+        ("loss", "val_score", "lr", "seconds"), 3 * SMALL["max_iter"]
+    )
+    for key in ("val_score", "lr"):
+        known = np.isfinite(np.reshape(model.history_[key], (3, -1)))
+        assert known.all(axis=1).tolist() == [True, False, True]
+        assert not known[1].any()
+    assert model.validation_scores_[model.best_epoch_ - 1] == model.best_validation_score_
+
+
 # Text of labels, feature names, weights
 
 
