@@ -7,6 +7,7 @@ from fastmlp.classifier import MLPClassifier
 from fastmlp.conversion import from_sklearn, to_onnx, to_sklearn
 from fastmlp.display import LossCurveDisplay, NetworkDisplay, WeightsDisplay
 from fastmlp.layers import Activation, Dense, Dropout
+from fastmlp.learning_rate import find_learning_rate
 from fastmlp.network import Network
 from fastmlp.neuron import McCullochPitts
 from fastmlp.perceptron import Perceptron
@@ -27,6 +28,7 @@ __all__ = [
     "WeightsDisplay",
     "__version__",
     "callbacks",
+    "find_learning_rate",
     "from_sklearn",
     "get_target",
     "graph",

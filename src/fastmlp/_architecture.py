@@ -6,7 +6,6 @@ from itertools import pairwise
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
@@ -103,10 +102,15 @@ class Architecture:
     dtype: str
 
     @property
-    def coef_shapes(self) -> list[tuple[int, ...]]:
-        """The shape (in, out) of each weight matrix."""
+    def fans(self) -> list[tuple[int, int]]:
+        """The numbers of inputs and outputs of each layer."""
         units = [self.n_features, *(layer.units for layer in self.layers)]
         return list(pairwise(units))
+
+    @property
+    def coef_shapes(self) -> list[tuple[int, ...]]:
+        """The shape (in, out) of each weight matrix."""
+        return [*self.fans]
 
     @property
     def intercept_shapes(self) -> list[tuple[int, ...]]:
@@ -132,34 +136,6 @@ class Architecture:
         network = self.empty()
         network.set_params(coefs, intercepts, slopes)
         return network
-
-
-def draw_glorot(
-    architecture: Architecture,
-    random_state: np.random.RandomState,
-    factors: Sequence[float],
-    *,
-    draw_intercepts: bool,
-) -> Params:
-    """Draw starting weights uniformly from ±sqrt(factor / (in + out)), layer by layer.
-
-    Biases come from the same range, each drawn after its layer's weights, or are zero. The draws
-    are made in float64 whatever the network's dtype, so that one seed means one start.
-    """
-    coefs, intercepts = [], []
-    for (fan_in, fan_out), factor in zip(architecture.coef_shapes, factors, strict=True):
-        bound = np.sqrt(factor / (fan_in + fan_out))
-        coefs.append(random_state.uniform(-bound, bound, (fan_in, fan_out)))
-        intercepts.append(
-            random_state.uniform(-bound, bound, fan_out) if draw_intercepts else np.zeros(fan_out)
-        )
-    dtype = architecture.dtype
-    slopes = architecture.empty().get_params()[2]
-    return (
-        [w.astype(dtype, copy=False) for w in coefs],
-        [b.astype(dtype, copy=False) for b in intercepts],
-        slopes,
-    )
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,16 @@ from sklearn.base import _fit_context
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from fastmlp._architecture import Architecture, Params, draw_glorot
+from fastmlp._architecture import Architecture, Params
+from fastmlp._fit_task import CallbackSupportMixin, begin_task
 from fastmlp._fitting import TrainedEstimator
-from fastmlp._settings import PARAMETER_CONSTRAINTS, plan_layers, starting_factors
+from fastmlp._initialisers import draw_params
+from fastmlp._settings import PARAMETER_CONSTRAINTS, plan_initialisers, plan_layers
 from fastmlp._training import Data, new_history
 from fastmlp._validation import check_arrays, check_range
 
 
-class BaseMLP(TrainedEstimator):
+class BaseMLP(CallbackSupportMixin, TrainedEstimator):
     """Base of the estimators; use `MLPClassifier` or `MLPRegressor`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
@@ -117,6 +119,8 @@ class BaseMLP(TrainedEstimator):
         start: tuple[Any, Any] = (None, None),
     ) -> Self:
         """Fit or go on fitting; on any error, put the estimator back to what it was."""
+        epochs = int(self.max_iter)
+        task = None if incremental else begin_task(self, X, y, sample_weight, epochs)
         before = dict(self.__dict__)
         try:
             fresh = "coefs_" not in before or not (self.warm_start or incremental)
@@ -128,11 +132,11 @@ class BaseMLP(TrainedEstimator):
             if incremental:
                 self._train_one_epoch(data, plan, params, random_state)
             elif self.solver == "lbfgs":
-                self._train_lbfgs(data, plan, params)
+                self._train_lbfgs(data, plan, params, random_state, task)
             else:
-                self._train(data, given, plan, params, random_state)
-            if fresh:  # drawn last: the draws before are scikit-learn's
-                self._mask_seed = int(random_state.randint(2**31 - 1))
+                self._train(data, given, plan, params, random_state, task)
+            if task is not None:
+                task.end()
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -206,14 +210,14 @@ class BaseMLP(TrainedEstimator):
     ) -> Params:
         """Return the weights to start from; begin the records of a fresh fit."""
         if fresh:
+            for name in ("coefs_", "intercepts_", "slopes_", "_mask_seed"):
+                self.__dict__.pop(name, None)
             self._trainer = None
             self.n_layers_ = len(plan.layers) + 1
             self.t_ = 0
             self.best_loss_ = np.inf
             self.history_ = new_history()
-            coefs, intercepts, slopes = draw_glorot(
-                plan, random_state, starting_factors(self), draw_intercepts=True
-            )
+            coefs, intercepts, slopes = draw_params(plan, random_state, *plan_initialisers(self))
         else:
             coefs = [np.asarray(w, plan.dtype) for w in self.coefs_]
             intercepts = [np.asarray(b, plan.dtype) for b in self.intercepts_]

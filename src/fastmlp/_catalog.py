@@ -4,7 +4,7 @@ Nothing is listed by hand here: a new row in a catalog of the core is a new choi
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastmlp import _core
@@ -45,8 +45,15 @@ def check_choice(argument: str, value: Any, allowed: Iterable[str]) -> str:
     return value
 
 
-def parse_choice(argument: str, value: Any, allowed: Iterable[str]) -> tuple[str, float | None]:
-    """Split the name of an activation or a loss from its parameter: 'leaky_relu(0.2)'.
+def parse_choice(
+    argument: str,
+    value: Any,
+    allowed: Iterable[str],
+    parameters: Mapping[str, str | None] = PARAMETERS,
+) -> tuple[str, float | None]:
+    """Split a name, such as that of an activation or a loss, from its parameter: 'leaky_relu(0.2)'.
+
+    `parameters` has the name of the parameter of whatever takes one.
 
     Raises
     ------
@@ -58,7 +65,7 @@ def parse_choice(argument: str, value: Any, allowed: Iterable[str]) -> tuple[str
     if not match:
         return check_choice(argument, value, allowed), None
     name, keyword, text = match.groups()
-    parameter = PARAMETERS[check_choice(argument, name, allowed)]
+    parameter = parameters.get(check_choice(argument, name, allowed))
     if parameter is None:
         raise ValueError(f"{argument}={value!r}: {name!r} takes no parameter.")
     if keyword not in (None, parameter):

@@ -4,7 +4,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,16 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import train_test_split
 
 from fastmlp._architecture import Architecture, Params, TrainerSettings
-from fastmlp._lbfgs import Objective, minimize
-from fastmlp._packed import PackedEstimator
+from fastmlp._fit_task import FitTask
+from fastmlp._lbfgs import Objective, Trace, minimize
+from fastmlp._records import RecordedEstimator
 from fastmlp._schedules import epoch_rates
-from fastmlp._settings import CoreLoss, resolve_callbacks, trainer_settings
+from fastmlp._settings import CoreLoss, begin_callbacks, trainer_settings
 from fastmlp._threads import resolve_n_jobs
 from fastmlp._training import (
     Callbacks,
     Data,
     LossRule,
-    extend_history,
     non_finite_error,
     run,
 )
@@ -34,17 +34,10 @@ if TYPE_CHECKING:
 _CALLER = 6
 
 
-class TrainedEstimator(PackedEstimator, ABC):
+class TrainedEstimator(RecordedEstimator, ABC):
     """An estimator that is trained by the core, or by L-BFGS on the core's gradients."""
 
-    best_epoch_: int | None
-    best_loss_: float | None
-    best_validation_score_: float | None
-    history_: dict[str, list[float]]
     n_outputs_: int
-    step_losses_: NDArray[np.float64]
-    t_: int
-    validation_scores_: list[float] | None
     label_smoothing: float = 0.0  # a parameter of the classifier
     _monitor: ClassVar[str]  # the score on a validation set, unless `scoring` says otherwise
 
@@ -62,18 +55,21 @@ class TrainedEstimator(PackedEstimator, ABC):
         plan: Architecture,
         start: Params,
         random_state: np.random.RandomState,
+        task: FitTask | None,
     ) -> None:
         """Run a new trainer until a stopping rule ends it; `given` is fit's own validation set."""
         validation = given
         if given is None and self.early_stopping:
             data, validation = self._split(data, random_state)
         seed = int(random_state.randint(2**31 - 1))
+        self._draw_mask_seed(random_state)
         rule_settings = settings = self._settings(data, seed, validates=validation is not None)
         by_loss = validation is not None and not self.early_stopping
         if by_loss:
             settings = replace(settings, n_iter_no_change=-1)
         trainer = self._install(plan, start, settings, self._warm_state(settings, given))
         rule = LossRule(trainer, rule_settings)
+        hooks = self._hooks(lambda: self._snapshot_run(trainer, data, validation), task)
         report = run(
             trainer,
             data,
@@ -81,7 +77,7 @@ class TrainedEstimator(PackedEstimator, ABC):
             epochs=int(self.max_iter),
             verbose=self.verbose,
             n_threads=resolve_n_jobs(self.n_jobs),
-            hooks=[rule, *self._hooks()] if by_loss else self._hooks(),
+            hooks=[rule, *hooks] if by_loss else hooks,
             rates=self._rates(int(self.max_iter)),
             score=self._scorer(validation) if settings.monitor == "hook" else None,
         )
@@ -138,9 +134,27 @@ class TrainedEstimator(PackedEstimator, ABC):
     def _decode(self, t: NDArray[Any]) -> NDArray[Any]:
         """Return the targets of the core as the user gives them."""
 
-    def _hooks(self) -> list[Callbacks]:
-        callbacks = resolve_callbacks(self.callbacks)
-        return [Callbacks(callbacks, len(self.history_["loss"]))] if callbacks else []
+    def _draw_mask_seed(self, random_state: np.random.RandomState) -> None:
+        """Draw it once in the life of a network, last: the draws before are scikit-learn's."""
+        if "_mask_seed" not in self.__dict__:
+            self._mask_seed = int(random_state.randint(2**31 - 1))
+
+    def _hooks(
+        self, snapshot: Callable[[], Self], task: FitTask | None = None
+    ) -> list[Callbacks | FitTask]:
+        """Return what is to be called behind every epoch."""
+        hooks: list[Callbacks | FitTask] = []
+        if callbacks := begin_callbacks(self.callbacks):
+            hooks.append(Callbacks(callbacks, len(self.history_["loss"]), snapshot))
+        if task is not None:
+            task.begin(snapshot)
+            hooks.append(task)
+        return hooks
+
+    def _snapshot_run(self, trainer: "_Trainer", data: Data, validation: Data | None) -> Self:
+        network = self._architecture.pack(*self._network.get_params())
+        validated = validation is not None
+        return self._snapshot(network, trainer.report, data.n_rows, validated=validated)
 
     def _warm_state(self, settings: TrainerSettings, given: Data | None) -> dict[str, Any] | None:
         """Return what a warm start takes over: scikit-learn's begins with a new optimizer, but its
@@ -165,14 +179,16 @@ class TrainedEstimator(PackedEstimator, ABC):
         """Train one epoch with the trainer of the previous call where the settings allow it."""
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
+        trainer = self._resume(data, plan, start, random_state)
+        self._draw_mask_seed(random_state)
         report = run(
-            self._resume(data, plan, start, random_state),
+            trainer,
             data,
             None,
             epochs=1,
             verbose=self.verbose,
             n_threads=resolve_n_jobs(self.n_jobs),
-            hooks=self._hooks(),
+            hooks=self._hooks(lambda: self._snapshot_run(trainer, data, None)),
             rates=self._rates(1),
         )
         if report["stopped"] == "non_finite":
@@ -220,8 +236,16 @@ class TrainedEstimator(PackedEstimator, ABC):
         trainer = self._trainer = settings.make(self._network, state)
         return trainer
 
-    def _train_lbfgs(self, data: Data, plan: Architecture, start: Params) -> None:
+    def _train_lbfgs(
+        self,
+        data: Data,
+        plan: Architecture,
+        start: Params,
+        random_state: np.random.RandomState,
+        task: FitTask | None,
+    ) -> None:
         """Minimise the full-batch objective with L-BFGS."""
+        self._draw_mask_seed(random_state)
         if any(layer.input_dropout for layer in plan.layers):
             raise ValueError("dropout needs a first-order solver; got solver='lbfgs'.")
         if any(layer.l1 for layer in plan.layers):
@@ -242,16 +266,21 @@ class TrainedEstimator(PackedEstimator, ABC):
             loss_scale=loss.scale,
             n_threads=resolve_n_jobs(self.n_jobs),
         )
+        trace = Trace(objective, start)
+        self._architecture = plan
         params, report, final_loss = minimize(
-            objective,
-            start,
+            trace,
             max_iter=int(self.max_iter),
             max_fun=int(self.max_fun),
             tol=float(self.tol),
             verbose=self.verbose,
-            hooks=self._hooks(),
+            hooks=self._hooks(
+                lambda: self._snapshot(
+                    plan.pack(*trace.params), trace.report("callback"), 0, validated=False
+                ),
+                task,
+            ),
         )
-        self._architecture = plan
         self._network = plan.pack(*params)
         self._trainer = None
         self._take_weights()
@@ -279,26 +308,3 @@ class TrainedEstimator(PackedEstimator, ABC):
                 "your dataset."
             )
         return training, validation
-
-    def _record(self, report: "RunReport", n_rows: int, *, validated: bool) -> None:
-        """Add the epochs of a run to the records; nothing in here can fail."""
-        epochs_before = len(self.history_["loss"])
-        extend_history(self.history_, report)
-        self.n_iter_ = report["epochs"]
-        self.t_ += report["epochs"] * n_rows
-        self.stopped_ = report["stopped"]
-        self.step_losses_ = report["step_loss"]
-        self.loss_curve_ = self.history_["loss"]
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        if validated:
-            scores = [score for score in report["val_score"] if not np.isnan(score)]
-            self.validation_scores_ = self.history_["val_score"]
-            self.best_validation_score_ = max(scores, default=-np.inf)
-            self.best_epoch_ = epochs_before + report["best_epoch"]
-        else:
-            self.validation_scores_ = self.best_validation_score_ = self.best_epoch_ = None
-        if validated and self.early_stopping:
-            self.best_loss_ = None
-        else:
-            best = np.inf if self.best_loss_ is None else self.best_loss_
-            self.best_loss_ = min([best, *report["loss"]])

@@ -97,10 +97,10 @@ class _StoppedError(Exception):
 class Trace:
     """What is kept of the iterations; the minimiser calls `end_iteration` behind each."""
 
-    def __init__(self, x: NDArray[np.float64], objective: Objective, hook: "Hook | None") -> None:
-        self.x = x
+    def __init__(self, objective: Objective, start: Params) -> None:
+        self.x = pack_vector(*start)
         self.objective = objective
-        self.hook = hook
+        self.hook: Hook | None = None
         self.losses: list[float] = []
         self.seconds: list[float] = []
         self._clock = time.perf_counter()
@@ -125,14 +125,19 @@ class Trace:
         if self.hook(report):
             raise _StoppedError
 
+    @property
+    def params(self) -> Params:
+        """The parameters behind the last iteration."""
+        return self.objective.unpack(self.x)
+
     def report(self, stopped: str) -> "RunReport":
         """Return a report like the core's."""
         return {
             "stopped": stopped,
             "epochs": len(self.losses),
             "loss": self.losses,
-            "val_score": [],
-            "rate": [],
+            "val_score": [np.nan] * len(self.losses),
+            "rate": [np.nan] * len(self.losses),
             "seconds": self.seconds,
             "step_loss": np.empty(0),
             "best_epoch": 0,
@@ -142,8 +147,7 @@ class Trace:
 
 
 def minimize(
-    objective: Objective,
-    start: Params,
+    trace: Trace,
     *,
     max_iter: int,
     max_fun: int,
@@ -151,17 +155,19 @@ def minimize(
     verbose: int,
     hooks: Sequence["Hook"] = (),
 ) -> tuple[Params, "RunReport", float]:
-    """Minimise `objective` from `start`; return parameters, a report like the core's, and the loss.
+    """Minimise the objective of `trace` from where that begins.
+
+    Returns the parameters, a report like the core's, and the loss.
 
     Warns with a ConvergenceWarning when it ends before it has converged. Ctrl-C ends it with a
     warning and the parameters of the last iteration, and so, without a warning, does a hook that
     returns True.
     """
     with Progress(verbose, max_iter) as progress:
-        trace = Trace(pack_vector(*start), objective, join(hooks, progress))
+        trace.hook = join(hooks, progress)
         try:
             result = scipy.optimize.minimize(
-                objective,
+                trace.objective,
                 trace.x,
                 method="L-BFGS-B",
                 jac=True,
@@ -177,5 +183,5 @@ def minimize(
             warnings.warn("Training interrupted by user.", stacklevel=2)
             stopped = "interrupted"
 
-    objective(trace.x)
-    return objective.unpack(trace.x), trace.report(stopped), float(objective.reported)
+    trace.objective(trace.x)
+    return trace.params, trace.report(stopped), float(trace.objective.reported)

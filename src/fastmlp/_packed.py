@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp._architecture import Architecture, TrainerSettings
 from fastmlp._threads import resolve_n_jobs
-from fastmlp._validation import CORE_DTYPES, check_range, is_clean
+from fastmlp._validation import CORE_DTYPES, NonFiniteError, check_range, is_clean
 
 if TYPE_CHECKING:
     from fastmlp._core import _Network, _Trainer
@@ -47,7 +47,7 @@ class PackedEstimator(BaseEstimator):
         """
         params = self._network.get_params()
         if not all(np.isfinite(array).all() for array in chain(*params)):
-            raise ValueError(
+            raise NonFiniteError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
             )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from fastmlp._architecture import LayerPlan, TrainerSettings, plan_activation
 from fastmlp._catalog import (
@@ -16,6 +16,12 @@ from fastmlp._catalog import (
     OPTIMIZERS,
     check_choice,
     parse_choice,
+)
+from fastmlp._initialisers import (
+    GLOROT_LOGISTIC,
+    INITIALISERS,
+    Initialiser,
+    parse_initialiser,
 )
 from fastmlp._schedules import SCHEDULES
 
@@ -51,8 +57,9 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
     "l1_ratio": [Interval(Real, 0, 1, closed="both")],
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "init": [str],
     "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
-    "callbacks": [callable, list, tuple, None],
+    "callbacks": [callable, HasMethods("begin_fit"), list, tuple, None],
     "dtype": [StrOptions({*DTYPES, "auto"})],
     "n_jobs": [Integral, None],
 }
@@ -157,10 +164,11 @@ def plan_layers(estimator: Any, n_outputs: int, out_activation: str) -> tuple[La
     )
 
 
-def starting_factors(estimator: Any) -> list[float]:
-    """Return the Glorot factor of each layer: 2 for 'logistic', otherwise 6.
+def plan_initialisers(estimator: Any) -> tuple[list[Initialiser], list[Initialiser]]:
+    """Return what draws the weights and what draws the biases of each layer.
 
-    The output layer has the factor of the last hidden layer, which is scikit-learn's rule.
+    scikit-learn's rule, which `init` leaves to the biases, has a narrower range for 'logistic', and
+    for the output layer the range of the last hidden layer's activation.
     """
     n_hidden = len(hidden_units(estimator.hidden_layer_sizes))
     if isinstance(estimator.activation, str):
@@ -168,7 +176,11 @@ def starting_factors(estimator: Any) -> list[float]:
     else:
         names = list(estimator.activation)
         names += names[-1:] or ["identity"]
-    return [2.0 if name == "logistic" else 6.0 for name in names]
+    theirs = [
+        GLOROT_LOGISTIC if name == "logistic" else INITIALISERS["glorot_uniform"] for name in names
+    ]
+    chosen = parse_initialiser("init", estimator.init, "auto")
+    return (theirs if chosen is None else [chosen] * len(theirs)), theirs
 
 
 def resolve_batch_size(batch_size: Any, n_rows: int) -> int:
@@ -227,16 +239,24 @@ def trainer_settings(
     )
 
 
-def resolve_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
-    """Return the callbacks as a list.
+def begin_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
+    """Return what is to be called in a fit that begins.
 
     Raises
     ------
     ValueError
         If one can't be called.
     """
-    each = [] if callbacks is None else [callbacks] if callable(callbacks) else list(callbacks)
+    if callbacks is None:
+        return []
+    single = callable(callbacks) or hasattr(callbacks, "begin_fit")
+    each = [
+        callback.begin_fit() if hasattr(callback, "begin_fit") else callback
+        for callback in ([callbacks] if single else callbacks)
+    ]
     for callback in each:
         if not callable(callback):
-            raise ValueError(f"callbacks must hold callables; got {callback!r}.")
+            hint = " Callbacks of scikit-learn's go to set_callbacks."
+            hint = hint if hasattr(callback, "on_fit_task_end") else ""
+            raise ValueError(f"callbacks must hold callables; got {callback!r}.{hint}")
     return each

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from fastmlp._progress import Progress
+from fastmlp._validation import NonFiniteError
 from fastmlp.callbacks import EpochEnd
 
 if TYPE_CHECKING:
@@ -35,11 +36,20 @@ class Data:
 
 
 class Callbacks:
-    """A user's callbacks as one hook of a run, whose clock starts when this is made."""
+    """A user's callbacks as one hook of a run, whose clock starts when this is made.
 
-    def __init__(self, callbacks: Sequence[Callable[[EpochEnd], Any]], epochs_before: int) -> None:
+    `snapshot` makes the fitted copies of the estimator that they may ask for.
+    """
+
+    def __init__(
+        self,
+        callbacks: Sequence[Callable[[EpochEnd], Any]],
+        epochs_before: int,
+        snapshot: Callable[[], Any],
+    ) -> None:
         self.callbacks = callbacks
         self.epochs_before = epochs_before
+        self.snapshot = snapshot
         self.start = time.perf_counter()
 
     def __call__(self, report: "EpochReport") -> bool:
@@ -53,7 +63,11 @@ class Callbacks:
             seconds=report["seconds"],
             elapsed=time.perf_counter() - self.start,
         )
-        return any([bool(callback(end)) for callback in self.callbacks])
+        end.__dict__["_make_snapshot"] = self.snapshot  # no field, so that records stay plain
+        try:
+            return any([bool(callback(end)) for callback in self.callbacks])
+        finally:
+            del end.__dict__["_make_snapshot"]
 
 
 class LossRule:
@@ -141,9 +155,9 @@ def run(
             return {**trainer.report, "stopped": "interrupted"}
 
 
-def non_finite_error(report: "RunReport", rate_name: str, rate: float) -> ValueError:
+def non_finite_error(report: "RunReport", rate_name: str, rate: float) -> NonFiniteError:
     """Make the error for a run that had no finite loss any more."""
-    return ValueError(
+    return NonFiniteError(
         f"The loss became NaN or infinite in epoch {report['failed_epoch']}, batch "
         f"{report['failed_batch']}. Scale the inputs (and the targets of a regression) to about "
         f"unit size, or lower {rate_name}={rate:g}."

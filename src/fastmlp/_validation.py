@@ -26,6 +26,10 @@ CORE_DTYPES = [
 ]
 
 
+class NonFiniteError(ValueError):
+    """The loss or the weights are no longer finite."""
+
+
 def is_clean(X: Any, n_features: int, dtype: str) -> bool:
     """Tell in about a microsecond, plus one pass, that `X` needs no further validation.
 

@@ -1,14 +1,25 @@
 """What is called behind every epoch of a fit: the record it gets, and some that are ready-made.
 
-A callback is any callable that takes an `EpochEnd`; returning True ends the training. Those in here
-keep nothing between calls, so that one serves several fits, copies and threads.
+A callback is any callable that takes an `EpochEnd`; returning True ends the training. One that has
+to remember something from epoch to epoch has a method `begin_fit` instead, which is called without
+arguments at the beginning of each fit, and returns the callable for it. So those in here keep
+nothing themselves, and one serves several fits, copies and threads.
 """
 
 import csv
+import math
+import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from os import PathLike
+from numbers import Integral, Real
+from typing import Any
 
-__all__ = ["CSVLogger", "EpochEnd", "StopAt", "TimeBudget"]
+from fastmlp._catalog import check_choice
+
+__all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "EpochEnd", "StopAt", "TimeBudget"]
+
+# What can be watched, and whether more or less of it is better.
+_SIGNS = {"loss": -1, "val_score": 1}
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,151 @@ class EpochEnd:
     learning_rate: float | None
     seconds: float
     elapsed: float
+
+    def snapshot(self) -> Any:
+        """Return a fitted copy of the estimator, as if this epoch had been the last.
+
+        Its weights are those behind this epoch, also where there is a validation set and an earlier
+        epoch was better. The copy lacks the state of the optimizer.
+
+        Returns
+        -------
+        estimator : object
+            The fitted estimator, which training goes on without.
+
+        Raises
+        ------
+        RuntimeError
+            If the callback has returned: training has gone on since.
+        """
+        make = self.__dict__.get("_make_snapshot")
+        if make is None:
+            raise RuntimeError("snapshot() works only while the callback runs.")
+        return make()
+
+
+def _goodness(end: EpochEnd, monitor: str, who: str) -> float:
+    """Return what is watched, such that more is better.
+
+    Raises
+    ------
+    ValueError
+        If it needs a validation set, and there is none.
+    """
+    value = getattr(end, monitor)
+    if value is None:
+        raise ValueError(
+            f"{who} needs a validation set: set early_stopping=True, or give X_val and y_val to "
+            "fit."
+        )
+    return _SIGNS[monitor] * float(value)
+
+
+def _check_positive(argument: str, value: object) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{argument} must be an integer >= 1; got {value!r}.")
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """End training when something has not improved for a while.
+
+    The estimators stop by themselves as `tol`, `n_iter_no_change` and `early_stopping` say; this is
+    a rule beside theirs, for one quantity of your choice.
+
+    Parameters
+    ----------
+    monitor : {'loss', 'val_score'}, default='val_score'
+        What is watched: the training loss, or the score on the validation set.
+    patience : int, default=10
+        The number of epochs in a row without an improvement that ends the training.
+    min_delta : float, default=0.0
+        By how much the best value so far must be exceeded to count as an improvement.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid, or in a fit without a validation set for 'val_score'.
+    """
+
+    monitor: str = "val_score"
+    patience: int = 10
+    min_delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice("monitor", self.monitor, _SIGNS)
+        _check_positive("patience", self.patience)
+        if not isinstance(self.min_delta, Real) or not 0 <= self.min_delta < math.inf:
+            raise ValueError(f"min_delta must be a finite number >= 0; got {self.min_delta!r}.")
+
+    def begin_fit(self) -> Callable[[EpochEnd], bool]:
+        """Return the callable for one fit."""
+        best, waited = -math.inf, 0
+
+        def is_over(end: EpochEnd) -> bool:
+            nonlocal best, waited
+            value = _goodness(end, self.monitor, f"EarlyStopping(monitor={self.monitor!r})")
+            best, waited = (value, 0) if value > best + self.min_delta else (best, waited + 1)
+            return waited >= self.patience
+
+        return is_over
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Save the model to a file while it trains.
+
+    The file is written by `fastmlp.save`, so that it is replaced as a whole or not at all, and
+    `fastmlp.load` reads it. What it holds is `EpochEnd.snapshot`.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. In a str, ``{epoch}`` stands for the number of the epoch, which makes a file for
+        each.
+    every : int, default=1
+        Save behind each epoch whose number is a multiple of this.
+    monitor : {'loss', 'val_score'}, default=None
+        Save only when this is better than each time before in the same fit; None always saves.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid, in a fit without a validation set for 'val_score', or if the
+        estimator has a parameter that can't be stored.
+    """
+
+    path: str | os.PathLike[str]
+    every: int = 1
+    monitor: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_positive("every", self.every)
+        if self.monitor is not None:
+            check_choice("monitor", self.monitor, _SIGNS)
+
+    def begin_fit(self) -> Callable[[EpochEnd], bool]:
+        """Return the callable for one fit."""
+        best = -math.inf
+
+        def save_if_due(end: EpochEnd) -> bool:
+            nonlocal best
+            if end.epoch % self.every:
+                return False
+            if self.monitor is not None:
+                value = _goodness(end, self.monitor, f"Checkpoint(monitor={self.monitor!r})")
+                if value <= best:
+                    return False
+                best = value
+            self._save(end)
+            return False
+
+        return save_if_due
+
+    def _save(self, end: EpochEnd) -> None:
+        from fastmlp.persistence import save  # which knows the estimators, and they know this file
+
+        save(end.snapshot(), os.fspath(self.path).replace("{epoch}", str(end.epoch)))
 
 
 @dataclass(frozen=True)
@@ -79,7 +235,7 @@ class CSVLogger:
         The file; its folder must exist.
     """
 
-    path: str | PathLike[str]
+    path: str | os.PathLike[str]
 
     def __call__(self, end: EpochEnd) -> bool:
         """Write the epoch's line; return False, which lets training go on."""
@@ -122,9 +278,4 @@ class StopAt:
             return True
         if self.val_score is None:
             return False
-        if end.val_score is None:
-            raise ValueError(
-                "StopAt(val_score=...) needs a validation set: set early_stopping=True, or give "
-                "X_val and y_val to fit."
-            )
-        return end.val_score >= self.val_score
+        return _goodness(end, "val_score", "StopAt(val_score=...)") >= self.val_score

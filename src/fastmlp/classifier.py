@@ -118,6 +118,14 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     clip_norm : float or None, default=None
         The longest that the gradient of the loss by all parameters may be; a longer one is scaled
         down. Penalties are no part of it. Not for 'lbfgs'.
+    init : str, default='auto'
+        The distribution of the starting weights. 'auto' is scikit-learn's rule: 'glorot_uniform',
+        with a third of its variance for 'logistic'. 'glorot_uniform' and 'glorot_normal' have the
+        variance ``2 / (fan_in + fan_out)`` [1]_, 'he_uniform' and 'he_normal' ``2 / fan_in`` [5]_,
+        'lecun_uniform' and 'lecun_normal' ``1 / fan_in`` [6]_. 'orthogonal' makes the rows or the
+        columns orthogonal, whichever are fewer [7]_; 'orthogonal(1.4)' has that gain.
+        'uniform(0.1)' has the bounds ±0.1 and 'normal(0.1)' that standard deviation; without a
+        number it is 0.05. Biases are drawn by scikit-learn's rule in any case.
     scoring : str, callable or None, default=None
         The score on a validation set, larger being better: None is the accuracy, 'loss' the loss
         there, negated and without the penalty, and any other the name of a scorer of scikit-learn
@@ -126,7 +134,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         What is minimised. 'focal' is the log loss times ``(1 - p)**2``, p being the probability of
         what is right, so that it turns to what is hard [4]_; 'focal(1.5)' has that exponent.
         'hinge' is the sum of ``max(0, 1 - s * y)`` over the outputs, s being 1 for what is right
-        and -1 for the rest; its outputs are margins, so that there is no `predict_proba`.
+        and -1 for the rest; its outputs are margins, so that there is `decision_function` in place
+        of `predict_proba`.
     label_smoothing : float, default=0.0
         The share s of each target that is spread evenly over the classes: ``t * (1 - s) + s / n``.
         Not for 'hinge' and 'lbfgs'. The score on a validation set knows nothing of it.
@@ -139,7 +148,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     callbacks : callable or list of callable, default=None
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
-        leaves the estimator as it was before.
+        leaves the estimator as it was before. `fastmlp.callbacks` has some that are ready-made.
+        Callbacks of scikit-learn's, from version 1.9 on, go to `set_callbacks` instead.
     dtype : {'float32', 'float64', 'auto'}, default='float32'
         The type of the weights and of all arithmetic. 'auto' follows X: float32 for a float32 X,
         otherwise float64.
@@ -172,8 +182,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     step_losses_ : ndarray of shape (n_steps,)
         The loss of every mini-batch of the last call; empty for 'lbfgs'.
     history_ : dict of list
-        Per epoch: 'loss', 'val_score' (NaN without a validation set), 'lr' and 'seconds'; 'lbfgs'
-        has no 'val_score' and no 'lr'.
+        Per epoch: 'loss', 'val_score' (NaN without a validation set), 'lr' (NaN for 'lbfgs') and
+        'seconds'.
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
         rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
@@ -211,6 +221,11 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     .. [3] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian approximation: representing model
        uncertainty in deep learning", ICML 2016.
     .. [4] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
+    .. [5] K. He et al., "Delving deep into rectifiers: surpassing human-level performance on
+       ImageNet classification", ICCV 2015.
+    .. [6] Y. LeCun et al., "Efficient BackProp", in: Neural networks: tricks of the trade, 1998.
+    .. [7] A. M. Saxe, J. L. McClelland and S. Ganguli, "Exact solutions to the nonlinear dynamics
+       of learning in deep linear neural networks", ICLR 2014.
 
     Examples
     --------
@@ -262,6 +277,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         penalty: str | None = "l2",
         l1_ratio: float = 0.15,
         clip_norm: float | None = None,
+        init: str = "auto",
         scoring: str | Callable[..., float] | None = None,
         loss: str = "log_loss",
         label_smoothing: float = 0.0,
@@ -345,6 +361,29 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         if self.loss == "hinge":
             raise AttributeError("loss='hinge' gives margins, and no probabilities.")
         return True
+
+    def _require_margins(self) -> bool:
+        if self.loss != "hinge":
+            raise AttributeError(f"loss={self.loss!r} gives probabilities, and no margins.")
+        return True
+
+    @available_if(lambda estimator: estimator._require_margins())
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Compute the margin of each class, with ``loss='hinge'`` only.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        margins : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            How far each sample is on the side of a class, in the order of `classes_`; one column,
+            that of ``classes_[1]``, as a vector for two classes.
+        """
+        outputs = self._outputs(X)
+        return outputs.ravel() if self._target_type == "binary" else outputs
 
     @overload
     def predict_proba(

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastmlp._architecture import LayerPlan, plan_activation
 from fastmlp._catalog import ACTIVATIONS, check_choice, parse_choice
+from fastmlp._initialisers import Initialiser, parse_initialiser
 
 
 def _check_number(argument: str, value: Any, low: float, high: float, allowed: str) -> None:
@@ -37,6 +38,10 @@ class Dense:
         gives neighbouring units different ones: ``[("relu", 32), ("tanh", 32)]``.
     l1, l2 : float, default=0.0
         Penalties: the objective gains ``l1 * |w|_1 + l2 * |w|_2**2``. Biases are not penalised.
+    init : str, default='glorot_uniform'
+        The distribution of the starting weights: 'glorot_uniform', 'glorot_normal', 'he_uniform',
+        'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal', 'uniform' or 'normal', as in
+        `MLPClassifier`.
 
     Raises
     ------
@@ -49,12 +54,14 @@ class Dense:
     _: KW_ONLY
     l1: float = 0.0
     l2: float = 0.0
+    init: str = "glorot_uniform"
 
     def __post_init__(self) -> None:
         check_positive_int("units", self.units)
         plan_activation("activation", self.activation, self.units, ACTIVATIONS)
         for name in ("l1", "l2"):
             _check_number(name, getattr(self, name), 0.0, float("inf"), "a finite number >= 0")
+        parse_initialiser("init", self.init)
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,12 @@ class Activation:
 
 
 Layer = Dense | Dropout | Activation
+
+
+def initialisers(layers: Sequence[Layer]) -> list[Initialiser]:
+    """Return what draws the weights of each dense layer."""
+    rows = [parse_initialiser("init", layer.init) for layer in layers if isinstance(layer, Dense)]
+    return [row for row in rows if row is not None]
 
 
 def plan(layers: Sequence[Layer]) -> tuple[LayerPlan, ...]:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array, check_random_state
 
-from fastmlp._architecture import Architecture, TrainerSettings, draw_glorot
+from fastmlp._architecture import Architecture, TrainerSettings
 from fastmlp._catalog import DTYPES, LOSSES, check_choice, check_hyperparameters, parse_choice
+from fastmlp._initialisers import draw_params
 from fastmlp._threads import resolve_n_jobs
 from fastmlp._training import Data, extend_history, new_history, non_finite_error, run
 from fastmlp._validation import CORE_DTYPES, check_arrays, check_range, is_clean
-from fastmlp.layers import Layer, check_positive_int, plan
+from fastmlp.layers import Layer, check_positive_int, initialisers, plan
 
 if TYPE_CHECKING:
     from fastmlp._core import _Trainer
@@ -35,8 +36,7 @@ class Network:
     n_features : int
         The number of inputs.
     random_state : int, RandomState instance or None, default=None
-        Determines the starting weights (uniform after Glorot and Bengio, with zero biases), the
-        shuffling and the dropout.
+        Determines the starting weights (the biases are zero), the shuffling and the dropout.
     dtype : {'float32', 'float64'}, default='float32'
         The type of the weights and of all arithmetic.
     n_jobs : int or None, default=None
@@ -87,9 +87,8 @@ class Network:
             check_choice("dtype", dtype, DTYPES),
         )
         self._random_state = check_random_state(random_state)
-        factors = [6.0] * len(self._architecture.layers)
         self._network = self._architecture.pack(
-            *draw_glorot(self._architecture, self._random_state, factors, draw_intercepts=False)
+            *draw_params(self._architecture, self._random_state, initialisers(self.layers))
         )
         self.step_losses: NDArray[np.float64] = np.empty(0)
         self._trainer: _Trainer | None = None

@@ -20,7 +20,8 @@ from safetensors.numpy import save as to_bytes
 
 from fastmlp import _json
 from fastmlp._core import __version__
-from fastmlp._stored import Arrays, Storable, Stored, restore, store
+from fastmlp._stored import Storable, restore, store
+from fastmlp._stored_parts import Arrays, Stored
 
 _FORMAT = "fastmlp"
 _VERSION = 1

@@ -128,6 +128,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     clip_norm : float or None, default=None
         The longest that the gradient of the loss by all parameters may be; a longer one is scaled
         down. Penalties are no part of it. Not for 'lbfgs'.
+    init : str, default='auto'
+        The distribution of the starting weights. 'auto' is scikit-learn's rule: 'glorot_uniform',
+        with a third of its variance for 'logistic'. 'glorot_uniform' and 'glorot_normal' have the
+        variance ``2 / (fan_in + fan_out)`` [1]_, 'he_uniform' and 'he_normal' ``2 / fan_in`` [4]_,
+        'lecun_uniform' and 'lecun_normal' ``1 / fan_in`` [5]_. 'orthogonal' makes the rows or the
+        columns orthogonal, whichever are fewer [6]_; 'orthogonal(1.4)' has that gain.
+        'uniform(0.1)' has the bounds ±0.1 and 'normal(0.1)' that standard deviation; without a
+        number it is 0.05. Biases are drawn by scikit-learn's rule in any case.
     scoring : str, callable or None, default=None
         The score on a validation set, larger being better: None is the R2, 'loss' the loss
         there, negated and without the penalty, and any other the name of a scorer of scikit-learn
@@ -135,7 +143,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     callbacks : callable or list of callable, default=None
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
-        leaves the estimator as it was before.
+        leaves the estimator as it was before. `fastmlp.callbacks` has some that are ready-made.
+        Callbacks of scikit-learn's, from version 1.9 on, go to `set_callbacks` instead.
     dtype : {'float32', 'float64', 'auto'}, default='float32'
         The type of the weights and of all arithmetic. 'auto' follows X: float32 for a float32 X,
         otherwise float64.
@@ -166,8 +175,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     step_losses_ : ndarray of shape (n_steps,)
         The loss of every mini-batch of the last call; empty for 'lbfgs'.
     history_ : dict of list
-        Per epoch: 'loss', 'val_score' (NaN without a validation set), 'lr' and 'seconds'; 'lbfgs'
-        has no 'val_score' and no 'lr'.
+        Per epoch: 'loss', 'val_score' (NaN without a validation set), 'lr' (NaN for 'lbfgs') and
+        'seconds'.
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
         rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
@@ -204,6 +213,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     .. [2] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
     .. [3] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian approximation: representing model
        uncertainty in deep learning", ICML 2016.
+    .. [4] K. He et al., "Delving deep into rectifiers: surpassing human-level performance on
+       ImageNet classification", ICCV 2015.
+    .. [5] Y. LeCun et al., "Efficient BackProp", in: Neural networks: tricks of the trade, 1998.
+    .. [6] A. M. Saxe, J. L. McClelland and S. Ganguli, "Exact solutions to the nonlinear dynamics
+       of learning in deep linear neural networks", ICLR 2014.
 
     Examples
     --------
@@ -255,6 +269,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         penalty: str | None = "l2",
         l1_ratio: float = 0.15,
         clip_norm: float | None = None,
+        init: str = "auto",
         scoring: str | Callable[..., float] | None = None,
         callbacks: Any = None,
         dtype: str = "float32",

@@ -9,8 +9,16 @@ import pytest
 from samples import KINDS, SMALL, classes, numbers
 from sklearn.base import clone
 
+import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor
-from fastmlp.callbacks import CSVLogger, EpochEnd, StopAt, TimeBudget
+from fastmlp.callbacks import (
+    Checkpoint,
+    CSVLogger,
+    EarlyStopping,
+    EpochEnd,
+    StopAt,
+    TimeBudget,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -176,6 +184,162 @@ def test_stop_at():
         MLPClassifier(**SMALL, callbacks=StopAt(val_score=0.8)).fit(x, y)
 
 
+def stops_after(values, patience, min_delta):
+    """The epoch behind which `EarlyStopping` ends training; None if it goes on."""
+    best, last = -np.inf, 0
+    for epoch, value in enumerate(values, 1):
+        if value > best + min_delta:
+            best, last = value, epoch
+        if epoch - last >= patience:
+            return epoch
+    return None
+
+
+@pytest.mark.parametrize(("patience", "min_delta"), [(1, 0.0), (3, 0.0), (3, 0.01), (5, 0.3)])
+def test_early_stopping(patience, min_delta):
+    x, y = numbers()
+    held = {"X_val": x[80:], "y_val": y[80:]}
+    for monitor, key, sign in (("loss", "loss", -1), ("val_score", "val_score", 1)):
+        rule = EarlyStopping(monitor, patience=patience, min_delta=min_delta)
+        settings = ENDLESS | {"max_iter": 400, "learning_rate_init": 0.1}
+        model = MLPRegressor(**settings, callbacks=rule).fit(x[:80], y[:80], **held)
+        end = stops_after(sign * np.array(model.history_[key]), patience, min_delta)
+        assert model.n_iter_ == (end or 400)
+        assert model.stopped_ == ("callback" if end else "max_iter")
+        first = model.n_iter_
+        assert model.fit(x[:80], y[:80], **held).n_iter_ == first  # it begins anew
+
+
+def test_two_alike_count_apart():
+    x, y = numbers()
+    once, twice = (
+        MLPRegressor(**ENDLESS, callbacks=[EarlyStopping("loss", 2, 0.05)] * n).fit(x, y)
+        for n in (1, 2)
+    )
+    assert once.n_iter_ == twice.n_iter_
+
+
+@pytest.mark.parametrize("rule", [EarlyStopping(), Checkpoint("model", monitor="val_score")])
+def test_rules_on_a_score_need_a_validation_set(rule, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"'val_score'.*needs a validation set.*early_stopping"):
+        MLPRegressor(**SMALL, callbacks=rule).fit(*numbers())
+
+
+# Snapshots and checkpoints
+
+
+class Snapshots(Recorder):
+    """Keeps a fitted copy of each epoch."""
+
+    def __call__(self, end):
+        self.seen.append(end.snapshot())
+
+
+@pytest.mark.parametrize(("kind", "data"), KINDS)
+@pytest.mark.parametrize("extra", [{}, {"solver": "lbfgs"}, {"early_stopping": True}])
+def test_a_snapshot_is_the_model_of_a_shorter_fit(kind, data, extra):
+    x, y = data()
+    settings = SMALL | extra | {"activation": "tanh"}
+    snapshots = Snapshots()
+    model = kind(**settings, callbacks=snapshots).fit(x, y)
+    assert len(snapshots.seen) == model.n_iter_
+    for epoch in (1, 4):
+        short = kind(**settings, callbacks=Recorder(epoch)).fit(x, y)
+        copy = snapshots.seen[epoch - 1]
+        assert vars(copy).keys() == vars(short).keys()
+        for name in ("n_iter_", "loss_curve_", "stopped_", "best_epoch_", "t_", "_mask_seed"):
+            assert getattr(copy, name) == getattr(short, name)
+        if not extra.get("early_stopping"):  # which keeps the best weights
+            np.testing.assert_array_equal(copy.predict(x), short.predict(x))
+    np.testing.assert_array_equal(snapshots.seen[-1].coefs_[0].shape, model.coefs_[0].shape)
+
+
+def test_a_snapshot_stands_alone():
+    x, y = numbers()
+    snapshots = Snapshots()
+    model = MLPRegressor(**SMALL, warm_start=True, callbacks=snapshots).fit(x, y).partial_fit(x, y)
+    first, last = snapshots.seen[0], snapshots.seen[-1]
+    np.testing.assert_array_equal(last.predict(x), model.predict(x))
+    before = first.predict(x)
+    copy = pickle.loads(pickle.dumps(first))
+    first.set_params(callbacks=None).fit(x, y)
+    np.testing.assert_array_equal(copy.predict(x), before)
+    np.testing.assert_array_equal(last.predict(x), model.predict(x))
+    assert len(model.loss_curve_) == SMALL["max_iter"] + 1
+
+
+def test_a_snapshot_is_of_the_moment():
+    _, (end, *_) = record(MLPRegressor, numbers)
+    with pytest.raises(RuntimeError, match=r"snapshot"):
+        end.snapshot()
+    assert pickle.loads(pickle.dumps(end)) == end
+
+
+def test_checkpoint(tmp_path):
+    path, x, y = tmp_path / "model", *numbers()
+    seen = []
+
+    def look(end):
+        if path.exists():
+            seen.append((end.epoch, len(fastmlp.load(path).loss_curve_)))
+
+    model = MLPRegressor(**SMALL | {"max_iter": 7}, callbacks=[Checkpoint(path, every=3), look])
+    model.fit(x, y)
+    assert seen == [(3, 3), (4, 3), (5, 3), (6, 6), (7, 6)]
+    loaded = fastmlp.load(path)
+    assert loaded.loss_curve_ == model.loss_curve_[:6]
+    short = MLPRegressor(**SMALL | {"max_iter": 6}).fit(x, y)
+    np.testing.assert_array_equal(loaded.predict(x), short.predict(x))
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_checkpoint_for_each_epoch(tmp_path):
+    path = str(tmp_path / "epoch {epoch}")
+    MLPRegressor(**SMALL, solver="lbfgs", callbacks=Checkpoint(path, every=5)).fit(*numbers())
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["epoch 10", "epoch 15", "epoch 5"]
+
+
+@pytest.mark.parametrize("monitor", ["loss", "val_score"])
+def test_a_checkpoint_of_the_best(tmp_path, monitor):
+    x, y = classes()
+    held = {"X_val": x[80:], "y_val": y[80:]}
+    model = MLPClassifier(
+        **SMALL | {"max_iter": 30}, callbacks=Checkpoint(tmp_path / "best", monitor=monitor)
+    ).fit(x[:80], y[:80], **held)
+    best = fastmlp.load(tmp_path / "best")
+    if monitor == "loss":
+        assert best.loss_ == min(model.loss_curve_)
+    else:
+        assert best.n_iter_ == model.best_epoch_ < 30
+        np.testing.assert_array_equal(best.predict(x), model.predict(x))
+        assert best.score(x[80:], y[80:]) == model.best_validation_score_
+
+
+def test_a_checkpoint_that_fails_ends_the_fit(tmp_path):
+    model = MLPRegressor(**SMALL, callbacks=Checkpoint(tmp_path / "no folder" / "model"))
+    with pytest.raises(FileNotFoundError):
+        model.fit(*numbers())
+    assert not hasattr(model, "coefs_")
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        (EarlyStopping, {"monitor": "seconds"}),
+        (EarlyStopping, {"patience": 0}),
+        (EarlyStopping, {"patience": 1.5}),
+        (EarlyStopping, {"min_delta": -1}),
+        (EarlyStopping, {"min_delta": np.nan}),
+        (Checkpoint, {"path": "model", "every": 0}),
+        (Checkpoint, {"path": "model", "monitor": "accuracy"}),
+    ],
+)
+def test_bad_arguments(kind, arguments):
+    with pytest.raises(ValueError, match=rf"^{list(arguments)[-1]} must be .*; got"):
+        kind(**arguments)
+
+
 def test_arguments_of_the_ready_made():
     with pytest.raises(ValueError, match=r"loss or val_score"):
         StopAt()
@@ -185,7 +349,13 @@ def test_arguments_of_the_ready_made():
 
 
 def test_the_ready_made_are_cloned_and_pickled():
-    callbacks = [TimeBudget(1.0), CSVLogger("log.csv"), StopAt(loss=0.1)]
+    callbacks = [
+        TimeBudget(1.0),
+        CSVLogger("log.csv"),
+        StopAt(loss=0.1),
+        EarlyStopping(),
+        Checkpoint("model"),
+    ]
     model = MLPRegressor(callbacks=callbacks)
     assert clone(model).get_params() == model.get_params()
     assert pickle.loads(pickle.dumps(model)).callbacks == callbacks

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from reference import ACTIVATIONS
-from samples import KINDS, SMALL, classes, labels, numbers
+from samples import KINDS, SMALL, as_numbers, classes, labels, numbers
 from sklearn import neural_network
 
 import fastmlp
@@ -57,6 +57,7 @@ def test_to_sklearn(kind, data, dtype, activation):
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "sgd"])
 def test_from_sklearn(kind, data, solver):
     x, y = data()
+    y = as_numbers(y)
     theirs = THEIRS[kind](**SMALL, solver=solver, early_stopping=True).fit(x, y)
     model = fastmlp.from_sklearn(theirs)
     assert model.dtype == "float64"
@@ -69,7 +70,7 @@ def test_from_sklearn(kind, data, solver):
 
 def test_records_of_early_stopping():
     x, y = classes()
-    theirs = neural_network.MLPClassifier(**SMALL, early_stopping=True).fit(x, y)
+    theirs = neural_network.MLPClassifier(**SMALL, early_stopping=True).fit(x, as_numbers(y))
     model = fastmlp.from_sklearn(theirs)
     assert model.validation_scores_ == theirs.validation_scores_
     assert model.validation_scores_[model.best_epoch_ - 1] == theirs.best_validation_score_

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 from reference import ACTIVATIONS, Mlp
-from samples import KINDS, SMALL, classes, numbers
+from samples import KINDS, SMALL, as_numbers, classes, numbers
 from sklearn import neural_network
 from sklearn.base import clone, is_classifier, is_regressor
 
@@ -34,9 +34,10 @@ def test_scikit_learns_parameters_come_first_and_mean_the_same(kind):
     assert {name: p.default for name, p in theirs.items()} == {
         name: ours[name].default for name in theirs
     }
+    added = {"loss"} - theirs.keys()  # which scikit-learn's regressor has since version 1.7
     positional = [n for n, p in theirs.items() if p.kind is not inspect.Parameter.KEYWORD_ONLY]
-    assert list(ours)[: len(positional)] == positional
-    extra = [ours[name] for name in ours if name not in theirs]
+    assert [name for name in ours if name not in added][: len(positional)] == positional
+    extra = [ours[name] for name in ours if name not in theirs and name not in added]
     assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in extra)
     assert ours["dtype"].default == "float32"
 
@@ -59,6 +60,7 @@ def test_clone_and_params_round_trip(kind):
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_fitted_attributes_are_those_of_scikit_learn(kind, data, solver, early_stopping):
     x, y = data()
+    y = as_numbers(y)
     settings = SMALL | {"solver": solver, "early_stopping": early_stopping}
     ours = kind(**settings).fit(x, y)
     theirs = getattr(neural_network, kind.__name__)(**settings).fit(x, y)
@@ -118,6 +120,22 @@ def test_history(kind, data, early_stopping):
         assert model.best_validation_score_ == max(model.validation_scores_)
         best = int(np.argmax(model.validation_scores_))
         assert model.best_epoch_ == best + 1
+
+
+def test_the_history_goes_on_over_solvers():
+    x, y = numbers()
+    model = MLPRegressor(**SMALL, warm_start=True, n_iter_no_change=50)
+    held = {"X_val": x, "y_val": y}
+    for solver, validation in (("adam", held), ("lbfgs", {}), ("sgd", held)):
+        model.set_params(solver=solver).fit(x, y, **validation)
+    assert {key: len(column) for key, column in model.history_.items()} == dict.fromkeys(
+        ("loss", "val_score", "lr", "seconds"), 3 * SMALL["max_iter"]
+    )
+    for key in ("val_score", "lr"):
+        known = np.isfinite(np.reshape(model.history_[key], (3, -1)))
+        assert known.all(axis=1).tolist() == [True, False, True]
+        assert not known[1].any()
+    assert model.validation_scores_[model.best_epoch_ - 1] == model.best_validation_score_
 
 
 # Text of labels, feature names, weights

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from samples import KINDS, SMALL, classes, labels, numbers
 from sklearn.base import clone
-from sklearn.metrics import mean_pinball_loss
+from sklearn.metrics import mean_pinball_loss, roc_auc_score
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
 from fastmlp import MLPClassifier, MLPRegressor
@@ -35,6 +35,29 @@ def test_focal_without_its_factor_is_the_log_loss():
     np.testing.assert_allclose(focal.loss_curve_, plain.loss_curve_, rtol=1e-9)
 
 
+@pytest.mark.parametrize("data", [classes, lambda: classes(k=2), labels])
+def test_margins(data):
+    x, y = data()
+    model = MLPClassifier(**LONG, loss="hinge").fit(x, y)
+    margins, outputs = model.decision_function(x), model.forward(x)[1][-1]
+    np.testing.assert_array_equal(margins, outputs.ravel() if outputs.shape[1] == 1 else outputs)
+    if y.ndim == 2:
+        predicted = margins > 0
+    elif margins.ndim == 2:
+        predicted = model.classes_[margins.argmax(axis=1)]
+    else:
+        predicted = model.classes_[(margins > 0).astype(int)]
+    np.testing.assert_array_equal(predicted, model.predict(x))
+    with pytest.raises(AttributeError, match=r"decision_function"):
+        MLPClassifier(**LONG).fit(x, y).decision_function(x)
+
+
+def test_margins_are_scored_while_training():
+    x, y = classes(k=2)
+    model = MLPClassifier(**SMALL, loss="hinge", scoring="roc_auc").fit(x, y, X_val=x, y_val=y)
+    assert model.best_validation_score_ == roc_auc_score(y, model.decision_function(x))
+
+
 def test_hinge_is_scored_by_its_margins():
     x, y = classes(k=2)
     model = MLPClassifier(**LONG, loss="hinge").fit(x, y, X_val=x, y_val=y)
@@ -47,6 +70,8 @@ def test_hinge_is_scored_by_its_margins():
 def test_poisson_agrees_with_scikit_learn(solver):
     x, _ = numbers()
     y = np.random.default_rng(0).poisson(np.exp(x[:, 0])).astype(float)
+    if "loss" not in SklearnRegressor().get_params():
+        pytest.skip("this scikit-learn has no loss='poisson'")
     settings = SMALL | {"loss": "poisson", "solver": solver, "shuffle": False}
     ours = MLPRegressor(**settings, dtype="float64").fit(x, y)
     theirs = SklearnRegressor(**settings).fit(x, y)

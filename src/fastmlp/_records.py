@@ -1,0 +1,66 @@
+"""What an estimator keeps of its training: the fitted attributes beside the weights."""
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._fit_task import TRANSIENT
+from fastmlp._packed import PackedEstimator
+from fastmlp._training import extend_history
+
+if TYPE_CHECKING:
+    from fastmlp._core import RunReport, _Network
+
+
+class RecordedEstimator(PackedEstimator):
+    """An estimator with the records of its training."""
+
+    best_epoch_: int | None
+    best_loss_: float | None
+    best_validation_score_: float | None
+    history_: dict[str, list[float]]
+    early_stopping: bool
+    step_losses_: NDArray[np.float64]
+    t_: int
+    validation_scores_: list[float] | None
+    n_iter_: int
+    stopped_: str
+    loss_: float
+    loss_curve_: list[float]
+
+    def _record(self, report: "RunReport", n_rows: int, *, validated: bool) -> None:
+        """Add the epochs of a run to the records; nothing in here can fail."""
+        epochs_before = len(self.history_["loss"])
+        extend_history(self.history_, report)
+        self.n_iter_ = report["epochs"]
+        self.t_ += report["epochs"] * n_rows
+        self.stopped_ = report["stopped"]
+        self.step_losses_ = report["step_loss"]
+        self.loss_curve_ = self.history_["loss"]
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        if validated:
+            scores = [score for score in report["val_score"] if not np.isnan(score)]
+            self.validation_scores_ = self.history_["val_score"]
+            self.best_validation_score_ = max(scores, default=-np.inf)
+            self.best_epoch_ = epochs_before + report["best_epoch"]
+        else:
+            self.validation_scores_ = self.best_validation_score_ = self.best_epoch_ = None
+        if validated and self.early_stopping:
+            self.best_loss_ = None
+        else:
+            best = np.inf if self.best_loss_ is None else self.best_loss_
+            self.best_loss_ = min([best, *report["loss"]])
+
+    def _snapshot(
+        self, network: "_Network", report: "RunReport", n_rows: int, *, validated: bool
+    ) -> Self:
+        """Return a fitted copy with that network, as if a callback had ended the run now."""
+        copy = object.__new__(type(self))
+        history = {name: list(values) for name, values in self.history_.items()}
+        copy.__dict__.update(self.__dict__, history_=history, _network=network, _trainer=None)
+        for name in TRANSIENT:
+            copy.__dict__.pop(name, None)
+        copy._take_weights()
+        copy._record({**report, "stopped": "callback"}, n_rows, validated=validated)
+        return copy

@@ -1,0 +1,245 @@
+"""The parts of a stored estimator: what goes into a file, and checks of what comes out."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._architecture import Architecture, LayerPlan, Params, plan_activation
+from fastmlp._catalog import ACTIVATIONS, DTYPES, check_choice
+from fastmlp._json import decode, encode
+from fastmlp._training import new_history
+from fastmlp._validation import check_arrays
+from fastmlp.layers import check_positive_int
+
+Arrays = dict[str, NDArray[Any]]
+
+NOT_STORED = {"callbacks"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An estimator as plain values, fit for JSON, and arrays."""
+
+    kind: str
+    params: dict[str, Any]
+    architecture: dict[str, Any] | None
+    attributes: dict[str, Any]
+    arrays: Arrays = field(default_factory=dict)
+
+
+def require(holds: bool, complaint: str) -> None:
+    """Raise a ValueError with the complaint unless it holds."""
+    if not holds:
+        raise ValueError(complaint)
+
+
+# Parameters
+
+
+def store_params(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of `__init__`; a random state that is no number becomes None."""
+    params = estimator.get_params(deep=False)
+    if isinstance(params["random_state"], np.random.RandomState):
+        params["random_state"] = None
+    return {
+        name: _encode_param(name, value) for name, value in params.items() if name not in NOT_STORED
+    }
+
+
+def _encode_param(name: str, value: Any) -> Any:
+    try:
+        return encode(value)
+    except TypeError as error:
+        raise ValueError(
+            f"{name} can't be stored in a file: {error}. Set another value before; predictions "
+            "don't depend on it."
+        ) from error
+
+
+# Architectures
+
+
+def restore_architecture(fields: Any) -> Architecture:
+    """Return the architecture that was encoded."""
+    decoded = decode(fields)
+    require(len(decoded["layers"]) > 0, "the architecture has no layers")
+    return Architecture(
+        check_positive_int("n_features", decoded["n_features"]),
+        tuple(_restore_plan(**layer) for layer in decoded["layers"]),
+        check_choice("dtype", decoded["dtype"], DTYPES),
+    )
+
+
+def _restore_plan(units: Any, activation: Any, **others: Any) -> LayerPlan:
+    units = check_positive_int("units", units)
+    layer = LayerPlan(
+        units, plan_activation("activation", activation, units, ACTIVATIONS), **others
+    )
+    layer.spec()  # where the core refuses what isn't allowed
+    return layer
+
+
+# Weights
+
+
+def name_weights(architecture: Architecture, weights: Params) -> Arrays:
+    """Return the weights by the names that they have in a file, after a check of their shapes."""
+    shapes = _weight_shapes(architecture)
+    return {
+        f"{name}.{layer}": array
+        for (name, wanted), arrays in zip(shapes.items(), weights, strict=True)
+        for layer, array in enumerate(check_arrays(name, arrays, wanted, architecture.dtype))
+    }
+
+
+def find_weights(architecture: Architecture, arrays: Arrays) -> Params:
+    """Return the arrays that `name_weights` was given."""
+    coefs, intercepts, slopes = (
+        [
+            find_array(arrays, f"{name}.{layer}", shape, architecture.dtype)
+            for layer, shape in enumerate(wanted)
+        ]
+        for name, wanted in _weight_shapes(architecture).items()
+    )
+    return coefs, intercepts, slopes
+
+
+def _weight_shapes(architecture: Architecture) -> dict[str, list[tuple[int, ...]]]:
+    return {
+        "coefs": architecture.coef_shapes,
+        "intercepts": architecture.intercept_shapes,
+        "slopes": architecture.slope_shapes,
+    }
+
+
+def find_array(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    """Return the finite array of that name, shape and dtype."""
+    require(name in arrays, f"the array {name!r} is missing")
+    array = arrays[name]
+    require(array.dtype == dtype, f"{name} must be of {dtype}; it is of {array.dtype}")
+    require(array.shape == shape, f"{name} must have shape {shape}; it has {array.shape}")
+    require(bool(np.isfinite(array).all()), f"{name} must be finite")
+    return array
+
+
+def find_losses(arrays: Arrays) -> NDArray[Any]:
+    """Return the losses of the steps; none where there are none."""
+    losses = arrays.get("step_losses", np.empty(0))
+    require(losses.ndim == 1 and losses.dtype == np.float64, "step_losses must be float64 in a row")
+    return losses
+
+
+# Fitted attributes: the checks that a value has to pass
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_seed(value: Any) -> bool:
+    return _is_count(value) and value < 2**31
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float
+
+
+def _is_maybe_number(value: Any) -> bool:
+    return value is None or _is_number(value)
+
+
+def _is_list_of(test: Callable[[Any], bool], value: Any) -> bool:
+    return isinstance(value, list) and all(map(test, value))
+
+
+def _is_history(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == new_history().keys()
+        and all(_is_list_of(_is_number, column) for column in value.values())
+    )
+
+
+MLP_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
+    "_mask_seed": _is_seed,
+    "best_epoch_": lambda value: value is None or _is_count(value),
+    "best_loss_": _is_maybe_number,
+    "best_validation_score_": _is_maybe_number,
+    "history_": _is_history,
+    "loss_": _is_number,
+    "n_iter_": _is_count,
+    "stopped_": lambda value: isinstance(value, str),
+    "t_": _is_count,
+}
+CLASSIFIER_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
+    **MLP_ATTRIBUTES,
+    "_target_type": lambda value: value in ("binary", "multiclass", "multilabel-indicator"),
+}
+PERCEPTRON_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
+    "_multilabel": lambda value: isinstance(value, bool),
+    "_seed": _is_seed,
+    "mistakes_": lambda value: value != [] and _is_list_of(_is_count, value),
+    "n_iter_": _is_count,
+}
+_OPTIONAL = ("classes_", "feature_names_in_")
+
+
+def store_attributes(estimator: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Return the fitted attributes of those names, and the names of the features if there are."""
+    attributes = {name: encode(getattr(estimator, name)) for name in names}
+    if hasattr(estimator, "feature_names_in_"):
+        attributes["feature_names_in_"] = encode(estimator.feature_names_in_)
+    return attributes
+
+
+def find_attributes(
+    stored: Stored, table: Mapping[str, Callable[[Any], bool]], n_features: int
+) -> dict[str, Any]:
+    """Return the attributes that the table wants, and the names of the features if there are."""
+    found = decode(stored.attributes)
+    names = found.keys() - _OPTIONAL
+    require(names == table.keys(), f"the attributes must be {sorted(table)}; got {sorted(names)}")
+    for name, is_sound in table.items():
+        require(is_sound(found[name]), f"{name}={found[name]!r} is not sound")
+    features = found.pop("feature_names_in_", None)
+    if features is not None:
+        sound = _is_list_of(lambda name: isinstance(name, str), features)
+        require(sound and len(features) == n_features, f"{n_features} feature names are needed")
+        found["feature_names_in_"] = np.array(features, dtype=object)
+    found.pop("classes_", None)
+    return found  # type: ignore[no-any-return]
+
+
+# Class labels: numbers are an array of the file, strings are in its header
+
+
+def store_classes(classes: NDArray[Any], attributes: dict[str, Any], arrays: Arrays) -> None:
+    """Put the class labels among the arrays or the attributes."""
+    if classes.dtype.kind in "biuf" and classes.dtype.itemsize <= 8:
+        arrays["classes"] = classes
+    elif all(isinstance(label, str) for label in classes):
+        attributes["classes_"] = encode(classes)
+    else:
+        raise ValueError(
+            f"Labels must be numbers or strings to be stored; classes_ is of {classes.dtype}."
+        )
+
+
+def find_classes(stored: Stored, n_outputs: int, *, binary: bool) -> NDArray[Any]:
+    """Return the class labels that `store_classes` was given."""
+    labels = stored.attributes.get("classes_")
+    if labels is None:
+        require("classes" in stored.arrays, "the array 'classes' is missing")
+        classes = stored.arrays["classes"]
+    else:
+        require(_is_list_of(lambda label: isinstance(label, str), labels), "labels must be strings")
+        classes = np.array(labels, dtype=str)
+    allowed = (1, 2) if binary else (n_outputs,)
+    require(
+        classes.ndim == 1 and len(classes) in allowed and (not binary or n_outputs == 1),
+        f"there are {n_outputs} outputs for classes of shape {classes.shape}",
+    )
+    return classes
