@@ -43,3 +43,11 @@ def test_named_tests_and_scripts_exist(page):
         assert (ROOT / path).exists(), path
         if function:
             assert f"def {function}(" in (ROOT / path).read_text("utf-8"), f"{path}::{function}"
+
+
+def test_the_index_leads_to_every_page():
+    index = ROOT / "docs" / "README.md"
+    linked = {
+        (index.parent / target).resolve() for target in LINK.findall(index.read_text("utf-8"))
+    }
+    assert linked == {page.resolve() for page in PAGES} - {index.resolve()}
