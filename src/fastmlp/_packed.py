@@ -145,6 +145,11 @@ class PackedEstimator(BaseEstimator):
             The pre-activations ``x @ w + b`` of each layer, the output layer last.
         ys : list of ndarray of shape (n_samples, units)
             The activations of each layer, the output layer last.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or `X` is not valid.
         """
         X = self._validate_inputs(X)
         return self._ready_network().forward(X, resolve_n_jobs(self.n_jobs))

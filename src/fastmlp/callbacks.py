@@ -15,7 +15,7 @@ __all__ = ["CSVLogger", "EpochEnd", "StopAt", "TimeBudget"]
 class EpochEnd:
     """What a callback is told about the epoch that has just ended.
 
-    Attributes
+    Parameters
     ----------
     epoch : int
         The epoch's number, from 1; a warm start and `partial_fit` go on counting. An iteration of

@@ -177,7 +177,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
         rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
-        'non_finite' (the loss overflowed; the best epoch's weights were kept) or 'partial_fit'.
+        'non_finite' (the loss overflowed; the best epoch's weights were kept), 'partial_fit' or
+        'from_sklearn' (the weights come from `from_sklearn`).
     t_ : int
         The number of training samples seen, counted once per epoch.
     n_iter_ : int
@@ -327,7 +328,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         Raises
         ------
         ValueError
-            If `X` or `dropout_samples` is not valid.
+            If the estimator is not fitted, or `X` or `dropout_samples` is not valid.
         """
         outputs, _ = self._spread_outputs(X, dropout_samples, False)
         chosen: NDArray[Any]
@@ -384,8 +385,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         Raises
         ------
         ValueError
-            If `X` or `dropout_samples` is not valid, or `return_std` is True without
-            `dropout_samples`.
+            If the estimator is not fitted, if `X` or `dropout_samples` is not valid, or if
+            `return_std` is True without `dropout_samples`.
         """
         mean, std = self._spread_outputs(X, dropout_samples, return_std)
         both = mean.shape[1] == 1
@@ -407,6 +408,11 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         -------
         log_y_prob : ndarray of shape (n_samples, n_classes)
             The logarithm of `predict_proba`.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or `X` is not valid.
         """
         log_y_prob: NDArray[Any] = np.log(self.predict_proba(X))
         return log_y_prob

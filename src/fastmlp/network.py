@@ -52,6 +52,8 @@ class Network:
         The type of the weights.
     n_jobs : int or None
         As given; may be changed at any time.
+    step_losses : ndarray of shape (n_steps,)
+        The loss of every mini-batch of the last call of `fit`; empty before.
 
     Raises
     ------
@@ -149,6 +151,11 @@ class Network:
         -------
         y : ndarray of shape (n_samples, n_outputs)
             The output layer's values.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not valid.
         """
         return self._network.predict(self._inputs(X), resolve_n_jobs(self.n_jobs))
 
@@ -166,6 +173,11 @@ class Network:
             The pre-activations ``x @ w + b`` of each dense layer.
         ys : list of ndarray of shape (n_samples, units)
             The activations of each dense layer.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not valid.
         """
         return self._network.forward(self._inputs(X), resolve_n_jobs(self.n_jobs))
 

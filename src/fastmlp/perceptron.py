@@ -202,6 +202,11 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         -------
         decision : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             One number per sample for two classes, otherwise one per sample and output.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or `X` is not valid.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=CORE_DTYPES)
@@ -221,6 +226,11 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The labels, or the indicator matrix of several labels per sample. Of two classes, the
             second has the decisions above 0; of several, the largest decision counts.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or `X` is not valid.
         """
         decision = self.decision_function(X)
         if self._multilabel:

@@ -171,7 +171,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
         rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
-        'non_finite' (the loss overflowed; the best epoch's weights were kept) or 'partial_fit'.
+        'non_finite' (the loss overflowed; the best epoch's weights were kept), 'partial_fit' or
+        'from_sklearn' (the weights come from `from_sklearn`).
     t_ : int
         The number of training samples seen, counted once per epoch.
     n_iter_ : int
@@ -324,8 +325,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Raises
         ------
         ValueError
-            If `X` or `dropout_samples` is not valid, or `return_std` is True without
-            `dropout_samples`.
+            If the estimator is not fitted, if `X` or `dropout_samples` is not valid, or if
+            `return_std` is True without `dropout_samples`.
         """
         mean, std = self._spread_outputs(X, dropout_samples, return_std)
         y = mean.ravel() if self.n_outputs_ == 1 else mean

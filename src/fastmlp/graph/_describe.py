@@ -37,7 +37,13 @@ class Module:
 
 
 class Description(tuple[Module, ...]):
-    """The modules of a graph, inputs before what they go into; ``str`` makes a table of them."""
+    """The modules of a graph, inputs before what they go into; ``str`` makes a table of them.
+
+    Parameters
+    ----------
+    iterable : iterable of Module, default=()
+        The modules.
+    """
 
     __slots__ = ()
 

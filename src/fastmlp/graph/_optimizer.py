@@ -26,6 +26,11 @@ class Optimizer:
     **hyperparameters : float
         Hyperparameters of the optimizer, such as ``beta_1``.
 
+    Attributes
+    ----------
+    hyperparameters : dict of str to float
+        All hyperparameters of the optimizer, those not given at their defaults.
+
     Raises
     ------
     ValueError
