@@ -5,11 +5,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from fastmlp._architecture import Architecture, Params, draw_glorot
+from fastmlp._decorators import fit_context
 from fastmlp._fitting import TrainedEstimator
 from fastmlp._settings import PARAMETER_CONSTRAINTS, plan_layers, starting_factors
 from fastmlp._training import Data, new_history
@@ -46,7 +46,7 @@ class BaseMLP(TrainedEstimator):
             )
         return True
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(
         self,
         X: Any,

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from fastmlp._classes import LabelLearner
+from fastmlp._decorators import available_if, fit_context
 from fastmlp._settings import CoreLoss, choose_loss
 
 # The core's names of the losses, by the activation of the output layer.
@@ -274,7 +274,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         self._keep_arguments(locals())
 
     @available_if(lambda estimator: estimator._require_stochastic_solver())
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch on the given samples, going on from the present weights.
 
@@ -351,6 +351,11 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     def predict_proba(
         self, X: Any, *, dropout_samples: int | None = None, return_std: Literal[False] = False
     ) -> NDArray[Any]: ...
+
+    @overload
+    def predict_proba(
+        self, X: Any, *, dropout_samples: int | None = None, return_std: Literal[True]
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
 
     @overload
     def predict_proba(

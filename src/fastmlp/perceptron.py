@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval
@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp import _core
+from fastmlp._decorators import fit_context
 from fastmlp._labels import check_labels, encode_labels, plain_labels
 from fastmlp._validation import CORE_DTYPES
 
@@ -121,7 +122,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         self.shuffle = shuffle
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X: Any, y: Any) -> Self:
         """Train from zero weights until an epoch without a mistake.
 
@@ -160,7 +161,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
             )
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
         """Train for one epoch on the given samples, going on from the present weights.
 

@@ -5,12 +5,12 @@ from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from fastmlp._base import BaseMLP
+from fastmlp._decorators import available_if, fit_context
 from fastmlp._settings import CoreLoss, choose_loss
 from fastmlp._training import Data
 from fastmlp._validation import CORE_DTYPES
@@ -264,7 +264,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self._keep_arguments(locals())
 
     @available_if(lambda estimator: estimator._require_stochastic_solver())
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on the given samples, going on from the present weights.
 
@@ -293,6 +293,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def predict(
         self, X: Any, *, dropout_samples: int | None = None, return_std: Literal[False] = False
     ) -> NDArray[Any]: ...
+
+    @overload
+    def predict(
+        self, X: Any, *, dropout_samples: int | None = None, return_std: Literal[True]
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
 
     @overload
     def predict(

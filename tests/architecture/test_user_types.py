@@ -1,0 +1,47 @@
+"""A user's code is clean under `mypy --strict`, and the hints find mistakes in it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastmlp
+
+CODE = Path(__file__).with_name("user_code.py")
+PACKAGE = Path(fastmlp.__file__).parent
+
+
+def mypy(file, folder):
+    """Check a file against the package that is imported here, and return what mypy says."""
+    environment = os.environ.copy()
+    if "site-packages" not in PACKAGE.parts:  # an editable install, which mypy doesn't look up
+        environment["MYPYPATH"] = str(PACKAGE.parent)
+    # No configuration, and as for any other package no complaints about what is in ours.
+    options = ["--strict", "--config-file=", "--follow-imports=silent", "--no-error-summary"]
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "--cache-dir", folder / "cache", file],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode in (0, 1), run.stderr
+    return run.stdout
+
+
+def test_a_users_code_is_clean(tmp_path):
+    assert mypy(CODE, tmp_path) == ""
+
+
+def test_the_check_sees_the_package(tmp_path):
+    """Without the package every name of it would be Any, and anything would pass."""
+    if not (PACKAGE / "py.typed").exists():
+        pytest.fail("py.typed is not installed")
+    file = tmp_path / "code.py"
+    file.write_text("import fastmlp\nreveal_type(fastmlp.Dense(3).units)\nfastmlp.Nothing\n")
+    said = mypy(file, tmp_path)
+    assert 'Revealed type is "int"' in said.replace("builtins.", "")
+    assert 'Module has no attribute "Nothing"' in said
