@@ -8,12 +8,12 @@ from scipy.sparse import issparse
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import validate_data
 
 from fastmlp._base import BaseMLP
 from fastmlp._class_weight import class_factors
+from fastmlp._labels import check_label_types
 from fastmlp._training import Data
-from fastmlp._validation import CORE_DTYPES
+from fastmlp._validation import CORE_DTYPES, validate_data
 
 
 class LabelLearner(BaseMLP):
@@ -54,6 +54,7 @@ class LabelLearner(BaseMLP):
 
     def _learn_classes(self, y: NDArray[Any], classes: Any) -> None:
         """Set the classes and what follows from them, from y or as announced to partial_fit."""
+        check_label_types(y)
         announced = classes is not None and not type_of_target(y).startswith("multilabel")
         binarizer = LabelBinarizer().fit(classes if announced else y)
         self._target_type = binarizer.y_type_

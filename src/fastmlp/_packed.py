@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._architecture import Architecture, TrainerSettings
 from fastmlp._threads import resolve_n_jobs
-from fastmlp._validation import CORE_DTYPES, check_range, is_clean
+from fastmlp._validation import CORE_DTYPES, check_range, is_clean, validate_data
 
 if TYPE_CHECKING:
     from fastmlp._core import _Network, _Trainer

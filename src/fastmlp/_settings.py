@@ -14,7 +14,7 @@ from fastmlp._catalog import (
     DTYPES,
     ELEMENTWISE_ACTIVATIONS,
     OPTIMIZERS,
-    check_choice,
+    PARAMETERS,
     parse_choice,
 )
 from fastmlp._schedules import SCHEDULES
@@ -78,14 +78,9 @@ def choose_loss(loss: str, table: Mapping[str, str]) -> CoreLoss:
     ValueError
         If there is no such loss, or its parameter is not allowed.
     """
-    public, bracket, rest = loss.partition("(") if isinstance(loss, str) else (loss, "", "")
-    check_choice("loss", public, table)
-    name, parameter = parse_choice("loss", table[public] + bracket + rest, table.values())
-    if public == "quantile" and parameter is not None and not 0 < parameter < 1:
-        raise ValueError(f"loss={loss!r}: quantile must be between 0 and 1.")
-    if public == "huber" and parameter == 0:
-        raise ValueError(f"loss={loss!r}: delta must be above 0.")
-    return CoreLoss(name, parameter)
+    parameters = {public: PARAMETERS[name] for public, name in table.items()}
+    public, parameter = parse_choice("loss", loss, table, parameters)
+    return CoreLoss(table[public], parameter)
 
 
 def hidden_units(hidden_layer_sizes: Any) -> list[int]:
@@ -114,7 +109,8 @@ def _one_per_layer(
     values = list(value)
     if len(values) != n_layers:
         raise ValueError(
-            f"{argument} must have one entry per {layers} ({n_layers}), got {len(values)}."
+            f"{argument} must have one entry per {layers} ({n_layers}); got {len(values)}: "
+            f"{values!r}."
         )
     return values
 
@@ -239,4 +235,7 @@ def resolve_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
     for callback in each:
         if not callable(callback):
             raise ValueError(f"callbacks must hold callables; got {callback!r}.")
+        if isinstance(callback, type):
+            name = callback.__name__
+            raise ValueError(f"callbacks holds the class {name}; give an instance, {name}(...).")
     return each

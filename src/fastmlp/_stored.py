@@ -17,7 +17,7 @@ from fastmlp._architecture import Architecture, LayerPlan, Params, plan_activati
 from fastmlp._catalog import ACTIVATIONS, DTYPES, check_choice
 from fastmlp._json import decode, encode
 from fastmlp._training import new_history
-from fastmlp._validation import check_arrays
+from fastmlp._validation import check_arrays, class_name
 from fastmlp.classifier import MLPClassifier
 from fastmlp.layers import Layer, check_positive_int, plan
 from fastmlp.network import Network
@@ -56,8 +56,8 @@ def store(estimator: Any) -> Stored:
     if isinstance(estimator, Network) and type(estimator) is Network:
         return _store_network(estimator)
     if type(estimator) not in _CLASSES.values():
-        names = ", ".join(_CLASSES)
-        raise TypeError(f"Only these classes can be stored: {names}; got {estimator!r}.")
+        names = ", ".join(map(class_name, _CLASSES.values()))
+        raise TypeError(f"Only these classes can be stored: {names}; got {class_name(estimator)}.")
     check_is_fitted(estimator)
     estimator._validate_params()
     store_fitted = _store_perceptron if isinstance(estimator, Perceptron) else _store_mlp

@@ -6,6 +6,7 @@ keep nothing between calls, so that one serves several fits, copies and threads.
 
 import csv
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from os import PathLike
 
 __all__ = ["CSVLogger", "EpochEnd", "StopAt", "TimeBudget"]
@@ -58,8 +59,8 @@ class TimeBudget:
     seconds: float
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0:
-            raise ValueError(f"seconds must be positive; got {self.seconds!r}.")
+        if not isinstance(self.seconds, Real) or not self.seconds > 0:
+            raise ValueError(f"seconds must be a positive number; got {self.seconds!r}.")
 
     def __call__(self, end: EpochEnd) -> bool:
         """Return whether the time is over."""

@@ -14,12 +14,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import unique_labels
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _core
 from fastmlp._decorators import fit_context
 from fastmlp._labels import check_labels, encode_labels, plain_labels
-from fastmlp._validation import CORE_DTYPES
+from fastmlp._validation import CORE_DTYPES, validate_data
 
 
 class Perceptron(ClassifierMixin, BaseEstimator):

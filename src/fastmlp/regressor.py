@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import validate_data
 
 from fastmlp._base import BaseMLP
 from fastmlp._decorators import available_if, fit_context
 from fastmlp._settings import CoreLoss, choose_loss
 from fastmlp._training import Data
-from fastmlp._validation import CORE_DTYPES
+from fastmlp._validation import CORE_DTYPES, naming_text, validate_data
 
 # The core's names of the losses.
 _LOSSES = {
@@ -370,9 +369,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         t = y.reshape(-1, 1) if y.ndim == 1 else y
+        with naming_text(X, y):
+            t = t if t.dtype in CORE_DTYPES else t.astype(np.float64)
         if self.loss == "poisson" and (t < 0).any():
             raise ValueError("loss='poisson' needs targets of at least 0; y has negative ones.")
-        return X, t if t.dtype in CORE_DTYPES else t.astype(np.float64)
+        return X, t
 
     def _decode(self, t: NDArray[Any]) -> NDArray[Any]:
         return t.ravel() if t.shape[1] == 1 else t

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from fastmlp import _core
-from fastmlp._catalog import PARAMETERS
+from fastmlp._catalog import PARAMETERS, check_parameter
 from fastmlp.graph._node import Node, Operand, apply, as_node, common_dtype
 
 if TYPE_CHECKING:
@@ -278,7 +278,10 @@ def _only(given: dict[str, float], name: str) -> float | None:
     if unknown:
         takes = f"takes {parameter!r}" if parameter else "takes no parameter"
         raise TypeError(f"{name} {takes}; got {', '.join(sorted(map(repr, unknown)))}.")
-    return float(given[parameter]) if parameter in given else None
+    if parameter is None or parameter not in given:
+        return None
+    value = given[parameter]
+    return check_parameter(f"{name}({parameter}={value!r})", parameter, value)
 
 
 def _parameter_doc(parameter: "ParameterRow | None") -> str:
