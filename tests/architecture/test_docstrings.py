@@ -84,6 +84,24 @@ def test_parameters_and_their_defaults(path):
             assert ast.literal_eval(text[1]) == parameter.default, name
 
 
+# What the classifier and the regressor have in common but say differently: labels are stratified and
+# smoothed, and scored by the accuracy.
+OF_LABELS = {"loss", "early_stopping", "scoring"}
+
+
+@pytest.mark.parametrize("title", ["Parameters", "Attributes"])
+def test_what_both_estimators_have_is_said_alike(title):
+    classifier, regressor = (
+        {row.name: (row.type, row.desc) for row in NumpyDocString(inspect.getdoc(kind))[title]}
+        for kind in (MLPClassifier, MLPRegressor)
+    )
+    shared = (classifier.keys() & regressor.keys()) - OF_LABELS
+    assert len(shared) > 15
+    assert {name: classifier[name] for name in shared} == {
+        name: regressor[name] for name in shared
+    }
+
+
 def fit(model, y, **arguments):
     x = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), columns=list("abc"))
     return model.fit(x, y, **arguments)
