@@ -84,8 +84,8 @@ def test_parameters_and_their_defaults(path):
             assert ast.literal_eval(text[1]) == parameter.default, name
 
 
-# What the classifier and the regressor have in common but say differently: labels are stratified and
-# smoothed, and scored by the accuracy.
+# What the classifier and the regressor share but say differently: labels are stratified, have losses
+# of their own, and are scored by the accuracy.
 OF_LABELS = {"loss", "early_stopping", "scoring"}
 
 
@@ -97,9 +97,7 @@ def test_what_both_estimators_have_is_said_alike(title):
     )
     shared = (classifier.keys() & regressor.keys()) - OF_LABELS
     assert len(shared) > 15
-    assert {name: classifier[name] for name in shared} == {
-        name: regressor[name] for name in shared
-    }
+    assert {name: classifier[name] for name in shared} == {name: regressor[name] for name in shared}
 
 
 def fit(model, y, **arguments):
