@@ -84,8 +84,8 @@ def test_parameters_and_their_defaults(path):
             assert ast.literal_eval(text[1]) == parameter.default, name
 
 
-# What the classifier and the regressor share but say differently: labels are stratified, have losses
-# of their own, and are scored by the accuracy.
+# What the classifier and the regressor share but say differently: labels are stratified, have
+# losses of their own, and are scored by the accuracy.
 OF_LABELS = {"loss", "early_stopping", "scoring"}
 
 

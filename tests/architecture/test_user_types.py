@@ -1,6 +1,7 @@
 """A user's code is clean under `mypy --strict`, and the hints find mistakes in it."""
 
 import os
+import site
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,8 @@ PACKAGE = Path(fastmlp.__file__).parent
 def mypy(file, folder):
     """Check a file against the package that is imported here, and return what mypy says."""
     environment = os.environ.copy()
-    if "site-packages" not in PACKAGE.parts:  # an editable install, which mypy doesn't look up
+    installed = map(Path, (*site.getsitepackages(), site.getusersitepackages()))
+    if PACKAGE.parent not in installed:  # an editable install, which mypy doesn't look up
         environment["MYPYPATH"] = str(PACKAGE.parent)
     # No configuration, and as for any other package no complaints about what is in ours.
     options = ["--strict", "--config-file=", "--follow-imports=silent", "--no-error-summary"]
