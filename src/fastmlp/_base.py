@@ -79,7 +79,7 @@ class BaseMLP(TrainedEstimator):
             classifier; numbers for a regressor.
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample; None weighs all the same.
-        X_val : array-like of shape (n_val, n_features), default=None
+        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
             The inputs of a validation set. In a `Pipeline` they are transformed as X is with
             ``transform_input=["X_val"]`` and metadata routing. Not for 'lbfgs'.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None

@@ -50,11 +50,11 @@ class LabelLearner(BaseMLP):
         y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        check_label_types(y)
         return X, y
 
     def _learn_classes(self, y: NDArray[Any], classes: Any) -> None:
         """Set the classes and what follows from them, from y or as announced to partial_fit."""
-        check_label_types(y)
         announced = classes is not None and not type_of_target(y).startswith("multilabel")
         binarizer = LabelBinarizer().fit(classes if announced else y)
         self._target_type = binarizer.y_type_

@@ -71,7 +71,7 @@ def naming_text(X: Any, y: Any = None) -> Iterator[None]:
             ) from error
         if y is not None and _is_text(y):
             raise ValueError(
-                f"y must hold numbers; got {np.ravel(y)[0]!r}. A classifier takes labels."
+                f"y must hold numbers; got {np.ravel(y).tolist()[0]!r}. A classifier takes labels."
             ) from error
         if isinstance(error, ValueError):
             raise ValueError(f"X must hold numbers: {error}. Encode text as numbers.") from error

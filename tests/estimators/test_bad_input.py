@@ -181,8 +181,18 @@ def test_text_and_complex_numbers(kind, data):
     ],
 )
 def test_targets_of_the_wrong_kind(kind, y, match):
+    x, known = classes() if kind is MLPClassifier else numbers()
+    announced = {"classes": np.unique(known)} if kind is MLPClassifier else {}
+    model = kind(**SMALL)
+    for call in (
+        lambda: model.fit(x, y),
+        lambda: model.partial_fit(x, y, **announced),
+        lambda: model.fit(x, known, X_val=x, y_val=y),
+    ):
+        with pytest.raises(ValueError, match=match):
+            call()
     with pytest.raises(ValueError, match=match):
-        kind(**SMALL).fit(classes()[0], y)
+        model.partial_fit(x, known, **announced).partial_fit(x, y)
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, Perceptron])
