@@ -16,6 +16,7 @@ from fastmlp import MLPClassifier, MLPRegressor, Perceptron, callbacks, graph
 
 # What is not asked for. Everything else that numpydoc knows is.
 NOT_NEEDED = {
+    "GL01",  # a summary in the line after the quotes: it stands behind them, as PEP 257 has it
     "ES01",  # a text below the summary: one line often says it all
     "EX01",  # examples: the guide in docs/ has one for everything
     "SA01",  # "See Also": where there is something to see
