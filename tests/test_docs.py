@@ -1,5 +1,5 @@
-"""The Python in docs/*.md runs as it stands, block after block in one namespace for each page, and
-the tests and scripts that the pages name are there."""
+"""The Python in README.md and docs/ runs as it stands, block after block in one namespace for each
+page; links lead somewhere, and the tests and scripts that the pages name are there."""
 
 import re
 from pathlib import Path
@@ -7,17 +7,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
+GUIDE = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *GUIDE]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)\)")
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
 
 
 def ids(page):
     return str(page.relative_to(ROOT))
 
 
+def anchors(page):
+    """The places in a page that a link can lead to, as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 def test_there_are_pages():
-    assert PAGES
+    assert GUIDE
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
@@ -32,8 +39,10 @@ def test_python_runs(page, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_links_lead_somewhere(page):
-    for target in LINK.findall(page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+    for file, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / file if file else page
+        assert target.exists(), file
+        assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
@@ -43,3 +52,11 @@ def test_named_tests_and_scripts_exist(page):
         assert (ROOT / path).exists(), path
         if function:
             assert f"def {function}(" in (ROOT / path).read_text("utf-8"), f"{path}::{function}"
+
+
+def test_the_index_leads_to_every_page():
+    index = ROOT / "docs" / "README.md"
+    linked = {
+        (index.parent / target).resolve() for target, _ in LINK.findall(index.read_text("utf-8"))
+    }
+    assert linked == {page.resolve() for page in GUIDE} - {index.resolve()}

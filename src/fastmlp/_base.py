@@ -5,11 +5,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from fastmlp._architecture import Architecture, Params
+from fastmlp._decorators import fit_context
 from fastmlp._fit_task import CallbackSupportMixin, begin_task
 from fastmlp._fitting import TrainedEstimator
 from fastmlp._initialisers import draw_params
@@ -48,7 +48,7 @@ class BaseMLP(CallbackSupportMixin, TrainedEstimator):
             )
         return True
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(
         self,
         X: Any,
@@ -81,7 +81,7 @@ class BaseMLP(CallbackSupportMixin, TrainedEstimator):
             classifier; numbers for a regressor.
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample; None weighs all the same.
-        X_val : array-like of shape (n_val, n_features), default=None
+        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
             The inputs of a validation set. In a `Pipeline` they are transformed as X is with
             ``transform_input=["X_val"]`` and metadata routing. Not for 'lbfgs'.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None

@@ -5,9 +5,11 @@ Nothing is listed by hand here: a new row in a catalog of the core is a new choi
 
 import re
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any
 
 from fastmlp import _core
+from fastmlp._validation import to_float
 
 _CATALOG = _core.catalog()
 
@@ -28,6 +30,7 @@ PARAMETERS: dict[str, str | None] = {
 }
 OPTIMIZERS = {row["name"]: dict(row["hyperparameters"]) for row in _CATALOG["optimizers"]}
 DTYPES = ("float32", "float64")
+_DECAYS = ("beta_1", "beta_2", "rho")  # shares that are kept, so below 1
 
 
 def check_choice(argument: str, value: Any, allowed: Iterable[str]) -> str:
@@ -58,25 +61,44 @@ def parse_choice(
     Raises
     ------
     ValueError
-        If the name is not one of the `allowed`, takes no parameter, or the parameter is not a
-        finite number of at least 0.
+        If the name is not one of the `allowed`, takes no parameter, or the parameter is out of its
+        range.
     """
-    match = isinstance(value, str) and re.fullmatch(r"(\w+)\((?:(\w+)=)?([^()=]+)\)", value)
-    if not match:
+    allowed = tuple(allowed)
+    name, bracket, rest = value.partition("(") if isinstance(value, str) else (value, "", "")
+    if not bracket or name not in allowed:
         return check_choice(argument, value, allowed), None
-    name, keyword, text = match.groups()
-    parameter = parameters.get(check_choice(argument, name, allowed))
+    parameter = parameters.get(name)
     if parameter is None:
         raise ValueError(f"{argument}={value!r}: {name!r} takes no parameter.")
+    match = re.fullmatch(r"(?:(\w+)=)?([^()=]*)\)", rest)
+    keyword, text = match.groups() if match else (None, "")
     if keyword not in (None, parameter):
         raise ValueError(f"{argument}={value!r}: the parameter of {name!r} is {parameter!r}.")
+    return name, check_parameter(f"{argument}={value!r}", parameter, text)
+
+
+def check_parameter(where: str, parameter: str, value: Any) -> float:
+    """Return the parameter of an activation or a loss as a float.
+
+    Raises
+    ------
+    ValueError
+        If it is out of its range; the message begins with `where`.
+    """
     try:
-        number = float(text)
+        number = float(value)
     except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise ValueError(f"{argument}={value!r}: {parameter} must be a finite number >= 0.")
-    return name, number
+        number = -inf
+    if parameter == "quantile":
+        fits, allowed = 0 < number < 1, "between 0 and 1"
+    elif parameter == "delta":
+        fits, allowed = 0 < number < inf, "above 0"
+    else:
+        fits, allowed = 0 <= number < inf, "a finite number >= 0"
+    if not fits:
+        raise ValueError(f"{where}: {parameter} must be {allowed}.")
+    return number
 
 
 def check_hyperparameters(optimizer: str, given: dict[str, Any]) -> dict[str, float]:
@@ -86,6 +108,8 @@ def check_hyperparameters(optimizer: str, given: dict[str, Any]) -> dict[str, fl
     ------
     TypeError
         If `given` has a name that the optimizer doesn't know.
+    ValueError
+        If a value is out of its range.
     """
     known = OPTIMIZERS[check_choice("optimizer", optimizer, OPTIMIZERS)]
     unknown = sorted(set(given) - set(known))
@@ -94,4 +118,8 @@ def check_hyperparameters(optimizer: str, given: dict[str, Any]) -> dict[str, fl
             f"optimizer {optimizer!r} has no hyperparameter {', '.join(map(repr, unknown))}; "
             f"it takes {', '.join(map(repr, known))}."
         )
+    for name, value in given.items():
+        high, allowed = (1.0, "in [0, 1)") if name in _DECAYS else (inf, "finite and >= 0")
+        if not 0 <= to_float(value) < high:
+            raise ValueError(f"{name} must be a number {allowed}; got {value!r}.")
     return {name: float(value) for name, value in given.items()}

@@ -47,11 +47,25 @@ def class_factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> 
     return product
 
 
+def _check_labels(class_weight: dict[Any, float], classes: list[Any]) -> None:
+    """Refuse labels that don't exist where classes are left out: they may be misspelt."""
+    unknown = [label for label in class_weight if label not in classes]
+    if unknown and any(label not in class_weight for label in classes):
+        raise ValueError(
+            f"class_weight has labels that are no classes: {unknown}; the classes are {classes}."
+        )
+
+
 def _factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.float64]:
     if isinstance(class_weight, str):
         classes = np.unique(y)  # 'balanced' has no weight for what does not occur
     elif not isinstance(class_weight, dict):
-        raise ValueError(f"class_weight must have a dict for these labels; got {class_weight!r}.")
+        raise ValueError(
+            f"class_weight must be 'balanced' or a dict of the weights by label; got "
+            f"{class_weight!r}."
+        )
+    else:
+        _check_labels(class_weight, classes.tolist())
     weights = compute_class_weight(class_weight, classes=classes, y=y).astype(np.float64)
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(

@@ -8,12 +8,12 @@ from scipy.sparse import issparse
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import validate_data
 
 from fastmlp._base import BaseMLP
 from fastmlp._class_weight import class_factors
+from fastmlp._labels import check_label_types
 from fastmlp._training import Data
-from fastmlp._validation import CORE_DTYPES
+from fastmlp._validation import CORE_DTYPES, validate_data
 
 
 class LabelLearner(BaseMLP):
@@ -50,6 +50,7 @@ class LabelLearner(BaseMLP):
         y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        check_label_types(y)
         return X, y
 
     def _learn_classes(self, y: NDArray[Any], classes: Any) -> None:

@@ -126,9 +126,16 @@ class TrainedEstimator(RecordedEstimator, ABC):
         probe.__dict__.update(vars(self), coefs_=[], intercepts_=[], slopes_=[], _packed=())
         y = self._decode(validation.t)
         weight = validation.sample_weight
-        if weight is None:
-            return lambda: float(scorer(probe, validation.x, y))
-        return lambda: float(scorer(probe, validation.x, y, sample_weight=weight))
+        extra = {} if weight is None else {"sample_weight": weight}
+
+        def score() -> float:
+            value = scorer(probe, validation.x, y, **extra)
+            try:
+                return float(value)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"scoring must return a number; got {value!r}.") from error
+
+        return score
 
     @abstractmethod
     def _decode(self, t: NDArray[Any]) -> NDArray[Any]:

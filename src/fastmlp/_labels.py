@@ -1,4 +1,4 @@
-"""Labels of the perceptron: what it accepts, and the targets that the core makes of them."""
+"""Labels: what is one, what the perceptron accepts, and the targets that the core makes of them."""
 
 from typing import Any
 
@@ -7,6 +7,37 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+
+def check_label_types(y: NDArray[Any]) -> None:
+    """Refuse what a classifier can't take for labels, and say why.
+
+    Raises
+    ------
+    ValueError
+        If `y` mixes types, holds fractions, or has several columns of other numbers than 0 and 1.
+    """
+    if y.dtype == object and not all(isinstance(label, str) for label in y.flat):
+        kinds = ", ".join(sorted({type(label).__name__ for label in y.flat}))
+        raise ValueError(
+            f"Unknown label type: y is an array of objects, {kinds}. Labels must be all strings or "
+            "all integers: convert y, for example by y.astype(str), and fill in what is missing."
+        )
+    kind = type_of_target(y)
+    if kind.startswith("continuous"):
+        raise ValueError(
+            f"Unknown label type: {kind}. y holds fractions, such as {_first_fraction(y)!r}. "
+            "Numbers are for a regressor; a classifier takes labels."
+        )
+    if kind.endswith("multioutput"):
+        raise ValueError(
+            f"y of several columns, {y.shape}, must be an indicator matrix, of 0 and 1 only. Fit a "
+            "classifier for each column of labels, for example by a MultiOutputClassifier."
+        )
+
+
+def _first_fraction(y: NDArray[Any]) -> float:
+    return float(y.flat[(y != np.floor(y)).argmax()])
 
 
 def plain_labels(y: Any) -> NDArray[Any]:

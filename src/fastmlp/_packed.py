@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._architecture import Architecture, TrainerSettings
 from fastmlp._threads import resolve_n_jobs
-from fastmlp._validation import CORE_DTYPES, NonFiniteError, check_range, is_clean
+from fastmlp._validation import (
+    CORE_DTYPES,
+    NonFiniteError,
+    check_range,
+    is_clean,
+    validate_data,
+)
 
 if TYPE_CHECKING:
     from fastmlp._core import _Network, _Trainer
@@ -151,6 +157,11 @@ class PackedEstimator(BaseEstimator):
             The pre-activations ``x @ w + b`` of each layer, the output layer last.
         ys : list of ndarray of shape (n_samples, units)
             The activations of each layer, the output layer last.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or `X` is not valid.
         """
         X = self._validate_inputs(X)
         return self._ready_network().forward(X, resolve_n_jobs(self.n_jobs))

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from fastmlp._validation import to_float
+
 # Each takes the share of training that is over, from 0 at the first epoch to 1 at the last, and
 # gives the share of `learning_rate_init` that is used.
 SCHEDULES: dict[str, Callable[[float], float]] = {
@@ -20,6 +22,13 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 def _cosine(start: float, end: float, done: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+
+
+def _checked(number: int, value: Any) -> float:
+    """Return what a user's schedule gave for an epoch, if it is a rate."""
+    if not 0 <= to_float(value) < math.inf:
+        raise ValueError(f"learning_rate({number}) must be a finite number >= 0; got {value!r}.")
+    return to_float(value)
 
 
 def epoch_rates(
@@ -45,13 +54,7 @@ def epoch_rates(
     """
     numbers = range(first_epoch, first_epoch + epochs)
     if callable(schedule):
-        rates = [float(schedule(number)) for number in numbers]
-        for number, value in zip(numbers, rates, strict=True):
-            if not 0 <= value < math.inf:
-                raise ValueError(
-                    f"learning_rate({number}) must be a finite number >= 0; got {value}."
-                )
-        return rates
+        return [_checked(number, schedule(number)) for number in numbers]
     if schedule not in SCHEDULES:
         return None
     last = max(max_iter - 1, 1)

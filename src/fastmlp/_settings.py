@@ -14,7 +14,7 @@ from fastmlp._catalog import (
     DTYPES,
     ELEMENTWISE_ACTIVATIONS,
     OPTIMIZERS,
-    check_choice,
+    PARAMETERS,
     parse_choice,
 )
 from fastmlp._initialisers import (
@@ -85,14 +85,9 @@ def choose_loss(loss: str, table: Mapping[str, str]) -> CoreLoss:
     ValueError
         If there is no such loss, or its parameter is not allowed.
     """
-    public, bracket, rest = loss.partition("(") if isinstance(loss, str) else (loss, "", "")
-    check_choice("loss", public, table)
-    name, parameter = parse_choice("loss", table[public] + bracket + rest, table.values())
-    if public == "quantile" and parameter is not None and not 0 < parameter < 1:
-        raise ValueError(f"loss={loss!r}: quantile must be between 0 and 1.")
-    if public == "huber" and parameter == 0:
-        raise ValueError(f"loss={loss!r}: delta must be above 0.")
-    return CoreLoss(name, parameter)
+    parameters = {public: PARAMETERS[name] for public, name in table.items()}
+    public, parameter = parse_choice("loss", loss, table, parameters)
+    return CoreLoss(table[public], parameter)
 
 
 def hidden_units(hidden_layer_sizes: Any) -> list[int]:
@@ -121,7 +116,8 @@ def _one_per_layer(
     values = list(value)
     if len(values) != n_layers:
         raise ValueError(
-            f"{argument} must have one entry per {layers} ({n_layers}), got {len(values)}."
+            f"{argument} must have one entry per {layers} ({n_layers}); got {len(values)}: "
+            f"{values!r}."
         )
     return values
 
@@ -250,9 +246,13 @@ def begin_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
     if callbacks is None:
         return []
     single = callable(callbacks) or hasattr(callbacks, "begin_fit")
+    given = [callbacks] if single else list(callbacks)
+    for callback in given:
+        if isinstance(callback, type):
+            name = callback.__name__
+            raise ValueError(f"callbacks holds the class {name}; give an instance, {name}(...).")
     each = [
-        callback.begin_fit() if hasattr(callback, "begin_fit") else callback
-        for callback in ([callbacks] if single else callbacks)
+        callback.begin_fit() if hasattr(callback, "begin_fit") else callback for callback in given
     ]
     for callback in each:
         if not callable(callback):

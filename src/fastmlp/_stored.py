@@ -33,6 +33,7 @@ from fastmlp._stored_parts import (
     store_classes,
     store_params,
 )
+from fastmlp._validation import class_name
 from fastmlp.classifier import MLPClassifier
 from fastmlp.layers import Layer, plan
 from fastmlp.network import Network
@@ -58,8 +59,8 @@ def store(estimator: Any) -> Stored:
     if isinstance(estimator, Network) and type(estimator) is Network:
         return _store_network(estimator)
     if type(estimator) not in _CLASSES.values():
-        names = ", ".join(_CLASSES)
-        raise TypeError(f"Only these classes can be stored: {names}; got {estimator!r}.")
+        names = ", ".join(map(class_name, _CLASSES.values()))
+        raise TypeError(f"Only these classes can be stored: {names}; got {class_name(estimator)}.")
     check_is_fitted(estimator)
     estimator._validate_params()
     store_fitted = _store_perceptron if isinstance(estimator, Perceptron) else _store_mlp

@@ -1,10 +1,13 @@
-"""Checks of arrays that scikit-learn's validation doesn't do, or not fast enough."""
+"""Checks that scikit-learn's validation doesn't do, or not fast enough, or with less to go by."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import validation
 
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
@@ -28,6 +31,73 @@ CORE_DTYPES = [
 
 class NonFiniteError(ValueError):
     """The loss or the weights are no longer finite."""
+
+
+def to_float(value: Any) -> float:
+    """Return a number as a float, and NaN, which is in no range, for what is none."""
+    try:
+        return math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def class_name(thing: Any) -> str:
+    """Return the name of a class, or that of an object, with its package."""
+    kind = thing if isinstance(thing, type) else type(thing)
+    return f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}"
+
+
+def validate_data(estimator: Any, X: Any, *y: Any, **checks: Any) -> Any:
+    """Call scikit-learn's function of this name; its errors then say what is no number."""
+    with naming_text(X, *(y if checks.get("y_numeric") else ())):
+        return validation.validate_data(estimator, X, *y, **checks)
+
+
+@contextmanager
+def naming_text(X: Any, y: Any = None) -> Iterator[None]:
+    """Let an error of converting inputs, or targets, say where they hold no numbers.
+
+    Raises
+    ------
+    ValueError
+        Instead of an error of conversion; it names the columns of a data frame.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if not (isinstance(error, TypeError) or str(error).startswith("could not convert")):
+            raise
+        text = _text_columns(X)
+        if text:
+            raise ValueError(
+                f"X must hold numbers; these columns don't: {', '.join(text)}. Encode them, for "
+                "example by a OneHotEncoder in a ColumnTransformer, or leave them out."
+            ) from error
+        if y is not None and _is_text(y):
+            raise ValueError(
+                f"y must hold numbers; got {np.ravel(y).tolist()[0]!r}. A classifier takes labels."
+            ) from error
+        if isinstance(error, ValueError):
+            raise ValueError(f"X must hold numbers: {error}. Encode text as numbers.") from error
+        raise
+
+
+def _text_columns(X: Any) -> list[str]:
+    """Return the columns of a data frame that are no numbers, with their types."""
+    if not (hasattr(X, "columns") and hasattr(X, "dtypes")):
+        return []
+    return [f"{name!r} ({X[name].dtype})" for name in X.columns if _is_text(X[name])]
+
+
+def _is_text(values: Any) -> bool:
+    """Tell whether something in there can't be taken for a number."""
+    array = np.asarray(values)
+    if array.dtype.kind in "OSUT":
+        try:
+            array.astype(np.float64)
+        except (TypeError, ValueError):
+            return True
+    return array.dtype.kind in "mM"
 
 
 def is_clean(X: Any, n_features: int, dtype: str) -> bool:
@@ -74,12 +144,16 @@ def check_arrays(
     ValueError
         If the number of arrays, a shape or a value is wrong.
     """
-    given = list(given)
+    if not isinstance(given, Sequence | np.ndarray):
+        raise ValueError(f"{argument} must be a list of arrays, one per layer; got {given!r}.")
     if len(given) != len(shapes):
         raise ValueError(
             f"{argument} must hold {len(shapes)} arrays, one per layer; got {len(given)}."
         )
-    arrays = [np.asarray(array, dtype=dtype) for array in given]
+    try:
+        arrays = [np.asarray(array, dtype=dtype) for array in given]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{argument} must hold arrays of numbers: {error}.") from error
     for i, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
         if array.shape != shape:
             raise ValueError(f"{argument}[{i}] must have shape {shape}; got {array.shape}.")

@@ -26,7 +26,7 @@ _SIGNS = {"loss": -1, "val_score": 1}
 class EpochEnd:
     """What a callback is told about the epoch that has just ended.
 
-    Attributes
+    Parameters
     ----------
     epoch : int
         The epoch's number, from 1; a warm start and `partial_fit` go on counting. An iteration of
@@ -214,8 +214,8 @@ class TimeBudget:
     seconds: float
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0:
-            raise ValueError(f"seconds must be positive; got {self.seconds!r}.")
+        if not isinstance(self.seconds, Real) or not self.seconds > 0:
+            raise ValueError(f"seconds must be a positive number; got {self.seconds!r}.")
 
     def __call__(self, end: EpochEnd) -> bool:
         """Return whether the time is over."""

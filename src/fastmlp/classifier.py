@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from fastmlp._classes import LabelLearner
+from fastmlp._decorators import available_if, fit_context
 from fastmlp._settings import CoreLoss, choose_loss
 
 # The core's names of the losses, by the activation of the output layer.
@@ -187,7 +187,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
         rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
-        'non_finite' (the loss overflowed; the best epoch's weights were kept) or 'partial_fit'.
+        'non_finite' (the loss overflowed; the best epoch's weights were kept), 'partial_fit' or
+        'from_sklearn' (the weights come from `from_sklearn`).
     t_ : int
         The number of training samples seen, counted once per epoch.
     n_iter_ : int
@@ -289,7 +290,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         self._keep_arguments(locals())
 
     @available_if(lambda estimator: estimator._require_stochastic_solver())
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch on the given samples, going on from the present weights.
 
@@ -343,7 +344,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         Raises
         ------
         ValueError
-            If `X` or `dropout_samples` is not valid.
+            If the estimator is not fitted, or `X` or `dropout_samples` is not valid.
         """
         outputs, _ = self._spread_outputs(X, dropout_samples, False)
         chosen: NDArray[Any]
@@ -392,6 +393,11 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
 
     @overload
     def predict_proba(
+        self, X: Any, *, dropout_samples: int | None = None, return_std: Literal[True]
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
+
+    @overload
+    def predict_proba(
         self, X: Any, *, dropout_samples: int | None = None, return_std: bool
     ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]: ...
 
@@ -423,8 +429,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         Raises
         ------
         ValueError
-            If `X` or `dropout_samples` is not valid, or `return_std` is True without
-            `dropout_samples`.
+            If the estimator is not fitted, if `X` or `dropout_samples` is not valid, or if
+            `return_std` is True without `dropout_samples`.
         """
         mean, std = self._spread_outputs(X, dropout_samples, return_std)
         both = mean.shape[1] == 1
@@ -446,6 +452,11 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         -------
         log_y_prob : ndarray of shape (n_samples, n_classes)
             The logarithm of `predict_proba`.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or `X` is not valid.
         """
         log_y_prob: NDArray[Any] = np.log(self.predict_proba(X))
         return log_y_prob

@@ -11,6 +11,7 @@ from fastmlp._architecture import Architecture
 from fastmlp._catalog import ACTIVATIONS, DTYPES
 from fastmlp._onnx import to_onnx
 from fastmlp._settings import plan_layers
+from fastmlp._validation import class_name
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
 
@@ -75,7 +76,10 @@ def to_sklearn(estimator: MLPClassifier | MLPRegressor) -> Any:
     """
     kind = next((kind for kind in _KINDS if isinstance(estimator, kind)), None)
     if kind is None:
-        raise TypeError(f"estimator must be an MLPClassifier or MLPRegressor; got {estimator!r}.")
+        raise TypeError(
+            "estimator must be an MLPClassifier or MLPRegressor of fastmlp; got "
+            f"{class_name(estimator)}."
+        )
     check_is_fitted(estimator)
     hidden = estimator._architecture.layers[:-1]
     converted = _like(estimator, _KINDS[kind], [layer.units for layer in hidden])
@@ -127,7 +131,7 @@ def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
     if kind is None:
         raise TypeError(
             "estimator must be an MLPClassifier or MLPRegressor of sklearn.neural_network; got "
-            f"{estimator!r}."
+            f"{class_name(estimator)}."
         )
     check_is_fitted(estimator)
     units = [len(b) for b in estimator.intercepts_[:-1]]

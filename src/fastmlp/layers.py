@@ -17,11 +17,11 @@ def _check_number(argument: str, value: Any, low: float, high: float, allowed: s
         raise ValueError(f"{argument} must be {allowed}; got {value!r}.")
 
 
-def check_positive_int(argument: str, value: Any) -> int:
+def check_positive_int(argument: str, value: Any, alternative: str = "") -> int:
     """Return `value` as an int; raise a ValueError unless it is an integer of at least 1."""
     is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_integer or value < 1:
-        raise ValueError(f"{argument} must be an integer >= 1; got {value!r}.")
+        raise ValueError(f"{argument} must be {alternative}an integer >= 1; got {value!r}.")
     return int(value)
 
 

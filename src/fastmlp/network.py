@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,14 @@ from fastmlp._catalog import DTYPES, LOSSES, check_choice, check_hyperparameters
 from fastmlp._initialisers import draw_params
 from fastmlp._threads import resolve_n_jobs
 from fastmlp._training import Data, extend_history, new_history, non_finite_error, run
-from fastmlp._validation import CORE_DTYPES, check_arrays, check_range, is_clean
+from fastmlp._validation import (
+    CORE_DTYPES,
+    check_arrays,
+    check_range,
+    is_clean,
+    naming_text,
+    to_float,
+)
 from fastmlp.layers import Layer, check_positive_int, initialisers, plan
 
 if TYPE_CHECKING:
@@ -52,13 +60,15 @@ class Network:
         The type of the weights.
     n_jobs : int or None
         As given; may be changed at any time.
+    step_losses : ndarray of shape (n_steps,)
+        The loss of every mini-batch of the last call of `fit`; empty before.
 
     Raises
     ------
     ValueError
         If an argument is not valid, or the layers can't stand in this order.
     TypeError
-        If `layers` holds something that is not a layer.
+        If `layers` is no list, or holds something that is not a layer.
 
     Examples
     --------
@@ -79,6 +89,10 @@ class Network:
         n_jobs: int | None = None,
     ) -> None:
         resolve_n_jobs(n_jobs)
+        if not isinstance(layers, Sequence) or isinstance(layers, str):
+            raise TypeError(
+                f"layers must be a list of Dense, Dropout and Activation; got {layers!r}."
+            )
         self.layers = tuple(layers)
         self.n_jobs = n_jobs
         self._architecture = Architecture(
@@ -123,8 +137,9 @@ class Network:
     def params(self, by_layer: Sequence[tuple[Any, ...]]) -> None:
         plan, dtype = self._architecture, self.dtype
         lengths = [3 if layer.learns else 2 for layer in plan.layers]
-        by_layer = [tuple(arrays) for arrays in by_layer]
-        if [len(arrays) for arrays in by_layer] != lengths:
+        by_layer = list(by_layer)
+        are_tuples = all(isinstance(arrays, tuple | list) for arrays in by_layer)
+        if not are_tuples or [len(arrays) for arrays in by_layer] != lengths:
             raise ValueError(
                 "params must be a list of pairs (w, b), one per dense layer, or of (w, b, slope) "
                 "where the activation learns a slope."
@@ -148,6 +163,11 @@ class Network:
         -------
         y : ndarray of shape (n_samples, n_outputs)
             The output layer's values.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not valid.
         """
         n_threads = resolve_n_jobs(self.n_jobs)
         outputs = self._network.predict_plain(X, n_threads)
@@ -167,6 +187,11 @@ class Network:
             The pre-activations ``x @ w + b`` of each dense layer.
         ys : list of ndarray of shape (n_samples, units)
             The activations of each dense layer.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not valid.
         """
         return self._network.forward(self._inputs(X), resolve_n_jobs(self.n_jobs))
 
@@ -286,8 +311,12 @@ class Network:
             If the optimizer has no such hyperparameter.
         """
         data = self._data(X, t, sample_weight)
-        validation = None if validation_data is None else self._data(*validation_data)
+        validation = self._validation(validation_data)
         rows = len(data.x)
+        if not 0 < to_float(learning_rate) < inf:
+            raise ValueError(
+                f"learning_rate must be a finite number above 0; got {learning_rate!r}."
+            )
         loss_name, loss_parameter = parse_choice("loss", loss, LOSSES)
         settings = TrainerSettings(
             loss=loss_name,
@@ -299,7 +328,7 @@ class Network:
             rate=float(learning_rate),
             batch_size=rows
             if batch_size == "full"
-            else check_positive_int("batch_size", batch_size),
+            else check_positive_int("batch_size", batch_size, "'full' or "),
             seed=0,
             shuffle=bool(shuffle),
             monitor=_check_monitor(monitor, validation),
@@ -338,7 +367,8 @@ class Network:
     def _inputs(self, X: Any) -> NDArray[Any]:
         """Return X as the core reads it."""
         if not is_clean(X, self.n_features, self.dtype):
-            X = check_array(X, dtype=CORE_DTYPES, input_name="X")
+            with naming_text(X):
+                X = check_array(X, dtype=CORE_DTYPES, input_name="X")
             if X.shape[1] != self.n_features:
                 raise ValueError(
                     f"X has {X.shape[1]} features, but the network expects {self.n_features}."
@@ -349,7 +379,10 @@ class Network:
     def _data(self, X: Any, t: Any, sample_weight: Any = None) -> Data:
         """Check inputs, targets and weights against each other."""
         x = self._inputs(X)
-        t = check_array(t, dtype=CORE_DTYPES, ensure_2d=False, input_name="t")
+        try:
+            t = check_array(t, dtype=CORE_DTYPES, ensure_2d=False, input_name="t")
+        except ValueError as error:
+            raise ValueError(f"t must hold numbers, or numbers of classes: {error}") from error
         check_range("t", t, self.dtype)
         if t.ndim == 1 and self.n_outputs == 1:
             t = t.reshape(-1, 1)
@@ -361,6 +394,20 @@ class Network:
         if len(t) != len(x):
             raise ValueError(f"t must have one row per row of X ({len(x)}); got {len(t)}.")
         return Data(x, t, self._sample_weight(sample_weight, len(x)))
+
+    def _validation(self, given: Any) -> Data | None:
+        """Check the samples to score."""
+        if given is None:
+            return None
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise ValueError(
+                "validation_data must be a tuple (X, t) or (X, t, sample_weight); got "
+                f"{type(given).__name__}."
+            )
+        try:
+            return self._data(*given)
+        except ValueError as error:
+            raise ValueError(f"In validation_data: {error}") from error
 
     def _sample_weight(self, sample_weight: Any, n_rows: int) -> NDArray[Any] | None:
         if sample_weight is None:

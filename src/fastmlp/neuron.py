@@ -100,8 +100,8 @@ class McCullochPitts(ClassifierMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_inputs)
             The inputs.
-        y : Ignored
-            Here for pipelines and searches.
+        y : object, default=None
+            Ignored; here for pipelines and searches.
 
         Returns
         -------

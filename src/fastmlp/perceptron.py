@@ -9,16 +9,17 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import unique_labels
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _core
+from fastmlp._decorators import fit_context
 from fastmlp._labels import check_labels, encode_labels, plain_labels
-from fastmlp._validation import CORE_DTYPES
+from fastmlp._validation import CORE_DTYPES, validate_data
 
 
 class Perceptron(ClassifierMixin, BaseEstimator):
@@ -121,7 +122,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         self.shuffle = shuffle
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X: Any, y: Any) -> Self:
         """Train from zero weights until an epoch without a mistake.
 
@@ -160,7 +161,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
             )
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
         """Train for one epoch on the given samples, going on from the present weights.
 
@@ -202,6 +203,11 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         -------
         decision : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             One number per sample for two classes, otherwise one per sample and output.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or `X` is not valid.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=CORE_DTYPES)
@@ -221,6 +227,11 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The labels, or the indicator matrix of several labels per sample. Of two classes, the
             second has the decisions above 0; of several, the largest decision counts.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or `X` is not valid.
         """
         decision = self.decision_function(X)
         if self._multilabel:

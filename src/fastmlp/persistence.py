@@ -7,6 +7,7 @@ the class labels, and the losses of the steps.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -121,6 +122,8 @@ def load(path: str | os.PathLike[str]) -> Any:
         If the file can't be read.
     """
     file = os.fspath(path)
+    if os.path.isdir(file):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), file)
     try:
         header, arrays = _read(file)
         return restore(
@@ -172,6 +175,8 @@ def _digest(header: dict[str, Any], arrays: Arrays) -> str:
 def _replace(path: Path, content: bytes) -> None:
     """Write a file so that, whatever happens meanwhile, `path` is the old one or the new one."""
     path = path.resolve()  # a link stays, and what it points to is replaced
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(path.parent))
     beside = path.with_name(f".fastmlp-{secrets.token_hex(8)}")
     try:
         with beside.open("xb") as file:

@@ -5,15 +5,14 @@ from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from fastmlp._base import BaseMLP
+from fastmlp._decorators import available_if, fit_context
 from fastmlp._settings import CoreLoss, choose_loss
 from fastmlp._training import Data
-from fastmlp._validation import CORE_DTYPES
+from fastmlp._validation import CORE_DTYPES, naming_text, validate_data
 
 # The core's names of the losses.
 _LOSSES = {
@@ -180,7 +179,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
         rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
-        'non_finite' (the loss overflowed; the best epoch's weights were kept) or 'partial_fit'.
+        'non_finite' (the loss overflowed; the best epoch's weights were kept), 'partial_fit' or
+        'from_sklearn' (the weights come from `from_sklearn`).
     t_ : int
         The number of training samples seen, counted once per epoch.
     n_iter_ : int
@@ -278,7 +278,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self._keep_arguments(locals())
 
     @available_if(lambda estimator: estimator._require_stochastic_solver())
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on the given samples, going on from the present weights.
 
@@ -307,6 +307,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def predict(
         self, X: Any, *, dropout_samples: int | None = None, return_std: Literal[False] = False
     ) -> NDArray[Any]: ...
+
+    @overload
+    def predict(
+        self, X: Any, *, dropout_samples: int | None = None, return_std: Literal[True]
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
 
     @overload
     def predict(
@@ -339,8 +344,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Raises
         ------
         ValueError
-            If `X` or `dropout_samples` is not valid, or `return_std` is True without
-            `dropout_samples`.
+            If the estimator is not fitted, if `X` or `dropout_samples` is not valid, or if
+            `return_std` is True without `dropout_samples`.
         """
         mean, std = self._spread_outputs(X, dropout_samples, return_std)
         y = mean.ravel() if self.n_outputs_ == 1 else mean
@@ -379,9 +384,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         t = y.reshape(-1, 1) if y.ndim == 1 else y
+        with naming_text(X, y):
+            t = t if t.dtype in CORE_DTYPES else t.astype(np.float64)
         if self.loss == "poisson" and (t < 0).any():
             raise ValueError("loss='poisson' needs targets of at least 0; y has negative ones.")
-        return X, t if t.dtype in CORE_DTYPES else t.astype(np.float64)
+        return X, t
 
     def _decode(self, t: NDArray[Any]) -> NDArray[Any]:
         return t.ravel() if t.shape[1] == 1 else t

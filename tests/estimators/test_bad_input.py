@@ -1,11 +1,15 @@
 """Wrong arguments of every kind end in an error that names them, before anything is trained."""
 
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
 from samples import SMALL, classes, labels, numbers
 from sklearn.exceptions import NotFittedError
 
-from fastmlp import MLPClassifier, MLPRegressor, set_target
+from fastmlp import MLPClassifier, MLPRegressor, Perceptron, set_target
+from fastmlp.callbacks import StopAt, TimeBudget
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -158,18 +162,73 @@ def test_text_and_complex_numbers(kind, data):
     model = kind(**SMALL).fit(x, y)
     text = np.full(x.shape, "many")
     for call in (model.predict, lambda d: kind(**SMALL).fit(d, y)):
-        with pytest.raises(ValueError, match=r"many|convert|numeric"):
+        with pytest.raises(ValueError, match=r"X must hold numbers.*many"):
             call(text)
         with pytest.raises(ValueError, match=r"[Cc]omplex"):
             call(x + 1j)
 
 
-def test_targets_of_the_wrong_kind():
+@pytest.mark.parametrize(
+    ("kind", "y", "match"),
+    [
+        (MLPClassifier, numbers()[1], r"Unknown label type: continuous. y holds fractions"),
+        (MLPClassifier, numbers(k=2)[1], r"continuous-multioutput. y holds fractions"),
+        (MLPClassifier, np.arange(240).reshape(120, 2) % 7, r"\(120, 2\).*0 and 1 only"),
+        (MLPClassifier, np.array([1, "ant"] * 60, object), r"Unknown label type.*int, str"),
+        (MLPClassifier, np.array(["ant", None] * 60), r"NoneType, str.*fill in what is missing"),
+        (MLPRegressor, classes()[1], r"y must hold numbers; got .*(ant|bee|cow)"),
+        (MLPRegressor, classes()[1].astype(object), r"y must hold numbers; got '(ant|bee|cow)'"),
+    ],
+)
+def test_targets_of_the_wrong_kind(kind, y, match):
+    x, known = classes() if kind is MLPClassifier else numbers()
+    announced = {"classes": np.unique(known)} if kind is MLPClassifier else {}
+    model = kind(**SMALL)
+    for call in (
+        lambda: model.fit(x, y),
+        lambda: model.partial_fit(x, y, **announced),
+        lambda: model.fit(x, known, X_val=x, y_val=y),
+    ):
+        with pytest.raises(ValueError, match=match):
+            call()
+    with pytest.raises(ValueError, match=match):
+        model.partial_fit(x, known, **announced).partial_fit(x, y)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, Perceptron])
+@pytest.mark.parametrize(
+    ("column", "dtype"),
+    [
+        (["red", "blue"] * 60, "str|object"),
+        (["red", 1.0] * 60, "object"),
+        (pd.Categorical(["red", "blue"] * 60), "category"),
+        (pd.date_range("2020", periods=120), "datetime64"),
+    ],
+)
+def test_columns_that_are_no_numbers(kind, column, dtype):
     x, y = numbers()
-    with pytest.raises(ValueError, match=r"Unknown label type|continuous"):
-        MLPClassifier(**SMALL).fit(x, y)
-    with pytest.raises(ValueError, match=r"ant|convert|numeric|float"):
-        MLPRegressor(**SMALL).fit(*classes())
+    y = (y > 0).astype(int)
+    frame = pd.DataFrame(x, columns=list("abcdef"))
+    model = kind(max_iter=20).fit(frame, y)
+    named = rf"X must hold numbers; these columns don't: 'c' \(.*({dtype}).*Encode"
+    for call in (model.predict, lambda d: kind().fit(d, y)):
+        with pytest.raises(ValueError, match=named):
+            call(frame.assign(c=column))
+
+
+@BOTH
+def test_numbers_of_other_types_are_fine(kind, data):
+    x, y = data()
+    frame = pd.DataFrame(x, columns=list("abcdef"))
+    model = kind(**SMALL).fit(frame, y)
+    for same in (frame.astype(object), frame.astype("Float64"), frame.astype(str)):
+        np.testing.assert_array_equal(model.predict(same), model.predict(frame))
+    missing = frame.astype("Float64")
+    missing.iloc[3, 2] = pd.NA
+    with pytest.raises(ValueError, match=r"Input X contains NaN"):
+        model.predict(missing)
+    with pytest.raises(ValueError, match=r"feature names.*\n.*unseen at fit time:\n- g"):
+        model.predict(frame.assign(g="text"))
 
 
 @BOTH
@@ -210,6 +269,8 @@ def test_early_stopping_needs_rows_to_validate_on(kind, data):
         ([np.zeros((6, 12))], "coef_init"),
         ([np.zeros((6, 12)), np.zeros((5, 1))], r"coef_init\[1\]"),
         ([np.full((6, 12), np.nan), np.zeros((12, 3))], r"coef_init\[0\]"),
+        ([["a"], ["b"]], "coef_init must hold arrays of numbers"),
+        (3, "coef_init must be a list of arrays, one per layer; got 3"),
     ],
 )
 def test_initial_weights(kind, data, coefs, match):
@@ -250,3 +311,50 @@ def test_sparse_input_that_is_not_finite():
 def test_unknown_target():
     with pytest.raises(ValueError, match=r"abacus.*base"):
         set_target("abacus")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "parameter", "value", "message"),
+    [
+        (MLPClassifier, classes, "loss", "hinge()", "loss='hinge()': 'hinge' takes no parameter"),
+        (MLPClassifier, classes, "loss", "log_loss(1)", "'log_loss' takes no parameter"),
+        (MLPClassifier, classes, "loss", "focal()", "loss='focal()': gamma must be a finite"),
+        (MLPClassifier, classes, "loss", "focal(2", "loss='focal(2': gamma must be a finite"),
+        (MLPClassifier, classes, "loss", "cross_entropy(1)", "'log_loss', 'focal', 'hinge'; got"),
+        (MLPRegressor, numbers, "loss", "huber()", "loss='huber()': delta must be above 0"),
+        (MLPRegressor, numbers, "loss", "mae(1)", "'absolute_error', 'huber', 'quantile'; got"),
+        (MLPRegressor, numbers, "loss", "absolute_error(1)", "'absolute_error' takes no parame"),
+        (MLPClassifier, classes, "activation", "elu()", "activation='elu()': alpha must be a fin"),
+        (MLPClassifier, classes, "activation", ["relu", "tanh"], "(1); got 2: ['relu', 'tanh']"),
+        (MLPClassifier, classes, "dropout", [0.1, 0.2], "hidden layer (1); got 2: [0.1, 0.2]"),
+        (MLPClassifier, classes, "alpha", [0.1], "and the output layer (2); got 1: [0.1]"),
+        (MLPClassifier, classes, "learning_rate", lambda epoch: "1", "(0) must be a finite numbe"),
+        (MLPClassifier, classes, "learning_rate", lambda epoch: None, "number >= 0; got None"),
+        (MLPClassifier, classes, "callbacks", TimeBudget, "give an instance, TimeBudget(...)"),
+        (MLPClassifier, classes, "callbacks", [StopAt], "give an instance, StopAt(...)"),
+        (MLPClassifier, classes, "class_weight", {"and": 2}, "no classes: ['and']; the classes"),
+        (MLPClassifier, classes, "class_weight", [1, 2, 3], "must be 'balanced' or a dict"),
+    ],
+)
+def test_messages(kind, data, parameter, value, message):
+    """They name the parameter, its value, and what is allowed in the words of the public API."""
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        kind(**SMALL | {parameter: value}).fit(*data())
+    assert parameter in str(caught.value)
+
+
+def test_weights_of_classes_that_are_not_there():
+    """All classes have a weight here, so that those of others are left over and not misspelt."""
+    weight = {"ant": 1, "bee": 2, "cow": 3, "dog": 4}
+    assert MLPClassifier(**SMALL, class_weight=weight).fit(*classes()).n_iter_
+
+
+def test_scores_that_are_no_numbers():
+    model = MLPClassifier(**SMALL, early_stopping=True, scoring=lambda model, x, y: "good")
+    with pytest.raises(ValueError, match=r"scoring must return a number; got 'good'"):
+        model.fit(*classes())
+
+
+def test_a_time_budget_is_a_number():
+    with pytest.raises(ValueError, match=r"seconds must be a positive number; got '1h'"):
+        TimeBudget("1h")

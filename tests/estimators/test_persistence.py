@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import pickle
+import re
 import stat
 import sys
 
@@ -14,6 +15,7 @@ import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from samples import KINDS, SMALL, classes, labels, numbers
+from sklearn import neural_network
 
 import fastmlp
 from fastmlp import Activation, Dense, Dropout, MLPClassifier, MLPRegressor, Network, Perceptron
@@ -204,6 +206,8 @@ def test_what_cannot_be_stored(path):
     class Own(MLPRegressor):
         pass
 
+    with pytest.raises(TypeError, match=r"fastmlp\.MLPRegressor.*got sklearn\.MLPRegressor"):
+        fastmlp.save(neural_network.MLPRegressor(), path)
     for other in (Own().fit(x, y), x, None, MLPRegressor):
         with pytest.raises(TypeError, match="Only these classes"):
             fastmlp.save(other, path)
@@ -285,8 +289,10 @@ def test_links_and_permissions(path, tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         fastmlp.load(tmp_path / "nothing")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"no such folder: .*nowhere'$"):
         fastmlp.save(Perceptron().fit([[0], [1]], [0, 1]), tmp_path / "nowhere" / "file")
+    with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
+        fastmlp.load(tmp_path)
 
 
 # Damage: an error, or what was stored

@@ -46,6 +46,12 @@ def named(name, *shape):
         (lambda: graph.variable(np.ones((2, 3, 4)), "x"), "x must be a number, a vector or"),
         (lambda: named("x", 2) * np.ones((2, 3, 4)), "of shape (2, 3, 4)"),
         (lambda: graph.variable([]), "must not be empty"),
+        (
+            lambda: graph.huber(named("y", 2), [0, 0], delta=0),
+            "huber(delta=0): delta must be above",
+        ),
+        (lambda: graph.leaky_relu(named("x"), slope=-1), "slope must be a finite number >= 0"),
+        (lambda: graph.Optimizer([named("x")], beta_2=1), "beta_2 must be a number in [0, 1)"),
     ],
 )
 def test_what_does_not_fit(make, message):
@@ -67,6 +73,13 @@ def test_what_does_not_fit(make, message):
 def test_wrong_types(make):
     with pytest.raises(TypeError):
         make()
+
+
+def test_what_is_no_node():
+    with pytest.raises(TypeError, match=r"variables must be a list of nodes, as in \[x\]"):
+        graph.Optimizer(named("x"))
+    with pytest.raises(TypeError, match=r"f must be a node of a graph; got 3"):
+        graph.describe(3)
 
 
 def test_new_data_that_do_not_fit_are_named():

@@ -74,6 +74,8 @@ def test_fit_learns_and_goes_on(rng, mode):
         ([Activation("relu"), Dense(3)], r"layers\[0\].*relu"),
         ([Dense(3, "tanh"), Activation("relu")], r"layers\[1\].*relu"),
         ([Dense(3), "relu"], r"layers\[1\].*relu"),
+        (Dense(3), r"layers must be a list.*Dense\(units=3"),
+        ("relu", r"layers must be a list.*'relu'"),
     ],
 )
 def test_layers_in_a_wrong_order(layers, match):
@@ -109,14 +111,31 @@ def test_bad_arguments(make, match):
         ({"loss": "despair"}, ValueError, r"loss.*mse.*despair"),
         ({"optimizer": "prayer"}, ValueError, r"optimizer.*adam.*prayer"),
         ({"gamma": 1.0}, TypeError, r"gamma.*beta_1"),
-        ({"learning_rate": 0.0}, ValueError, r"rate"),
-        ({"learning_rate": np.nan}, ValueError, r"rate"),
+        ({"beta_1": 1.0}, ValueError, r"beta_1 must be a number in \[0, 1\); got 1\.0"),
+        ({"epsilon": -1.0}, ValueError, r"epsilon must be .*>= 0; got -1\.0"),
+        ({"learning_rate": 0.0}, ValueError, r"learning_rate must be .* above 0; got 0\.0"),
+        ({"learning_rate": np.nan}, ValueError, r"learning_rate.*got nan"),
+        ({"learning_rate": "cosine"}, ValueError, r"learning_rate.*got 'cosine'"),
         ({"batch_size": 0}, ValueError, r"batch_size"),
+        ({"batch_size": "auto"}, ValueError, r"batch_size must be 'full' or an integer"),
+        ({"loss": "huber(0)"}, ValueError, r"loss='huber\(0\)': delta must be above 0"),
+        ({"loss": "quantile(9)"}, ValueError, r"quantile must be between 0 and 1"),
         ({"epochs": 0}, ValueError, r"epochs"),
         ({"X": np.zeros((40, 3))}, ValueError, r"3 features.*4"),
         ({"X": np.full((40, 4), np.nan)}, ValueError, r"NaN"),
         ({"t": np.zeros(39, int)}, ValueError, r"t must.*40"),
         ({"t": np.full(40, 3)}, ValueError, r"3"),
+        ({"t": np.full(40, "ant")}, ValueError, r"t must hold numbers, or numbers of classes.*ant"),
+        (
+            {"validation_data": np.zeros((40, 4))},
+            ValueError,
+            r"validation_data must be a tuple \(X, t",
+        ),
+        (
+            {"validation_data": (np.zeros((40, 3)), np.zeros(40, int))},
+            ValueError,
+            r"In valid.*3 feat",
+        ),
         ({"sample_weight": np.ones(3)}, ValueError, r"sample_weight"),
         ({"monitor": "moon"}, ValueError, r"monitor.*moon"),
     ],
@@ -128,3 +147,10 @@ def test_bad_fits_change_nothing(rng, change, error, match):
     with pytest.raises(error, match=match):
         net.fit(**{"X": x, "t": labels, "loss": "cross_entropy"} | change)
     np.testing.assert_array_equal(net(x), before)
+
+
+@pytest.mark.parametrize("params", [[1], [(1, 2)] * 9, [np.zeros((4, 3))]])
+def test_params_of_another_form(params):
+    net = Network([Dense(3)], 4, random_state=0)
+    with pytest.raises(ValueError, match=r"params must be a list of pairs \(w, b\)"):
+        net.params = params

@@ -32,7 +32,10 @@ CASES = {
         ],
         100,
     ),
-    "softmax off its loss": ([Dense(515), Activation("relu"), Dense(600), Dense(40, "softmax")], 20),
+    "softmax off its loss": (
+        [Dense(515), Activation("relu"), Dense(600), Dense(40, "softmax")],
+        20,
+    ),
 }
 
 

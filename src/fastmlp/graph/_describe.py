@@ -37,7 +37,13 @@ class Module:
 
 
 class Description(tuple[Module, ...]):
-    """The modules of a graph, inputs before what they go into; ``str`` makes a table of them."""
+    """The modules of a graph, inputs before what they go into; ``str`` makes a table of them.
+
+    Parameters
+    ----------
+    iterable : iterable of Module, default=()
+        The modules.
+    """
 
     __slots__ = ()
 
@@ -79,7 +85,14 @@ def describe(f: Node) -> Description:
     description : Description
         The modules in topological order, `f` last. Print it for a table of name, operation, inputs,
         shape, value and gradient; of a long array it shows the smallest and the largest element.
+
+    Raises
+    ------
+    TypeError
+        If `f` is not a node.
     """
+    if not isinstance(f, Node):
+        raise TypeError(f"f must be a node of a graph; got {f!r}.")
     cores = f._core.order()
     names = dict(zip(cores, unique_names(cores), strict=True))
     return Description(

@@ -64,6 +64,8 @@ def draw(f: Node, ax: "Axes | None" = None) -> "Axes":
     ------
     ImportError
         If matplotlib is not installed.
+    TypeError
+        If `f` is not a node.
     """
     plt = _pyplot()
     modules = describe(f)

@@ -1,16 +1,20 @@
 """The functions that make nodes; those of activations and losses come from the core's catalog."""
 
+import inspect
 import operator
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from fastmlp import _core
-from fastmlp._catalog import PARAMETERS
+from fastmlp._catalog import PARAMETERS, check_parameter
 from fastmlp.graph._node import Node, Operand, apply, as_node, common_dtype
+
+if TYPE_CHECKING:
+    from fastmlp._core import ActivationRow, LossRow, ParameterRow
 
 
 def prelu(x: Operand, slope: Operand) -> Node:
@@ -153,7 +157,27 @@ def sum(x: Operand, axis: int | None = None, *, keepdims: bool = False) -> Node:
 
 
 def mean(x: Operand, axis: int | None = None, *, keepdims: bool = False) -> Node:
-    """Average all elements, or those along one axis; parameters and errors as in `sum`."""
+    """Average all elements, or those along one axis.
+
+    Parameters
+    ----------
+    x : node or array-like
+        What to average.
+    axis : int or None, default=None
+        The axis to average over; None is all.
+    keepdims : bool, default=False
+        Whether to keep the axes averaged over, with length one.
+
+    Returns
+    -------
+    node : Node
+        The mean or the means.
+
+    Raises
+    ------
+    ValueError
+        If `x` has no such axis.
+    """
     return _reduce("mean", x, axis, keepdims)
 
 
@@ -226,9 +250,11 @@ def _targets(y: Node, t: Operand) -> Operand:
 _Function = TypeVar("_Function", bound=Callable[..., Node])
 
 
-def _make_activation(name: str, formula: str, parameter: str | None) -> Callable[..., Node]:
+def _make_activation(row: "ActivationRow") -> Callable[..., Node]:
+    name, formula, parameter = row["name"], row["doc"], row["parameter"]
+
     def activation(x: Operand, **given: float) -> Node:
-        return apply("activation", x, kind=name, parameter=_only(given, name, parameter))
+        return apply("activation", x, kind=name, parameter=_only(given, name))
 
     activation.__doc__ = f"""Apply the activation '{name}', {formula}.
 
@@ -242,27 +268,37 @@ def _make_activation(name: str, formula: str, parameter: str | None) -> Callable
     node : Node
         Of the shape of `x`.
     """
-    return _named(activation, name)
+    return _dress(activation, name, parameter)
 
 
-def _only(given: dict[str, float], name: str, parameter: str | None) -> float | None:
+def _only(given: dict[str, float], name: str) -> float | None:
     """Return the value of the one parameter that there is, if given."""
+    parameter = PARAMETERS[name]
     unknown = set(given) - {parameter}
     if unknown:
         takes = f"takes {parameter!r}" if parameter else "takes no parameter"
         raise TypeError(f"{name} {takes}; got {', '.join(sorted(map(repr, unknown)))}.")
-    return float(given[parameter]) if parameter in given else None
+    if parameter is None or parameter not in given:
+        return None
+    value = given[parameter]
+    return check_parameter(f"{name}({parameter}={value!r})", parameter, value)
 
 
-def _parameter_doc(parameter: str | None) -> str:
-    return "" if parameter is None else f"{parameter} : float\n        As in the formula.\n"
+def _parameter_doc(parameter: "ParameterRow | None") -> str:
+    if parameter is None:
+        return ""
+    return f"""{parameter["name"]} : float, default={parameter["value"]}
+        As in the formula.
+"""
 
 
-def _make_loss(name: str, formula: str, link: str, parameter: str | None) -> Callable[..., Node]:
+def _make_loss(row: "LossRow") -> Callable[..., Node]:
+    name, formula, link, parameter = row["name"], row["doc"], row["link"], row["parameter"]
+
     def loss(y: Operand, t: Operand, *, logits: bool = False, **given: float) -> Node:
         outputs = as_node(y, common_dtype(name, [y]))
         targets = _targets(outputs, t)
-        value = _only(given, name, parameter)
+        value = _only(given, name)
         return apply("loss", outputs, targets, kind=name, on_logits=bool(logits), parameter=value)
 
     loss.__doc__ = f"""Average the loss '{name}', {formula}, over the rows.
@@ -288,22 +324,32 @@ def _make_loss(name: str, formula: str, link: str, parameter: str | None) -> Cal
     ValueError
         If the shapes differ, or the targets depend on a variable.
     """
-    return _named(loss, name)
+    return _dress(loss, name, parameter)
 
 
-def _named(function: _Function, name: str) -> _Function:
+def _dress(function: _Function, name: str, parameter: "ParameterRow | None") -> _Function:
+    """Give a function its name, and a signature with its one parameter, or none."""
     function.__name__ = function.__qualname__ = name
     function.__module__ = "fastmlp.graph"
+    signature = inspect.signature(function)
+    shown = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    if parameter is not None:
+        shown.append(
+            inspect.Parameter(
+                parameter["name"],
+                inspect.Parameter.KEYWORD_ONLY,
+                default=parameter["value"],
+                annotation=float,
+            )
+        )
+    function.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
     return function
 
 
 _CATALOG = _core.catalog()
 # exp and prelu are operations of their own.
 FROM_CATALOG: dict[str, Callable[..., Node]] = {
-    row["name"]: _make_activation(row["name"], row["doc"], PARAMETERS[row["name"]])
+    row["name"]: _make_activation(row)
     for row in _CATALOG["activations"]
     if row["name"] not in globals()
-} | {
-    row["name"]: _make_loss(row["name"], row["doc"], row["link"], PARAMETERS[row["name"]])
-    for row in _CATALOG["losses"]
-}
+} | {row["name"]: _make_loss(row) for row in _CATALOG["losses"]}

@@ -27,6 +27,11 @@ class Node:
     Made by `variable`, `constant`, the functions of `fastmlp.graph`, and the operators ``+``,
     ``-``, ``*``, ``/``, ``**`` and ``@``, which also take numbers and arrays as constants. The
     element-wise ones broadcast as NumPy does.
+
+    Parameters
+    ----------
+    core : object
+        The node in the compiled core; there is no need to make one by hand.
     """
 
     __slots__ = ("_core",)
@@ -214,7 +219,29 @@ def variable(value: ArrayLike, name: str | None = None, *, dtype: DTypeLike | No
 
 
 def constant(value: ArrayLike, name: str | None = None, *, dtype: DTypeLike | None = None) -> Node:
-    """Make a node without a gradient, such as data; parameters and errors as in `variable`."""
+    """Make a node without a gradient, such as data.
+
+    Parameters
+    ----------
+    value : array-like of at most two axes
+        The value to start with.
+    name : str or None, default=None
+        A name for errors, tables and pictures; None shows the value of a scalar.
+    dtype : {'float32', 'float64'} or None, default=None
+        The type of the arithmetic; None is that of a float32 or float64 array, otherwise float64.
+
+    Returns
+    -------
+    node : Node
+        The constant.
+
+    Raises
+    ------
+    TypeError
+        If `value` doesn't hold real numbers, or there is no such `dtype`.
+    ValueError
+        If `value` is empty or has more than two axes.
+    """
     return _make_leaf(value, name, dtype, requires_grad=False)
 
 

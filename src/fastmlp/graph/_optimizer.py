@@ -26,13 +26,19 @@ class Optimizer:
     **hyperparameters : float
         Hyperparameters of the optimizer, such as ``beta_1``.
 
+    Attributes
+    ----------
+    hyperparameters : dict of str to float
+        All hyperparameters of the optimizer, those not given at their defaults.
+
     Raises
     ------
     ValueError
         If there is no such optimizer, a node is not a variable or comes twice, or the learning rate
-        or a penalty is negative or not finite.
+        or a penalty is negative or not finite, or a hyperparameter is out of its range.
     TypeError
-        If the optimizer has no such hyperparameter, or the variables differ in type.
+        If the optimizer has no such hyperparameter, or the variables are no list of nodes, or
+        differ in type.
 
     Examples
     --------
@@ -58,6 +64,8 @@ class Optimizer:
         **hyperparameters: float,
     ) -> None:
         given = check_hyperparameters(optimizer, hyperparameters)
+        if isinstance(variables, Node):
+            raise TypeError(f"variables must be a list of nodes, as in [x]; got {variables!r}.")
         self.variables = tuple(variables)
         self.optimizer = optimizer
         self.hyperparameters = OPTIMIZERS[optimizer] | given
