@@ -46,6 +46,7 @@ class RunReport(TypedDict):
     stopped: str  # "max_epochs", "no_improvement", "rate_too_small", "callback" or "non_finite"
     epochs: int  # epochs completed by this run
     loss: list[float]
+    val_loss: list[float]
     val_score: list[float]
     rate: list[float]
     seconds: list[float]
@@ -57,7 +58,8 @@ class RunReport(TypedDict):
 class EpochReport(TypedDict):
     epoch: int  # 1-based within this run
     loss: float
-    val_score: float  # NaN without a validation set
+    val_loss: float  # NaN without a validation set
+    val_score: float  # likewise
     rate: float
     seconds: float
     event: str  # what the stopping rule did: "", "no_improvement", "rate_cut" or "rate_too_small"

@@ -50,9 +50,10 @@ void set_hyperparameters(TrainSettings& settings, const py::dict& given) {
 }
 
 py::dict to_dict(const RunReport& report) {
-  py::list loss, val_score, rate, seconds;
+  py::list loss, val_loss, val_score, rate, seconds;
   for (const EpochReport& epoch : report.epochs) {
     loss.append(epoch.loss);
+    val_loss.append(epoch.val_loss);
     val_score.append(epoch.val_score);
     rate.append(epoch.rate);
     seconds.append(epoch.seconds);
@@ -60,7 +61,8 @@ py::dict to_dict(const RunReport& report) {
   return py::dict(
       py::arg("stopped") = kStoppedNames[static_cast<int>(report.stopped)],
       py::arg("epochs") = report.epochs.size(), py::arg("loss") = loss,
-      py::arg("val_score") = val_score, py::arg("rate") = rate, py::arg("seconds") = seconds,
+      py::arg("val_loss") = val_loss, py::arg("val_score") = val_score, py::arg("rate") = rate,
+      py::arg("seconds") = seconds,
       py::arg("step_loss") =
           py::array_t<double>(static_cast<Index>(report.step_loss.size()), report.step_loss.data()),
       py::arg("best_epoch") = report.best_epoch, py::arg("failed_epoch") = report.failed_epoch,
@@ -237,8 +239,8 @@ void bind(py::module_& m, const char* name) {
 
 py::dict to_dict(const EpochReport& report) {
   return py::dict(py::arg("epoch") = report.epoch, py::arg("loss") = report.loss,
-                  py::arg("val_score") = report.val_score, py::arg("rate") = report.rate,
-                  py::arg("seconds") = report.seconds,
+                  py::arg("val_loss") = report.val_loss, py::arg("val_score") = report.val_score,
+                  py::arg("rate") = report.rate, py::arg("seconds") = report.seconds,
                   py::arg("event") = kEventNames[static_cast<int>(report.event)]);
 }
 

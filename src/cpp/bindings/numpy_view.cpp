@@ -37,7 +37,7 @@ void check_labels(const TableView& labels, Index n_outputs, const char* name) {
 
 /// NumPy's letter for a kind of numbers.
 template <class T>
-constexpr char kind_of = std::is_same_v<T, bool>        ? 'b'
+constexpr char kind_of = std::is_same_v<T, bool>       ? 'b'
                          : std::is_floating_point_v<T> ? 'f'
                          : std::is_signed_v<T>         ? 'i'
                                                        : 'u';

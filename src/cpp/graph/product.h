@@ -109,15 +109,17 @@ struct Product {
     const View<T>& left = node.input(factors.left).value.view();
     const View<T>& y = node.value.view();
     const Range rows = worker.share_of(left.rows);
-    node.kernels->forward[static_cast<std::size_t>(Activation::identity)]({left.row(rows.begin),
-                                                                           left.ld,
-                                                                           node.panels.data.data(),
-                                                                           nullptr,
-                                                                           y.row(rows.begin),
-                                                                           y.ld,
-                                                                           rows.size(),
-                                                                           node.panels.shape,
-                                                                           {},whole_row(node.panels.shape.out)});
+    node.kernels->forward[static_cast<std::size_t>(Activation::identity)](
+        {left.row(rows.begin),
+         left.ld,
+         node.panels.data.data(),
+         nullptr,
+         y.row(rows.begin),
+         y.ld,
+         rows.size(),
+         node.panels.shape,
+         {},
+         whole_row(node.panels.shape.out)});
   }
 
   template <class T>
@@ -188,8 +190,17 @@ struct Product {
       const Index panel = task / per_panel;
       const Index begin = task % per_panel * task_rows;
       const Index end = min_index(begin + task_rows, shape.in);
-      node.kernels->backward_weights({left.data, left.ld, dy.data, dy.ld, worker.scratch, left.rows,
-                                      panel, begin, end, shape, {}});
+      node.kernels->backward_weights({left.data,
+                                      left.ld,
+                                      dy.data,
+                                      dy.ld,
+                                      worker.scratch,
+                                      left.rows,
+                                      panel,
+                                      begin,
+                                      end,
+                                      shape,
+                                      {}});
       const Index width = panel_width(shape, panel);
       const Index first = panel * shape.width;
       const Index count = min_index(width, shape.out - first);
@@ -208,8 +219,17 @@ struct Product {
     const PanelShape& shape = node.panels.shape;
     const Range panels = worker.share_of(panel_count(shape));
     for (Index p = panels.begin; p < panels.end; ++p) {
-      node.kernels->backward_weights(
-          {x.data, x.ld, dy.data, dy.ld, worker.scratch, x.rows, p, shape.in, shape.in + 1, shape, {}});
+      node.kernels->backward_weights({x.data,
+                                      x.ld,
+                                      dy.data,
+                                      dy.ld,
+                                      worker.scratch,
+                                      x.rows,
+                                      p,
+                                      shape.in,
+                                      shape.in + 1,
+                                      shape,
+                                      {}});
       const Index first = p * shape.width;
       const Index count = min_index(panel_width(shape, p), shape.out - first);
       copy_to(db, false, 0, first, count, worker.scratch);

@@ -67,7 +67,7 @@ FASTMLP_INLINE void backward_input_product(const BackwardInputArgs<T>& a) {
       transpose_panel(a.w, a.shape, col, width, k, depth, a.scratch);
       const T* start = k == 0 ? kZeros<T> : dx;
       const Product<T> product{a.dz + k, a.lddz, a.scratch, width, start, k == 0 ? 0 : a.lddx,
-                               a.batch,  depth, {}};
+                               a.batch,  depth,  {}};
       if (k + depth < a.shape.out) {
         multiply_panel<T, false>(width / kLanes<T>, product,
                                  StoreValue<T, Identity>{dx, a.lddx, T{}});
@@ -85,8 +85,7 @@ void backward_input(const BackwardInputArgs<T>& a) {
     backward_input_product<T, Functor>(a);
   } else {
     backward_input_product<T, Identity>(a);
-    activation_slope<T, Functor>(
-        {a.kept, a.ldkept, a.dx, a.lddx, a.batch, a.columns, a.parameter});
+    activation_slope<T, Functor>({a.kept, a.ldkept, a.dx, a.lddx, a.batch, a.columns, a.parameter});
   }
 }
 
@@ -127,9 +126,15 @@ void backward_weights(const BackwardWeightsArgs<T>& a) {
   for (Index k = 0; k < a.batch && a.row_begin < weight_end; k += kDepthBlock) {
     const Index depth = min_index(kDepthBlock, a.batch - k);
     const T* start = k == 0 ? kZeros<T> : a.dw;
-    const Product<T> product{
-        a.x + k * a.ldx + a.row_begin, a.ldx, dz + k * a.lddz, a.lddz, start, k == 0 ? 0 : width,
-        weight_end - a.row_begin,      depth, k == 0 ? a.ahead : Ahead<T>{}};
+    const Product<T> product{a.x + k * a.ldx + a.row_begin,
+                             a.ldx,
+                             dz + k * a.lddz,
+                             a.lddz,
+                             start,
+                             k == 0 ? 0 : width,
+                             weight_end - a.row_begin,
+                             depth,
+                             k == 0 ? a.ahead : Ahead<T>{}};
     multiply_panel<T, true>(width / kLanes<T>, product, finish);
   }
   if (a.row_end > a.shape.in) {

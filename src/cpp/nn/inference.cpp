@@ -11,8 +11,8 @@ namespace {
 /// prototype on Zen 5, 96 to 192 were best and layer by layer over all rows was 5 to 45 % slower.
 constexpr Index kBlockRows = 192;
 
-/// Of so few rows, a network of so many parameters is read from memory rather than computed: threads
-/// share its columns. 4 MB of weights are beyond L2.
+/// Of so few rows, a network of so many parameters is read from memory rather than computed:
+/// threads share its columns. 4 MB of weights are beyond L2.
 constexpr Index kServedRows = 16;
 constexpr Index kManyParams = 1 << 20;
 

@@ -130,11 +130,10 @@ void forward_layer(const Network<T>& network, const Workspace<T>& ws, Index inde
   T* y = buffers.y + offset;
   const bool mixes = layer.mixes() && !logits;
   const Activation activation = mixes || logits ? Activation::identity : layer.activation();
-  kernels.forward[at(activation)]({buffers.x + rows.begin * buffers.ldx, buffers.ldx,
-                                   network.params() + layer.offset, mixes ? nullptr : z,
-                                   mixes && z ? z : y, buffers.ldy, rows.size(), layer.shape,
-                                   parameter_of(network, layer, layer.spec.parts.front()),
-                                   columns});
+  kernels.forward[at(activation)](
+      {buffers.x + rows.begin * buffers.ldx, buffers.ldx, network.params() + layer.offset,
+       mixes ? nullptr : z, mixes && z ? z : y, buffers.ldy, rows.size(), layer.shape,
+       parameter_of(network, layer, layer.spec.parts.front()), columns});
   if (!mixes) return;
   for_each_part(layer, columns, [&](const ActivationPart& part, const Columns& its) {
     kernels.activation[at(part.activation)](
@@ -153,7 +152,8 @@ void activate_rows(const Network<T>& network, const Workspace<T>& ws, Index inde
 }
 
 template <class T>
-void loss_rows(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan, Range rows) {
+void loss_rows(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan,
+               Range rows) {
   const Kernels<T>& kernels = network.kernels();
   const LayerBuffers<T>& out = ws.output();
   const Index offset = rows.begin * out.ldy;
@@ -197,15 +197,15 @@ void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index ind
   apply_dropout(network, index, rows, columns, masks, below.dz, below.ldy, below.dz, below.ldy);
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                   \
-  template void gather_batch<T>(Workspace<T>&, const Batch&, double, const LossPlan&, Range);    \
-  template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&,    \
-                              const MaskKey*);                                                   \
-  template void forward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,           \
-                                 const Columns&, bool);                                          \
-  template void activate_rows<T>(const Network<T>&, const Workspace<T>&, Index, Range);          \
-  template void loss_rows<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range);    \
-  template void backward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,          \
+#define FASTMLP_INSTANTIATE(T)                                                                \
+  template void gather_batch<T>(Workspace<T>&, const Batch&, double, const LossPlan&, Range); \
+  template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&, \
+                              const MaskKey*);                                                \
+  template void forward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,        \
+                                 const Columns&, bool);                                       \
+  template void activate_rows<T>(const Network<T>&, const Workspace<T>&, Index, Range);       \
+  template void loss_rows<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range); \
+  template void backward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,       \
                                   const Columns&, const MaskKey*, int);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

@@ -122,17 +122,17 @@ bool train_columns(const Network<T>& network, Workspace<T>& ws, const Batch& bat
   return std::isfinite(sum_of_losses(ws, mine));
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                   \
-  template LossPlan plan_loss<T>(const Network<T>&, const LossChoice&);                          \
-  template Index row_grain<T>(const Network<T>&);                                                \
-  template void forward_rows<T>(const Network<T>&, Workspace<T>&, Range, const MaskKey*,         \
-                                bool) noexcept;                                                  \
-  template void forward_columns<T>(const Network<T>&, Workspace<T>&, Index, const MaskKey*,      \
-                                   bool, const Team&) noexcept;                                  \
-  template bool suits_columns<T>(const Network<T>&, Index);                                      \
-  template bool train_rows<T>(const Network<T>&, Workspace<T>&, const Batch&, double,            \
-                              const LossPlan&, const MaskKey*, Range, int) noexcept;             \
-  template bool train_columns<T>(const Network<T>&, Workspace<T>&, const Batch&, double,         \
+#define FASTMLP_INSTANTIATE(T)                                                                    \
+  template LossPlan plan_loss<T>(const Network<T>&, const LossChoice&);                           \
+  template Index row_grain<T>(const Network<T>&);                                                 \
+  template void forward_rows<T>(const Network<T>&, Workspace<T>&, Range, const MaskKey*,          \
+                                bool) noexcept;                                                   \
+  template void forward_columns<T>(const Network<T>&, Workspace<T>&, Index, const MaskKey*, bool, \
+                                   const Team&) noexcept;                                         \
+  template bool suits_columns<T>(const Network<T>&, Index);                                       \
+  template bool train_rows<T>(const Network<T>&, Workspace<T>&, const Batch&, double,             \
+                              const LossPlan&, const MaskKey*, Range, int) noexcept;              \
+  template bool train_columns<T>(const Network<T>&, Workspace<T>&, const Batch&, double,          \
                                  const LossPlan&, const MaskKey*, const Team&) noexcept;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

@@ -1,6 +1,7 @@
 // Forward and backward through all layers of a network: the analytic way, each product with what
 // follows it fused. A team shares a pass in one of two ways, with the same bits as result:
-//   rows: each thread takes its rows through all layers, and meets the others only before the weight
+//   rows: each thread takes its rows through all layers, and meets the others only before the
+//   weight
 //         gradients, which need the whole batch;
 //   columns: each thread takes its columns of each layer for all rows, with a barrier behind each
 //         layer. Weights are then read once, not once per thread: better for few rows and wide

@@ -64,7 +64,8 @@ void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const We
   // left in z.
   const T* dz = task.learned ? buffers.z : buffers.dz;
   network.kernels().backward_weights({buffers.x, buffers.ldx, dz, buffers.ldy, dw, batch,
-                                      task.panel, task.row_begin, task.row_end, layer.shape, ahead});
+                                      task.panel, task.row_begin, task.row_end, layer.shape,
+                                      ahead});
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                \

@@ -35,9 +35,9 @@ Index task_rows(const Network<T>& network);
 template <class T>
 std::vector<WeightTask> weight_tasks(const Network<T>& network);
 
-/// The tasks of one thread: neighbours, whose cost is as near to an equal part as whole tasks allow.
-/// An equal number of them left one of two threads idle for a third of a step of 64-100-10, whose
-/// first layer has the wider panels.
+/// The tasks of one thread: neighbours, whose cost is as near to an equal part as whole tasks
+/// allow. An equal number of them left one of two threads idle for a third of a step of 64-100-10,
+/// whose first layer has the wider panels.
 Range share_tasks(const std::vector<WeightTask>& tasks, const Team& team) noexcept;
 
 /// The gradient of the task's rows over the whole batch, contiguous as in the flat array. Meanwhile

@@ -61,7 +61,8 @@ enum class Event { kNone, kNoImprovement, kRateCut, kRateTooSmall };
 struct EpochReport {
   Index epoch;  // from 1
   double loss;
-  double val_score;  // NaN without a validation set
+  double val_loss;   // on the scale of `loss`, without the penalty; NaN without a validation set
+  double val_score;  // likewise
   double rate;
   double seconds;
   Event event;

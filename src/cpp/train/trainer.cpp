@@ -44,6 +44,13 @@ struct Trainer<T>::Step {
   double penalty_scale;
 };
 
+/// What an epoch's weights are worth on the validation set; NaN without one.
+template <class T>
+struct Trainer<T>::Validation {
+  double loss = std::numeric_limits<double>::quiet_NaN();
+  double score = std::numeric_limits<double>::quiet_NaN();
+};
+
 /// One epoch in progress: what the team shares.
 template <class T>
 struct Trainer<T>::Epoch {
@@ -140,15 +147,15 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
     progress_.epochs += 1;
     progress_.rows_seen += data.x.rows;
     const double loss = epoch.loss_sum / static_cast<double>(data.x.rows);
-    const double val_score =
-        validation ? score(*validation, threads, hooks) : std::numeric_limits<double>::quiet_NaN();
-    const bool best = progress_.take(validation ? val_score : -loss, settings_.tol);
+    const Validation validated = validate(validation, threads, hooks);
+    const bool best = progress_.take(validation ? validated.score : -loss, settings_.tol);
     if (validation && best) {
       keep_best();
       report.best_epoch = i + 1;
     }
     const Event event = progress_.end_epoch(settings_);
-    report.epochs.push_back({i + 1, loss, val_score, rate, seconds_since(start), event});
+    report.epochs.push_back(
+        {i + 1, loss, validated.loss, validated.score, rate, seconds_since(start), event});
     const bool asked_to_stop = hooks.epoch_end(report.epochs.back());
     if (event == Event::kNoImprovement || event == Event::kRateTooSmall) {
       report.stopped =
@@ -369,22 +376,31 @@ double Trainer<T>::clipped_scale() const noexcept {
 }
 
 template <class T>
-double Trainer<T>::score(const DataView& validation, int threads, Hooks& hooks) {
-  if (settings_.monitor == Monitor::kHook) return hooks.score();
-  const TableView* weight = validation.weight ? &validation.weight : nullptr;
+typename Trainer<T>::Validation Trainer<T>::validate(const DataView* validation, int threads,
+                                                     Hooks& hooks) {
+  if (validation == nullptr) return {};
+  const TableView* weight = validation->weight ? &validation->weight : nullptr;
   T* outputs = val_outputs_.data();
-  predict(network_, validation.x, static_cast<const MaskKey*>(nullptr), threads, outputs);
+  predict(network_, validation->x, static_cast<const MaskKey*>(nullptr), threads, outputs);
+  Validation result;
+  result.loss =
+      settings_.loss_scale * mean_loss(network_, outputs, validation->t, weight, settings_.loss);
   switch (settings_.monitor) {
+    case Monitor::kHook:
+      result.score = hooks.score();
+      break;
     case Monitor::kAccuracy:
       // Outputs without a link of their own are margins, like those of hinge.
-      return accuracy(outputs, network_.n_outputs(), validation.t, weight,
-                      row_of(settings_.loss.loss).link == Activation::identity ? 0.0 : 0.5);
+      result.score = accuracy(outputs, network_.n_outputs(), validation->t, weight,
+                              row_of(settings_.loss.loss).link == Activation::identity ? 0.0 : 0.5);
+      break;
     case Monitor::kR2:
-      return r2(outputs, network_.n_outputs(), validation.t, weight);
+      result.score = r2(outputs, network_.n_outputs(), validation->t, weight);
+      break;
     default:
-      return -settings_.loss_scale *
-             mean_loss(network_, outputs, validation.t, weight, settings_.loss);
+      result.score = -result.loss;
   }
+  return result;
 }
 
 template class Trainer<float>;

@@ -53,7 +53,8 @@ class Trainer {
   void apply(std::size_t index, const Step& step, const T* gradient) noexcept;
   double clipped_scale() const noexcept;
   void keep_best();
-  double score(const DataView& validation, int threads, Hooks& hooks);
+  struct Validation;
+  Validation validate(const DataView* validation, int threads, Hooks& hooks);
 
   Network<T>& network_;
   TrainSettings settings_;
@@ -62,9 +63,9 @@ class Trainer {
   std::vector<WeightTask> tasks_;
   std::vector<Range> layer_tasks_;  // of each layer, where they are in `tasks_`
   bool by_columns_ = false;         // how the team shares a step of this run
-  std::vector<double> penalties_;  // one per task
-  AlignedBuffer<T> gradient_;      // of all parameters, where its norm is clipped
-  std::vector<double> squares_;    // per task, the sum of the squares of its gradient
+  std::vector<double> penalties_;   // one per task
+  AlignedBuffer<T> gradient_;       // of all parameters, where its norm is clipped
+  std::vector<double> squares_;     // per task, the sum of the squares of its gradient
   std::vector<Index> order_;
   std::unique_ptr<Workspace<T>> workspace_;
   AlignedBuffer<T> best_params_;
