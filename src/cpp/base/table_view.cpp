@@ -14,11 +14,25 @@ From element(const char* p) {
   return value;
 }
 
+/// A call of memcpy takes as long as the copy of a short row.
+template <class T>
+void copy_row(const char* from, Index cols, T* to) {
+  constexpr Index size = static_cast<Index>(sizeof(T));
+  constexpr Index chunk = 16 / size;
+  if (cols * size > 256) {
+    std::memcpy(to, from, static_cast<std::size_t>(cols * size));
+    return;
+  }
+  Index c = 0;
+  for (; c + chunk <= cols; c += chunk) std::memcpy(to + c, from + c * size, 16);
+  for (; c < cols; ++c) to[c] = element<T>(from + c * size);
+}
+
 template <class T, class From>
 void convert_row(const char* from, Index stride, Index cols, T* to) {
   const bool contiguous = stride == static_cast<Index>(sizeof(From));
   if (contiguous && std::is_same_v<T, From>) {
-    std::memcpy(to, from, static_cast<std::size_t>(cols) * sizeof(T));
+    copy_row(from, cols, to);
   } else if (contiguous) {
     for (Index c = 0; c < cols; ++c) {
       to[c] = static_cast<T>(element<From>(from + c * static_cast<Index>(sizeof(From))));
@@ -44,7 +58,7 @@ void gather_sparse(const TableView& table, const Index* order, Index first, Inde
                    Index ldto) {
   for (Index i = 0; i < rows; ++i, to += ldto) {
     const Index row = order ? order[first + i] : first + i;
-    std::memset(to, 0, static_cast<std::size_t>(ldto) * sizeof(T));
+    std::memset(to, 0, static_cast<std::size_t>(table.cols) * sizeof(T));
     if (table.wide_indices) {
       expand_row<T, From, std::int64_t>(table, row, to);
     } else {
@@ -61,11 +75,10 @@ void gather(const TableView& table, const Index* order, Index first, Index rows,
   for (Index i = 0; i < rows; ++i, to += ldto) {
     const char* row = data + (order ? order[first + i] : first + i) * table.row_stride;
     if (table.one_hot > 0) {
-      std::memset(to, 0, static_cast<std::size_t>(ldto) * sizeof(T));
+      for (Index c = 0; c < table.one_hot; ++c) to[c] = T{0};
       to[static_cast<Index>(element<From>(row))] = T{1};
     } else {
       convert_row<T, From>(row, table.col_stride, table.cols, to);
-      for (Index c = table.cols; c < ldto; ++c) to[c] = T{0};
     }
   }
 }

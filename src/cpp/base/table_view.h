@@ -48,8 +48,8 @@ struct TableView {
 template <class T>
 const T* in_place(const TableView& table);
 
-/// Row i of `to` = row order[i] of the table (row first + i where order is null), converted to T,
-/// zero between the last column and ldto.
+/// Row i of `to` = row order[first + i] of the table (row first + i where order is null), converted
+/// to T. Between the last column and ldto nothing is written.
 template <class T>
 void gather_rows(const TableView& table, const Index* order, Index first, Index rows, T* to,
                  Index ldto) noexcept;

@@ -20,6 +20,15 @@ FASTMLP_INLINE Vec<T> inverse_of_output(Vec<T> y) {
   return T{1} / max(broadcast<T>(MathConstants<T>::kMinNormal), y);
 }
 
+/// The loss of a row without its weight: value + mass log(total). The logarithm is left for many
+/// rows at once.
+template <class T>
+struct RowLoss {
+  T value;
+  T mass;
+  T total;
+};
+
 template <class T>
 struct CrossEntropy {
   using V = Vec<T>;
@@ -27,7 +36,8 @@ struct CrossEntropy {
   static FASTMLP_INLINE V slope(V y, V t, V) { return -t * inverse_of_output<T>(y); }
 
   /// With p = softmax(z): value sum_j t_j (log sum_k exp(z_k) - z_j), gradient p sum(t) - t.
-  static FASTMLP_INLINE T link_row(const T* z, const T* t, T* dz, Index cols, T weight, T) {
+  static FASTMLP_INLINE RowLoss<T> link_row(const T* z, const T* t, T* dz, Index cols, T weight,
+                                            T) {
     const V largest = Softmax<T>::row_max(z, cols);
     V exps{}, mass{}, surprise{};
     for (Index c = 0; c < cols; c += kLanes<T>) {
@@ -47,8 +57,7 @@ struct CrossEntropy {
       const V target = first_lanes<T>(cols - c) ? load(t + c) : V{};
       store(dz + c, load(dz + c) * factor - weight * target);
     }
-    const V value = sum_lanes<T>(surprise) + targets * log<T>(total);
-    return weight * value[0];
+    return {sum_lanes<T>(surprise)[0], targets[0], total[0]};
   }
 };
 
@@ -98,7 +107,8 @@ struct Focal {
   }
 
   /// With p = softmax(z) and g_j = t_j p_j times the derivative by p_j: gradient g - p sum(g).
-  static FASTMLP_INLINE T link_row(const T* z, const T* t, T* dz, Index cols, T weight, T gamma) {
+  static FASTMLP_INLINE RowLoss<T> link_row(const T* z, const T* t, T* dz, Index cols, T weight,
+                                            T gamma) {
     const V largest = Softmax<T>::row_max(z, cols);
     const V exponent = broadcast<T>(gamma);
     V exps{};
@@ -122,7 +132,7 @@ struct Focal {
       const V gradient = load(t + c) * times_output(p, log_p, exponent) - p * sum;
       store(dz + c, first_lanes<T>(cols - c) ? weight * gradient : V{});
     }
-    return weight * sum_lanes<T>(value)[0];
+    return {sum_lanes<T>(value)[0], T{0}, T{1}};
   }
 };
 
@@ -255,19 +265,37 @@ FASTMLP_INLINE T elementwise_row(const T* y, const T* t, T* dy, Index cols, T we
   return weight * sum_lanes<T>(total)[0];
 }
 
+/// As many rows as there are lanes, or fewer, from row `first` on.
+template <class T, template <class> class Functor>
+FASTMLP_INLINE void link_rows(const LossArgs<T>& a, Index first) {
+  constexpr Index lanes = kLanes<T>;
+  const Index rows = min_index(lanes, a.rows - first);
+  Vec<T> value{}, mass{}, total = broadcast<T>(T{1});
+  for (Index i = 0; i < rows; ++i) {
+    const Index r = first + i;
+    const RowLoss<T> row =
+        Functor<T>::link_row(a.y + r * a.ldy, a.t + r * a.ldt, a.dy + r * a.lddy, a.cols,
+                             a.row_weight[r], a.parameter);
+    value[i] = row.value;
+    mass[i] = row.mass;
+    total[i] = row.total;
+  }
+  const Vec<T> losses = value + mass * log<T>(total);
+  for (Index i = 0; i < rows; ++i) a.row_loss[first + i] = a.row_weight[first + i] * losses[i];
+}
+
 template <class T, template <class> class Functor, Activation Link, Over Outputs, On Where>
 void loss(const LossArgs<T>& a) {
   constexpr bool by_row = Where == On::kLogits && row_of(Link).keeps == Keep::kRow;
-  for (Index r = 0; r < a.rows; ++r) {
-    const T* y = a.y + r * a.ldy;
-    const T* t = a.t + r * a.ldt;
-    T* dy = a.dy + r * a.lddy;
-    const T weight =
-        Outputs == Over::kMean ? a.row_weight[r] / static_cast<T>(a.cols) : a.row_weight[r];
-    if constexpr (by_row) {
-      a.row_loss[r] = Functor<T>::link_row(y, t, dy, a.cols, weight, a.parameter);
-    } else {
-      a.row_loss[r] = elementwise_row<T, Functor, Where>(y, t, dy, a.cols, weight, a.parameter);
+  if constexpr (by_row) {
+    static_assert(Outputs == Over::kSum, "a row-wise link has one loss for all outputs");
+    for (Index r = 0; r < a.rows; r += kLanes<T>) link_rows<T, Functor>(a, r);
+  } else {
+    const T share = Outputs == Over::kMean ? T{1} / static_cast<T>(a.cols) : T{1};
+    for (Index r = 0; r < a.rows; ++r) {
+      a.row_loss[r] = elementwise_row<T, Functor, Where>(a.y + r * a.ldy, a.t + r * a.ldt,
+                                                         a.dy + r * a.lddy, a.cols,
+                                                         a.row_weight[r] * share, a.parameter);
     }
   }
 }

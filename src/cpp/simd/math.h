@@ -119,20 +119,25 @@ FASTMLP_INLINE Vec<T> exp(Vec<T> x) {
   return exp_of_sum<T>(x, Vec<T>{});
 }
 
-/// exp(x) - 1 without the loss of digits near 0.
+/// exp(x) - 1 for x whose exponential is a normal number, without the loss of digits near 0.
+template <class T>
+FASTMLP_INLINE Vec<T> expm1_in_range(Vec<T> x) {
+  const detail::Reduced<T> part = detail::reduce_by_ln2<T>(x);
+  const Vec<T> growth = part.r * detail::expm1_series<T>(part.r);
+  return part.scale * growth + (part.scale - T{1});
+}
+
 template <class T>
 FASTMLP_INLINE Vec<T> expm1(Vec<T> x) {
   using C = MathConstants<T>;
-  const detail::Reduced<T> part = detail::reduce_by_ln2<T>(clamp<T>(x, C::kMinExp, C::kMaxExp));
-  const Vec<T> growth = part.r * detail::expm1_series<T>(part.r);
-  return part.scale * growth + (part.scale - T{1});
+  return expm1_in_range<T>(clamp<T>(x, C::kMinExp, C::kMaxExp));
 }
 
 /// tanh|x| = (e - 1) / (e + 1) with e = exp(2|x|), written in e - 1.
 template <class T>
 FASTMLP_INLINE Vec<T> tanh(Vec<T> x) {
   const Vec<T> magnitude = min(broadcast<T>(MathConstants<T>::kTanhIsOne), abs<T>(x));
-  const Vec<T> grown = expm1<T>(T{2} * magnitude);
+  const Vec<T> grown = expm1_in_range<T>(T{2} * magnitude);
   return copy_sign<T>(grown / (grown + T{2}), x);
 }
 

@@ -124,9 +124,27 @@ FASTMLP_INLINE F64 max(F64 a, F64 b) {
 #endif
 }
 /// a < b ? a : b, with max's rule for NaN.
-template <class V>
-FASTMLP_INLINE V min(V a, V b) {
-  return -max(-a, -b);
+FASTMLP_INLINE F32 min(F32 a, F32 b) {
+#if defined(__AVX512F__) && FASTMLP_VECTOR_BYTES == 64
+  return (F32)_mm512_maskz_min_ps(kAllLanes, (__m512)a, (__m512)b);
+#elif defined(__AVX__) && FASTMLP_VECTOR_BYTES == 32
+  return (F32)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__) && FASTMLP_VECTOR_BYTES == 16
+  return (F32)_mm_min_ps((__m128)a, (__m128)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+FASTMLP_INLINE F64 min(F64 a, F64 b) {
+#if defined(__AVX512F__) && FASTMLP_VECTOR_BYTES == 64
+  return (F64)_mm512_maskz_min_pd((__mmask8)kAllLanes, (__m512d)a, (__m512d)b);
+#elif defined(__AVX__) && FASTMLP_VECTOR_BYTES == 32
+  return (F64)_mm256_min_pd((__m256d)a, (__m256d)b);
+#elif defined(__SSE2__) && FASTMLP_VECTOR_BYTES == 16
+  return (F64)_mm_min_pd((__m128d)a, (__m128d)b);
+#else
+  return a < b ? a : b;
+#endif
 }
 
 FASTMLP_INLINE F32 sqrt(F32 v) {
@@ -223,11 +241,10 @@ template <class T>
 FASTMLP_INLINE Vec<T> sum_lanes(Vec<T> v) {
   return detail::butterfly<T, kLanes<T> / 2>(v, [](Vec<T> a, Vec<T> b) { return a + b; });
 }
-/// The largest lane, in every lane; NaN if there is one.
+/// The largest lane, in every lane; a NaN may get lost.
 template <class T>
 FASTMLP_INLINE Vec<T> max_lanes(Vec<T> v) {
-  return detail::butterfly<T, kLanes<T> / 2>(
-      v, [](Vec<T> a, Vec<T> b) { return b == b ? max(b, a) : b; });
+  return detail::butterfly<T, kLanes<T> / 2>(v, [](Vec<T> a, Vec<T> b) { return max(a, b); });
 }
 
 /// Transposes the square block of kLanes vectors in `rows` by log2(kLanes) perfect shuffles.
