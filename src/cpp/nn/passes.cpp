@@ -14,6 +14,11 @@ constexpr Index kRowBlock = 256;
 constexpr Index kFewRows = 32;
 constexpr Index kWideLayer = 512;
 
+/// What makes chunks the faster way: several for each thread, and parameters that stay in L1 or L2
+/// beside a chunk's activations.
+constexpr Index kManyChunks = 8;
+constexpr Index kSmallNetwork = 16384;
+
 template <class T>
 T sum_of_losses(const Workspace<T>& ws, Range rows) {
   T sum{0};
@@ -94,6 +99,11 @@ double total_weight(const Batch& batch) noexcept {
 }
 
 template <class T>
+bool suits_chunks(const Network<T>& network, Index rows) {
+  return rows >= kManyChunks * kChunkRows && network.flat_size() <= kSmallNetwork;
+}
+
+template <class T>
 bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch, double weight_sum,
                 const LossPlan& loss, const MaskKey* masks, Range rows, int rank) noexcept {
   T checked{0};
@@ -130,6 +140,7 @@ bool train_columns(const Network<T>& network, Workspace<T>& ws, const Batch& bat
   template void forward_columns<T>(const Network<T>&, Workspace<T>&, Index, const MaskKey*, bool, \
                                    const Team&) noexcept;                                         \
   template bool suits_columns<T>(const Network<T>&, Index);                                       \
+  template bool suits_chunks<T>(const Network<T>&, Index);                                        \
   template bool train_rows<T>(const Network<T>&, Workspace<T>&, const Batch&, double,             \
                               const LossPlan&, const MaskKey*, Range, int) noexcept;              \
   template bool train_columns<T>(const Network<T>&, Workspace<T>&, const Batch&, double,          \

@@ -6,6 +6,9 @@
 //   columns: each thread takes its columns of each layer for all rows, with a barrier behind each
 //         layer. Weights are then read once, not once per thread: better for few rows and wide
 //         layers, where reading them is most of the work.
+// Where a batch is tall and the network small, a third one has results of its own:
+//   chunks: each thread takes some chunks of kChunkRows rows as far as the gradient of all weights,
+//           and these are summed in the order of the chunks. Nothing leaves the core's cache.
 #pragma once
 
 #include "nn/layer_passes.h"
@@ -38,6 +41,13 @@ void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, co
 /// Whether to share the columns of a training step with so many rows. Depends on shapes alone.
 template <class T>
 bool suits_columns(const Network<T>& network, Index rows);
+
+/// Rows of a chunk: a block of depth, so that the gradient of its weights is one product.
+inline constexpr Index kChunkRows = kDepthBlock;
+
+/// Whether to go by chunks in a training step with so many rows. Depends on shapes alone.
+template <class T>
+bool suits_chunks(const Network<T>& network, Index rows);
 
 /// Gathers the rows, runs forward, loss and backward down to the first layer's dz; leaves each
 /// row's part of the mean loss in ws.row_loss. Returns false where one of them is not finite.

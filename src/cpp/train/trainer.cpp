@@ -15,51 +15,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// In double precision and eight chains.
-template <class T>
-double sum_of_squares(const T* x, Index n) {
-  double chain[8] = {};
-  for (Index i = 0; i < n; ++i) {
-    const auto value = static_cast<double>(x[i]);
-    chain[i % 8] += value * value;
-  }
-  return ((chain[0] + chain[1]) + (chain[2] + chain[3])) +
-         ((chain[4] + chain[5]) + (chain[6] + chain[7]));
-}
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 }  // namespace
-
-/// What one step needs to know. Every thread makes its own, and all are equal.
-template <class T>
-struct Trainer<T>::Step {
-  Batch batch;
-  double weight_sum;
-  MaskKey masks;
-  LossPlan loss;
-  Coefficients coefficients;
-  double penalty_scale;
-};
-
-/// What an epoch's weights are worth on the validation set; NaN without one.
-template <class T>
-struct Trainer<T>::Validation {
-  double loss = std::numeric_limits<double>::quiet_NaN();
-  double score = std::numeric_limits<double>::quiet_NaN();
-};
-
-/// One epoch in progress: what the team shares.
-template <class T>
-struct Trainer<T>::Epoch {
-  std::atomic<bool> finite{true};  // written in first phases, read behind their barrier
-  bool stop = false;               // written by rank 0 in second phases, read behind their barrier
-  double loss_sum = 0.0;           // rank 0's: batch loss x rows of the steps so far
-  Index batches = 0;               // rank 0's: steps so far
-  std::vector<double>* step_loss = nullptr;  // rank 0's, with room for all steps of the epoch
-};
 
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
@@ -177,11 +137,26 @@ void Trainer<T>::keep_best() {
 
 template <class T>
 void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
-  by_columns_ = settings_.clip_norm == 0.0 && suits_columns(network_, batch);
   if (settings_.shuffle) order_.resize(static_cast<std::size_t>(data.x.rows));
+  sharing_ = suits_chunks(network_, batch)                                  ? Sharing::kChunks
+             : settings_.clip_norm == 0.0 && suits_columns(network_, batch) ? Sharing::kColumns
+                                                                            : Sharing::kRows;
+  if (sharing_ == Sharing::kChunks) return plan_chunks(batch, threads);
   if (!workspace_ || workspace_->rows() < batch || workspace_->threads() < threads) {
     workspace_ = std::make_unique<Workspace<T>>(network_, Pass::kTrain, batch, threads);
   }
+}
+
+template <class T>
+void Trainer<T>::plan_chunks(Index batch, int threads) {
+  while (static_cast<int>(chunk_workspaces_.size()) < threads) {
+    chunk_workspaces_.push_back(
+        std::make_unique<Workspace<T>>(network_, Pass::kTrain, kChunkRows, 1));
+  }
+  const Index chunks = ceil_div(batch, kChunkRows);
+  const Index size = checked_mul(chunks, network_.flat_size());
+  if (chunk_gradients_.size() < size) chunk_gradients_ = AlignedBuffer<T>(size);
+  chunk_losses_.resize(static_cast<std::size_t>(chunks));
 }
 
 /// Returns false where a hook asked to stop.
@@ -197,14 +172,12 @@ bool Trainer<T>::run_epoch(const DataView& data, Index batch_size, int threads, 
     Index number = progress_.steps;
     for (Index first = 0; first < rows; first += batch_size) {
       const Step step = make_step(data, first, batch_size, ++number);
-      by_columns_ ? step_columns(step, epoch, team) : step_rows(step, epoch, team);
+      if (!step_rows(step, team)) epoch.finite = false;
       team.barrier();
       if (!epoch.finite) return;
       double loss = 0.0;
       if (team.rank() == 0) {
-        for (Index r = 0; r < step.batch.rows; ++r) {
-          loss += static_cast<double>(workspace_->row_loss[r]);
-        }
+        loss = batch_loss(step);
         epoch.stop = poll.after(network_.flops_per_row() * static_cast<double>(step.batch.rows));
       }
       step_weights(step, team);
@@ -222,157 +195,6 @@ bool Trainer<T>::run_epoch(const DataView& data, Index batch_size, int threads, 
   parallel(threads, body);
   progress_.steps += epoch.batches;
   return !epoch.stop;
-}
-
-template <class T>
-typename Trainer<T>::Step Trainer<T>::make_step(const DataView& data, Index first, Index batch_size,
-                                                Index number) const noexcept {
-  Step step{};
-  step.batch = {&data.x,
-                &data.t,
-                data.weight ? &data.weight : nullptr,
-                settings_.shuffle ? order_.data() : nullptr,
-                first,
-                min_index(batch_size, data.x.rows - first)};
-  step.weight_sum = total_weight(step.batch);
-  step.masks = {settings_.seed, static_cast<std::uint64_t>(number)};
-  step.loss = plan_loss(network_, settings_.loss);
-  network_.kernels().prepare[static_cast<std::size_t>(settings_.optimizer)](
-      progress_.rate, settings_.hyper, number, step.coefficients);
-  step.penalty_scale = 1.0;
-  if (settings_.penalty_per_sample) {
-    step.penalty_scale = step.weight_sum > 0.0 ? 1.0 / step.weight_sum : 0.0;
-  }
-  return step;
-}
-
-template <class T>
-void Trainer<T>::step_rows(const Step& step, Epoch& epoch, const Team& team) noexcept {
-  const Range rows = share(step.batch.rows, row_grain(network_), team.rank(), team.size());
-  if (!train_rows(network_, *workspace_, step.batch, step.weight_sum, step.loss, &step.masks, rows,
-                  team.rank())) {
-    epoch.finite = false;
-  }
-}
-
-template <class T>
-void Trainer<T>::step_columns(const Step& step, Epoch& epoch, const Team& team) noexcept {
-  if (!train_columns(network_, *workspace_, step.batch, step.weight_sum, step.loss, &step.masks,
-                     team)) {
-    epoch.finite = false;
-  }
-}
-
-/// The rows of w that are this thread's: the gradient by the layer's input, that by w, the update.
-template <class T>
-void Trainer<T>::update_layer(Index layer, const Step& step, const Team& team) noexcept {
-  const PanelShape& shape = network_.layers()[static_cast<std::size_t>(layer)].shape;
-  const Range tasks = layer_tasks_[static_cast<std::size_t>(layer)];
-  const Range mine = share(tasks.size(), panel_count(shape), team.rank(), team.size());
-  for (Index i = tasks.begin + mine.begin; i < tasks.begin + mine.end; ++i) {
-    const WeightTask& task = tasks_[static_cast<std::size_t>(i)];
-    if (task.panel == 0 && layer > 0 && !task.learned) {
-      const Index end = min_index(task.row_end, shape.in);
-      const Columns columns{task.row_begin, end, end == shape.in};
-      backward_layer(network_, *workspace_, layer, {0, step.batch.rows}, columns, &step.masks,
-                     team.rank());
-    }
-    // What is written to memory at the end of one task can be read for the next one meanwhile: 5 to
-    // 9 % of a step of 1024-1024-1024-1024 with 32 rows. With more rows there is nothing to gain.
-    const bool last = i + 1 == tasks.begin + mine.end;
-    const Ahead<T> ahead = last ? Ahead<T>{} : rows_of(tasks_[static_cast<std::size_t>(i) + 1]);
-    update_task(static_cast<std::size_t>(i), ahead, step, team.rank());
-  }
-}
-
-template <class T>
-void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
-  if (by_columns_) {
-    for (Index layer = workspace_->layer_count() - 1; layer >= 0; --layer) {
-      update_layer(layer, step, team);
-      if (layer > 0) team.barrier();
-    }
-    return;
-  }
-  if (settings_.clip_norm > 0.0) return update_clipped(step, team);
-  const Range mine = share_tasks(tasks_, team);
-  for (Index i = mine.begin; i < mine.end; ++i) {
-    update_task(static_cast<std::size_t>(i), {}, step, team.rank());
-  }
-}
-
-template <class T>
-Ahead<T> Trainer<T>::rows_of(const WeightTask& task) noexcept {
-  Ahead<T> ahead{{network_.params() + task.at}, 1};
-  for (int s = 0; s < slot_count(); ++s) ahead.rows[ahead.count++] = slots_[s].data() + task.at;
-  return ahead;
-}
-
-template <class T>
-void Trainer<T>::update_task(std::size_t index, const Ahead<T>& ahead, const Step& step,
-                             int rank) noexcept {
-  T* dw = workspace_->scratch(rank);
-  weight_gradient(network_, *workspace_, tasks_[index], step.batch.rows, ahead, dw);
-  apply(index, step, dw);
-}
-
-/// The optimizer on the parameters of one task; biases and learned parameters are not penalised.
-template <class T>
-void Trainer<T>::apply(std::size_t index, const Step& step, const T* gradient) noexcept {
-  const WeightTask& task = tasks_[index];
-  const DenseSpec& spec = network_.layers()[static_cast<std::size_t>(task.layer)].spec;
-  const auto update = network_.kernels().update[static_cast<std::size_t>(settings_.optimizer)];
-  UpdateArgs<T> args{};
-  args.w = network_.params() + task.at;
-  args.g = gradient;
-  for (int s = 0; s < slot_count(); ++s) args.slot[s] = slots_[s].data() + task.at;
-  args.n = task.size;
-  args.coefficients = &step.coefficients;
-  args.rate = progress_.rate;
-  args.l1 = spec.l1 * step.penalty_scale;
-  args.l2 = spec.l2 * step.penalty_scale;
-  penalties_[index] = update(args);
-  if (task.bias_size == 0) return;
-  args.w += task.size;
-  args.g += task.size;
-  for (int s = 0; s < slot_count(); ++s) args.slot[s] += task.size;
-  args.n = task.bias_size;
-  args.l1 = args.l2 = 0.0;
-  update(args);
-}
-
-/// Two passes over the tasks with a barrier in between: the norm is that of the whole gradient of
-/// the loss. Penalties are left out of it, and act as ever.
-template <class T>
-void Trainer<T>::update_clipped(const Step& step, const Team& team) noexcept {
-  const Range mine = share_tasks(tasks_, team);
-  for (Index i = mine.begin; i < mine.end; ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    const WeightTask& task = tasks_[index];
-    T* dw = gradient_.data() + task.at;
-    weight_gradient(network_, *workspace_, task, step.batch.rows, {}, dw);
-    squares_[index] = sum_of_squares(dw, task.size + task.bias_size);
-  }
-  team.barrier();
-  DropoutArgs<T> args{};
-  args.rows = 1;
-  args.scale = clipped_scale();
-  for (Index i = mine.begin; i < mine.end; ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    T* dw = gradient_.data() + tasks_[index].at;
-    args.x = args.y = dw;
-    args.cols = args.ldx = args.ldy = tasks_[index].size + tasks_[index].bias_size;
-    if (args.scale < 1.0) network_.kernels().scale(args);
-    apply(index, step, dw);
-  }
-}
-
-template <class T>
-double Trainer<T>::clipped_scale() const noexcept {
-  double sum = 0.0;
-  for (const double square : squares_) sum += square;
-  const double norm = std::sqrt(sum);
-  return norm > settings_.clip_norm ? settings_.clip_norm / norm : 1.0;
 }
 
 template <class T>

@@ -6,9 +6,14 @@
 // With few rows and wide layers the team shares the columns of each layer instead (nn/passes.h),
 // and on the way back each thread takes some rows of w through the gradient of the layer's input,
 // its own gradient and the optimizer at once, so that w comes from memory once.
-// No gradient is ever summed over threads, so results cannot depend on their number.
+// Tall batches of small networks go by chunks of rows up to a gradient each, so that nothing of the
+// first phase has left the cache in the second.
+// No gradient is ever summed over threads, so results cannot depend on their number: chunks depend
+// on shapes, and are summed in their order.
 #pragma once
 
+#include <atomic>
+#include <limits>
 #include <memory>
 
 #include "nn/passes.h"
@@ -38,36 +43,72 @@ class Trainer {
   T* slot(int i) { return slots_[i].data(); }
 
  private:
-  struct Step;
-  struct Epoch;
+  /// What one step needs to know. Every thread makes its own, and all are equal.
+  struct Step {
+    Batch batch;
+    double weight_sum;
+    MaskKey masks;
+    LossPlan loss;
+    Coefficients coefficients;
+    double penalty_scale;
+  };
+
+  /// What an epoch's weights are worth on the validation set; NaN without one.
+  struct Validation {
+    double loss = std::numeric_limits<double>::quiet_NaN();
+    double score = std::numeric_limits<double>::quiet_NaN();
+  };
+
+  /// One epoch in progress: what the team shares.
+  struct Epoch {
+    std::atomic<bool> finite{true};  // written in first phases, read behind their barrier
+    bool stop = false;      // written by rank 0 in second phases, read behind their barrier
+    double loss_sum = 0.0;  // rank 0's: batch loss x rows of the steps so far
+    Index batches = 0;      // rank 0's: steps so far
+    std::vector<double>* step_loss = nullptr;  // rank 0's, with room for all steps of the epoch
+  };
+
+  /// How the team shares a step: see nn/passes.h.
+  enum class Sharing { kRows, kColumns, kChunks };
+
   void plan_run(const DataView& data, Index batch, int threads);
+  void plan_chunks(Index batch, int threads);
   bool run_epoch(const DataView& data, Index batch, int threads, Poll& poll, Epoch& epoch);
-  Step make_step(const DataView& data, Index first, Index batch, Index number) const noexcept;
-  void step_rows(const Step& step, Epoch& epoch, const Team& team) noexcept;
-  void step_columns(const Step& step, Epoch& epoch, const Team& team) noexcept;
-  void update_layer(Index layer, const Step& step, const Team& team) noexcept;
-  void step_weights(const Step& step, const Team& team) noexcept;
-  void update_task(std::size_t index, const Ahead<T>& ahead, const Step& step, int rank) noexcept;
-  Ahead<T> rows_of(const WeightTask& task) noexcept;
-  void update_clipped(const Step& step, const Team& team) noexcept;
-  void apply(std::size_t index, const Step& step, const T* gradient) noexcept;
-  double clipped_scale() const noexcept;
   void keep_best();
-  struct Validation;
   Validation validate(const DataView* validation, int threads, Hooks& hooks);
+
+  // One step: step.cpp.
+  Step make_step(const DataView& data, Index first, Index batch, Index number) const noexcept;
+  bool step_rows(const Step& step, const Team& team) noexcept;
+  bool step_chunks(const Step& step, const Team& team) noexcept;
+  double batch_loss(const Step& step) const noexcept;
+  Index chunks_of(const Step& step) const noexcept;
+  void step_weights(const Step& step, const Team& team) noexcept;
+  void update_layer(Index layer, const Step& step, const Team& team) noexcept;
+  void update_task(std::size_t index, const Ahead<T>& ahead, const Step& step, int rank) noexcept;
+  void update_clipped(const Step& step, const Team& team) noexcept;
+  void task_gradient(const WeightTask& task, const Step& step, const Ahead<T>& ahead,
+                     T* dw) noexcept;
+  void apply(std::size_t index, const Step& step, const T* gradient) noexcept;
+  Ahead<T> rows_of(const WeightTask& task) noexcept;
+  T* scratch(int rank) const noexcept;
+  double clipped_scale() const noexcept;
 
   Network<T>& network_;
   TrainSettings settings_;
   Progress progress_;
   AlignedBuffer<T> slots_[kMaxSlots];
   std::vector<WeightTask> tasks_;
-  std::vector<Range> layer_tasks_;  // of each layer, where they are in `tasks_`
-  bool by_columns_ = false;         // how the team shares a step of this run
-  std::vector<double> penalties_;   // one per task
-  AlignedBuffer<T> gradient_;       // of all parameters, where its norm is clipped
-  std::vector<double> squares_;     // per task, the sum of the squares of its gradient
+  std::vector<Range> layer_tasks_;    // of each layer, where they are in `tasks_`
+  Sharing sharing_ = Sharing::kRows;  // of this run
+  std::vector<double> penalties_;     // one per task
+  AlignedBuffer<T> gradient_;         // of all parameters, where its norm is clipped
+  std::vector<double> squares_;       // per task, the sum of the squares of its gradient
   std::vector<Index> order_;
-  std::unique_ptr<Workspace<T>> workspace_;
+  std::unique_ptr<Workspace<T>> workspace_;                      // the team's, unless by chunks
+  std::vector<std::unique_ptr<Workspace<T>>> chunk_workspaces_;  // one per thread
+  AlignedBuffer<T> chunk_gradients_;                             // of each chunk, all parameters
+  std::vector<double> chunk_losses_;
   AlignedBuffer<T> best_params_;
   AlignedBuffer<T> val_outputs_;
 };
