@@ -31,7 +31,7 @@ struct MathConstants<float> {
   static constexpr float kNormalTailEnd = 13.19f;  // exp(-x^2 / 2) is a normal number below
   static constexpr std::int32_t kHighHalf = ~0xFFF;
   static constexpr float kTailScale = 2.6428571428571429f;
-  static constexpr float kTailShift = -1.6428571428571429f;
+  static constexpr float kSqrtHalfLow = 0x1.9fcef4p-27f;  // what sqrt(1/2) is more than its float
   static constexpr float kTail[] = {
       0.221452995f,    0.155511097f,     0.0823666631f,   0.0319182206f,  0.00816896095f,
       0.000867759319f, -0.000215361514f, -7.89354672e-5f, 4.13072936e-6f, 4.47007516e-6f};
@@ -54,7 +54,7 @@ struct MathConstants<double> {
   static constexpr double kNormalTailEnd = 37.6;
   static constexpr std::int64_t kHighHalf = ~0x7FFFFFF;
   static constexpr double kTailScale = 2.2222222222222222222;
-  static constexpr double kTailShift = -1.2222222222222222222;
+  static constexpr double kSqrtHalfLow = -0x1.bdd3413b26456p-55;
   static constexpr double kTail[] = {
       0.19476188712762098,     0.15168683590710796,     0.09325881048736929,
       0.04385250168098496,     0.014505261754640938,    0.002503251401947629,
@@ -169,6 +169,22 @@ FASTMLP_INLINE Vec<T> log1p(Vec<T> x) {
   return d == T{0} ? x : log<T>(w) * (x / (d == T{0} ? broadcast<T>(T{1}) : d));
 }
 
+/// x with the lower half of its mantissa cleared.
+template <class T>
+FASTMLP_INLINE Vec<T> high_half(Vec<T> x) {
+  return bit_cast<Vec<T>>(bit_cast<Bits<T>>(x) & MathConstants<T>::kHighHalf);
+}
+
+/// c - a b, rounded once, where a b is so close to c that the difference is a number of its own;
+/// without fused operations by halves of the factors (Dekker, 1971).
+template <class T>
+FASTMLP_INLINE Vec<T> residual(Vec<T> c, Vec<T> a, Vec<T> b) {
+  if constexpr (kFusedMultiplyAdd) return c - a * b;
+  const Vec<T> a_high = high_half<T>(a), a_low = a - a_high;
+  const Vec<T> b_high = high_half<T>(b), b_low = b - b_high;
+  return ((c - a_high * b_high) - a_high * b_low - a_low * b_high) - a_low * b_low;
+}
+
 template <class T>
 struct Normal {
   Vec<T> bell;   // exp(-x^2 / 2)
@@ -178,22 +194,30 @@ struct Normal {
 /// The normal distribution. With a = |x| and t = 3 / (3 + a / sqrt(2)), ratio = t P(t), where P
 /// is the Chebyshev interpolant of exp(a^2 / 2) erfc(a / sqrt(2)) / (2 t), relative error 2e-9
 /// (float) and 1e-17 (double), written in powers of a variable from -1 to 1. The square of a is
-/// taken in two parts, for an error of it would grow by a^2 in the exponential.
+/// taken in two parts, for an error of it would grow by a^2 in the exponential; and so is t, whose
+/// rounding, and that of its denominator, would enter by t, by P and by the slope of both.
 template <class T>
 FASTMLP_INLINE Normal<T> normal(Vec<T> x) {
   using C = MathConstants<T>;
   constexpr int terms = sizeof(C::kTail) / sizeof(T);
+  const Vec<T> three = broadcast<T>(T{3});
   const Vec<T> a = min(broadcast<T>(C::kNormalTailEnd), abs<T>(x));
-  const Vec<T> high = bit_cast<Vec<T>>(bit_cast<Bits<T>>(a) & C::kHighHalf);
+  const Vec<T> high = high_half<T>(a);
   const Vec<T> bell = exp_of_sum<T>(static_cast<T>(-0.5) * high * high,
                                     static_cast<T>(-0.5) * (a - high) * (a + high));
-  const Vec<T> t = T{3} / (T{3} + static_cast<T>(0.70710678118654752) * a);
-  const Vec<T> u = C::kTailScale * t + C::kTailShift;
+  const Vec<T> root = broadcast<T>(static_cast<T>(0.70710678118654752));
+  const Vec<T> w = root * a;
+  const Vec<T> w_low = C::kSqrtHalfLow * a - residual<T>(w, root, a);
+  const Vec<T> denominator = three + w;
+  const Vec<T> lost = (min(three, w) - (denominator - max(three, w))) + w_low;
+  const Vec<T> t = three / denominator;
+  const Vec<T> t_low = (residual<T>(three, t, denominator) - t * lost) * t * (T{1} / T{3});
+  const Vec<T> u = T{1} + C::kTailScale * ((t - T{1}) + t_low);
   Vec<T> series = broadcast<T>(C::kTail[terms - 1]);
   FASTMLP_UNROLL
   for (int k = terms - 2; k >= 0; --k) series = series * u + C::kTail[k];
   const auto beyond = a >= C::kNormalTailEnd;
-  return {beyond ? Vec<T>{} : bell, t * series};
+  return {beyond ? Vec<T>{} : bell, t * series + t_low * series};
 }
 
 }  // namespace fastmlp::FASTMLP_TARGET

@@ -36,6 +36,13 @@ inline constexpr int kRegisters = 32;
 inline constexpr int kRegisters = kVectorBytes == 64 ? 32 : 16;
 #endif
 
+/// Whether a * b + c is rounded once (the kernels are compiled with -ffp-contract=fast).
+#if defined(__FMA__) || defined(__aarch64__)
+inline constexpr bool kFusedMultiplyAdd = true;
+#else
+inline constexpr bool kFusedMultiplyAdd = false;
+#endif
+
 #define FASTMLP_VECTOR __attribute__((vector_size(FASTMLP_VECTOR_BYTES)))
 typedef float F32 FASTMLP_VECTOR;
 typedef double F64 FASTMLP_VECTOR;
