@@ -35,18 +35,23 @@ _WIDTH = 9.0
 def save(results: Iterable[Result], folder: Path) -> list[Path]:
     """Draw what there is; return the files, `folder`/KIND.png and .svg."""
     results = pooled(results)
-    folder.mkdir(parents=True, exist_ok=True)
     files = []
     for kind in TITLES:
-        groups = _ratios([r for r in results if r["kind"] == kind])
-        if groups:
-            figure = _draw(groups, TITLES[kind])
-            for suffix in ("png", "svg"):
-                files.append(folder / f"{kind}.{suffix}")
-                # no date, so that the same data give the same file
-                metadata = {"Date": None} if suffix == "svg" else None
-                figure.savefig(files[-1], dpi=150, metadata=metadata)
+        if groups := _ratios([r for r in results if r["kind"] == kind]):
+            files += save_figure(_draw(groups, TITLES[kind]), folder, kind)
     return files
+
+
+def save_figure(figure: Any, folder: Path, name: str) -> list[Path]:
+    """Write `folder`/NAME.png and .svg; the same data give the same files."""
+    import matplotlib
+
+    folder.mkdir(parents=True, exist_ok=True)
+    png, svg = (folder / f"{name}.{suffix}" for suffix in ("png", "svg"))
+    figure.savefig(png, dpi=150)
+    with matplotlib.rc_context({"svg.hashsalt": "fastmlp"}):
+        figure.savefig(svg, metadata={"Date": None})
+    return [png, svg]
 
 
 def _ratios(results: list[Result]) -> dict[str, dict[str, float]]:
@@ -54,17 +59,17 @@ def _ratios(results: list[Result]) -> dict[str, dict[str, float]]:
     groups = {}
     for task, group in by_task(results).items():
         own = [step_seconds(r) for r in group if r["contender"] == BASELINE]
-        peers = {r["contender"]: step_seconds(r) for r in group if r["contender"] != BASELINE}
+        # slowest first: of several numbers of threads, the fastest stays
+        peers = sorted((r for r in group if r["contender"] != BASELINE), key=step_seconds)[::-1]
         if own and peers:
-            groups[task] = {name: seconds / own[0] for name, seconds in peers.items()}
+            times = {r["contender"]: step_seconds(r) / min(own) for r in peers}
+            groups[task] = {name: times[name] for name in COLORS if name in times}
     return groups
 
 
 def _draw(groups: dict[str, dict[str, float]], title: str) -> Any:
-    import matplotlib
     from matplotlib.figure import Figure
 
-    matplotlib.rcParams["svg.hashsalt"] = "fastmlp"
     lines = sum(len(group) + _GAP for group in groups.values())
     height = _BAR * lines + 1.3
     figure = Figure((_WIDTH, height), layout="constrained")

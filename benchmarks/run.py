@@ -37,21 +37,24 @@ class Contender:
 
     def enter(self, task: str) -> tuple[Worker, Result]:
         """Make the case with each number of threads; keep the fastest in a short trial."""
-        trials = []
+        entries = []
         for worker in self.workers:
-            case = worker.ask("make", task)
-            # the fit that was checked serves as a trial too
-            seconds = case.get("first") or min(worker.ask("sample") for _ in range(TRIALS))
-            trials.append((seconds, worker, {**case, "seconds": []}))
-            if len(trials) == 2:
-                trials.sort(key=lambda trial: trial[0])
-                trials.pop()[1].ask("drop")
-        return trials[0][1:]
+            entries.append((worker, {**worker.ask("make", task), "seconds": []}))
+            if len(entries) == 2:
+                entries.sort(key=_trial)
+                entries.pop()[0].ask("drop")
+        return entries[0]
 
     def close(self) -> None:
         """End the processes."""
         for worker in self.workers:
             worker.close()
+
+
+def _trial(entry: tuple[Worker, Result]) -> float:
+    """Seconds of a call; of a whole fit, those of the fit that was checked."""
+    worker, case = entry
+    return case.get("first") or min(worker.ask("sample") for _ in range(TRIALS))
 
 
 def measure(entries: Sequence[tuple[Worker, Result]], rounds: int) -> list[Result]:
@@ -85,8 +88,9 @@ class Arena:
         """Measure task after task; say on stderr what is under way, and who is left out and why."""
         for task in tasks:
             print(f"{task} ...", file=sys.stderr)
+            entries = list(self._entries(task))
             before = self.gauge.ask("limits")
-            results = measure(list(self._entries(task)), rounds)
+            results = measure(entries, rounds)
             after = self.gauge.ask("limits")
             peak = {name: max(before[name], after[name]) for name in before}
             yield [{**result, "peak": peak} for result in results]

@@ -149,15 +149,16 @@ GROWTH = {
     "width": (16, 32, 64, 128, 256, 512, 1024, 2048),
     "depth": (1, 2, 4, 8, 16, 32),
     "batch": (1, 8, 32, 128, 512, 2048, 8192),
-    "rows": (1_000, 10_000, 100_000, 1_000_000),
+    "rows": (1_024, 10_240, 102_400, 1_024_000),
 }
 
 
 def _grown(quantity: str, value: int) -> Task:
     n = {"width": 128, "depth": 2, "batch": 128, "rows": 0} | {quantity: value}
+    passes = 1 if n["rows"] else 4
     rows = n["rows"] or max(4, min(32, 4096 // n["batch"])) * n["batch"]
     sizes = (54, *[n["width"]] * n["depth"], 7)
-    return Task(f"{quantity} {value}", sizes, "relu", "cross_entropy", n["batch"], rows)
+    return Task(f"{quantity} {value}", sizes, "relu", "cross_entropy", n["batch"], rows, passes)
 
 
 SCALING = _by_name(*(_grown(quantity, n) for quantity, ns in GROWTH.items() for n in ns))

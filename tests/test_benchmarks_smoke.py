@@ -97,3 +97,19 @@ def test_wrong_answers_and_failures_are_told_apart() -> None:
         assert sklearn.ask("sample") > 0
     with pytest.raises(cases.WrongAnswerError, match="why"):
         cases._require(False, "why")
+
+
+def test_scaling_and_memory(tmp_path: Path) -> None:
+    options = ["--quantities", "depth", "--at-most", 2, "--rounds", 1, "--threads", 1]
+    printed = script("scaling.py", *options, "--chart", tmp_path, "--json", tmp_path / "run.json")
+    assert "| depth 2 | fastmlp |" in printed
+    assert (tmp_path / "scaling.png").stat().st_size > 0
+    if sys.platform != "win32":
+        printed = script("memory.py", "--size", 8, "--folder", tmp_path)
+        assert "| fastmlp |" in printed
+
+
+def test_the_forest_has_the_shape_of_the_data_that_it_stands_for() -> None:
+    x, y = import_module("fits").forest_like(rows=2000)
+    assert x.shape == (2000, 54)
+    assert sorted(set(y)) == list(range(7))
