@@ -121,20 +121,22 @@ def _limits(results: list[Result], peak: dict[str, float]) -> str:
 
 
 def _summary(results: list[Result], peak: dict[str, float]) -> str:
-    """A row per task: fastmlp, the limit, the best peer. Empty without fastmlp or peers."""
-    header = ["task", "limit", BASELINE, "share of the limit", "best peer", "its time", "ratio"]
+    """A row per task: fastmlp, the best peer, the limit. Empty without fastmlp or peers."""
+    header = ["task", BASELINE, "best peer", "its time", "ratio", "limit", "share of the limit"]
     rows = []
     for task, group in by_task(results).items():
-        mine = next((r for r in group if r["contender"] == BASELINE), None)
-        if mine is None or (peer := best_peer(group)) is None:
+        mine = min((r for r in group if r["contender"] == BASELINE), key=step_seconds, default=None)
+        peer = best_peer(group)
+        if mine is None or peer is None:
             continue
         unit, limit = SECOND[mine["kind"]], limits.seconds(mine, peak)
-        times = [step_seconds(mine), step_seconds(peer)]
-        own, its = (_three_digits(t * unit) for t in times)
+        own, its = step_seconds(mine), step_seconds(peer)
+        times = [_three_digits(own * unit), label(peer["contender"]), _three_digits(its * unit)]
         least = "-" if limit is None else _three_digits(limit * unit)
-        ratio = f"{times[1] / times[0]:.2f}"
-        rows.append([task, least, own, _share(mine, peak), label(peer["contender"]), its, ratio])
-    return _markdown(header, rows, left=(0, 4)) if rows else ""
+        rows.append([task, *times, f"{its / own:.2f}", least, _share(mine, peak)])
+    if results[0]["kind"] == "fit":  # whose operations nobody counts
+        header, rows = header[:-2], [row[:-2] for row in rows]
+    return _markdown(header, rows, left=(0, 2)) if rows else ""
 
 
 def _table(results: list[Result], peak: dict[str, float]) -> str:
