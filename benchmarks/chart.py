@@ -95,7 +95,7 @@ def _bars(axes: Any, places: list[float], group: dict[str, float]) -> None:
     # bars begin at 1, so that they point to the side of the faster
     axes.barh(places, [r - 1 for r in group.values()], height=0.9, left=1, color=colors)
     for y, ratio in zip(places, group.values(), strict=True):
-        text = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}" if ratio < 1 else f"{ratio:.1f}"
+        text = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2f}" if ratio < 1 else f"{ratio:.1f}"
         side, shift = ("left", 3) if ratio >= 1 else ("right", -3)
         axes.annotate(
             text, (ratio, y), (shift, 0), textcoords="offset points", ha=side, va="center", size=7

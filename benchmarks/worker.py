@@ -143,6 +143,7 @@ def _come_to_rest() -> None:
         time.sleep(_ALERT)
         if time.process_time() - worked < _REST * (time.perf_counter() - began):
             return
+    print("some thread does not come to rest: it may disturb the others", file=sys.stderr)
 
 
 if __name__ == "__main__":
