@@ -6,7 +6,7 @@ The pytest benchmarks and `run.py` time the same cases. Here, all runs in the pr
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -161,9 +161,14 @@ def case_of(task: str, contender: str, threads: int | None) -> Case:
     raise ValueError(f"unknown task {task!r}; there are {', '.join(task_names())}")
 
 
-def task_names() -> list[str]:
+KINDS = ("train", "predict", "estimator", "fit")
+
+
+def task_names(kinds: Iterable[str] = KINDS) -> list[str]:
     """All names: of training tasks, of predictions, and "fit " with the name of a data set."""
-    return list(chain(TASKS, INFERENCE, ESTIMATORS, (f"fit {name}" for name in FITS)))
+    fits = [f"fit {name}" for name in FITS]
+    names = dict(zip(KINDS, (TASKS, INFERENCE, ESTIMATORS, fits), strict=True))
+    return list(chain.from_iterable(names[kind] for kind in kinds))
 
 
 def _noted(case: Case, module: Any) -> Case:

@@ -17,12 +17,12 @@ from typing import Any
 
 import chart
 import machine
-from cases import WrongAnswerError, task_names
+from cases import KINDS, WrongAnswerError, task_names
 from contenders import CHOOSES_THREADS, NAMES, UnsupportedError
 from report import Result, saved_form, tables
 from worker import Worker, WorkerError
 
-TRIALS = 2  # samples by which the better number of threads is found
+TRIALS = 3  # samples by which the better number of threads is found
 
 
 class Contender:
@@ -110,11 +110,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, measure, print the tables, save samples and charts."""
     options = _parser().parse_args(arguments)
     if options.list:
-        print("\n".join(task_names()))
+        print("\n".join(task_names(options.kinds)))
         return
     results: list[Result] = []
     with Arena(options.contenders, options.threads) as arena:
-        for more in arena.run(options.tasks, options.rounds):
+        for more in arena.run(options.tasks or task_names(options.kinds), options.rounds):
             results += more
             if options.json:  # after each task, so that a run cut short leaves something
                 saved = saved_form(results, machine.describe())
@@ -131,7 +131,8 @@ def _parser() -> argparse.ArgumentParser:
     names = task_names()
     parser = argparse.ArgumentParser(description="Compare fastmlp with its peers.")
     add = parser.add_argument
-    add("--tasks", nargs="+", default=names, choices=names, metavar="TASK")
+    add("--tasks", nargs="+", choices=names, metavar="TASK", help="by name; see --list")
+    add("--kinds", nargs="+", default=KINDS, choices=KINDS, help="or all tasks of some kinds")
     add("--contenders", nargs="+", default=NAMES, choices=NAMES)
     add("--rounds", type=int, default=9)
     add("--threads", type=int, help="of every contender; by default its best")
