@@ -185,8 +185,6 @@ def _iqr(samples: list[float]) -> float:
 
 
 def _three_digits(value: float) -> str:
-    if value >= 1e5:
-        return f"{value:.2e}"
     if value >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
