@@ -1,6 +1,6 @@
-"""Whole fits by fastmlp's estimators and scikit-learn's at the same default settings.
+"""Whole fits by estimators at the same settings.
 
-Held-out scores and epochs are in extra_info.
+Held-out scores, training losses and epochs are in extra_info.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from cases import Case
-from tasks import FITS
+from fits import FITS
 
-ROUNDS = 5
+ROUNDS = 3
 
 
-@pytest.mark.parametrize("contender", ["fastmlp", "sklearn"])
+@pytest.mark.parametrize("contender", ["fastmlp", "sklearn", "torch"])
 @pytest.mark.parametrize("name", FITS)
 def test_fit(benchmark: Any, case: Callable[[str, str], Case], name: str, contender: str) -> None:
     benchmark.pedantic(case(f"fit {name}", contender).call, rounds=ROUNDS)

@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--threads",
         type=int,
         default=os.environ.get("FASTMLP_BENCH_THREADS"),
-        help="threads of every contender; by default each has its best",
+        help="threads of every contender; by default all that they can use",
     )
 
 

@@ -1,7 +1,7 @@
 """Timings to Markdown tables: `python benchmarks/report.py saved.json [more.json ...]`.
 
 Reads what `run.py --json` or pytest's `--benchmark-json` wrote; samples of the same case in several
-files are pooled.
+files are pooled, so they must be of one machine.
 """
 
 from __future__ import annotations
@@ -13,13 +13,26 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+import limits
+
 BASELINE = "fastmlp"
 TITLES = {
     "train": "Training, µs per step",
     "predict": "Prediction, µs per call",
+    "estimator": "Prediction of one row by estimators, µs per call; of ONNX Runtime the bare call",
     "fit": "Whole fits by estimators, ms",
 }
-SECOND = {"train": 1e6, "predict": 1e6, "fit": 1e3}  # in the unit of the table
+SECOND = {"train": 1e6, "predict": 1e6, "estimator": 1e6, "fit": 1e3}  # in the unit of the table
+LABELS = {
+    "sklearn": "scikit-learn",
+    "numpy": "NumPy",
+    "torch": "PyTorch",
+    "torch_compile": "torch.compile",
+    "torch_bf16": "PyTorch bfloat16",
+    "jax": "JAX",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+}
 
 Result = dict[str, Any]  # a case's info with its "seconds": samples, each for all of its steps
 
@@ -56,43 +69,112 @@ def pooled(results: Iterable[Result]) -> list[Result]:
 
 
 def tables(results: Iterable[Result]) -> str:
-    """Write one Markdown table for each kind of measurement."""
+    """Write a summary and a Markdown table for each kind of measurement, and the limits."""
     results = pooled(results)
-    parts = []
+    peak = best_peak(results)
+    parts = [_limits(results, peak)] if peak else []
     for kind, title in TITLES.items():
         if mine := [r for r in results if r["kind"] == kind]:
-            parts.append(f"### {title}\n\n{_table(mine, kind)}")
-    return "\n\n".join(parts)
+            parts.append(f"### {title}")
+            parts.append(_summary(mine, peak))
+            parts.append(_table(mine, peak))
+    return "\n\n".join(part for part in parts if part)
 
 
-def _table(results: list[Result], kind: str) -> str:
-    last = ["score", "epochs"] if kind == "fit" else ["GFLOP/s"]
-    header = ["task", "contender", "threads", "median", "IQR", f"x {BASELINE}'s", *last]
-    lines = [_line(header), _line(["---", "---", *["---:"] * (len(header) - 2)])]
-    for task in dict.fromkeys(r["task"] for r in results):
-        rows = [r for r in results if r["task"] == task]
-        baseline = [_step_seconds(r) for r in rows if r["contender"] == BASELINE]
-        lines += [_line(_cells(r, min(baseline, default=None))) for r in rows]
-    return "\n".join(lines)
+def best_peak(results: Iterable[Result]) -> dict[str, float]:
+    """Take the best of all measurements of the machine's limits, so that no share is flattered."""
+    peaks = [r["peak"] for r in results if r.get("peak")]
+    return {name: max(peak[name] for peak in peaks) for name in peaks[0]} if peaks else {}
 
 
-def _cells(result: Result, baseline: float | None) -> list[str]:
-    step, unit = _step_seconds(result), SECOND[result["kind"]]
+def best_peer(results: Iterable[Result]) -> Result | None:
+    """Find the fastest of the others at a task that computes in float32, as fastmlp does."""
+    peers = (r for r in results if r["contender"] != BASELINE and "arithmetic" not in r)
+    return min(peers, key=step_seconds, default=None)
+
+
+def step_seconds(result: Result) -> float:
+    """Compute the median time of one step or call."""
+    return float(median(result["seconds"]) / result["steps"])
+
+
+def label(contender: str) -> str:
+    """Spell the name of a contender."""
+    return LABELS.get(contender, contender)
+
+
+def by_task(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """Put the contenders at each task together."""
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(result["task"], []).append(result)
+    return groups
+
+
+def _limits(results: list[Result], peak: dict[str, float]) -> str:
+    worst = {name: min(r["peak"][name] for r in results if r.get("peak")) for name in peak}
+    return (
+        f"Limits: {peak['flops'] / 1e9:.0f} GFLOP/s and {peak['bandwidth'] / 1e9:.1f} GB/s, the "
+        f"best seen in this run; between tasks down to {worst['flops'] / 1e9:.0f} GFLOP/s and "
+        f"{worst['bandwidth'] / 1e9:.1f} GB/s"
+    )
+
+
+def _summary(results: list[Result], peak: dict[str, float]) -> str:
+    """A row per task: fastmlp, the best peer, the limit. Empty without fastmlp or peers."""
+    header = ["task", BASELINE, "best peer", "its time", "ratio", "limit", "share of the limit"]
+    rows = []
+    for task, group in by_task(results).items():
+        mine = min((r for r in group if r["contender"] == BASELINE), key=step_seconds, default=None)
+        peer = best_peer(group)
+        if mine is None or peer is None:
+            continue
+        unit, limit = SECOND[mine["kind"]], limits.seconds(mine, peak)
+        own, its = step_seconds(mine), step_seconds(peer)
+        times = [_three_digits(own * unit), label(peer["contender"]), _three_digits(its * unit)]
+        least = "-" if limit is None else _three_digits(limit * unit)
+        rows.append([task, *times, f"{its / own:.2f}", least, _share(mine, peak)])
+    if results[0]["kind"] == "fit":  # whose operations nobody counts
+        header, rows = header[:-2], [row[:-2] for row in rows]
+    return _markdown(header, rows, left=(0, 2)) if rows else ""
+
+
+def _table(results: list[Result], peak: dict[str, float]) -> str:
+    kind = results[0]["kind"]
+    last = ["score", "loss", "epochs"] if kind == "fit" else ["GFLOP/s", "share of the limit"]
+    header = ["task", "contender", "threads", "median", "IQR", "samples/s", f"x {BASELINE}'s"]
+    header += ["x best peer's", *last]
+    rows = []
+    for group in by_task(results).values():
+        mine = min((step_seconds(r) for r in group if r["contender"] == BASELINE), default=None)
+        peer = best_peer(group)
+        peers = None if peer is None else step_seconds(peer)
+        rows += [_cells(r, mine, peers, peak) for r in group]
+    return _markdown(header, rows, left=(0, 1))
+
+
+def _cells(
+    result: Result, mine: float | None, peers: float | None, peak: dict[str, float]
+) -> list[str]:
+    step, unit = step_seconds(result), SECOND[result["kind"]]
     cells = [
         result["task"],
-        result["contender"],
+        label(result["contender"]),
         str(result["threads"]),
         _three_digits(step * unit),
         _three_digits(_iqr(result["seconds"]) / result["steps"] * unit),
-        "-" if baseline is None else f"{step / baseline:.2f}",
+        _three_digits(result["rows"] / step),
+        "-" if mine is None else f"{step / mine:.2f}",
+        "-" if peers is None else f"{step / peers:.2f}",
     ]
     if result["kind"] == "fit":
-        return [*cells, f"{result['score']:.3f}", str(result["epochs"])]
-    return [*cells, _three_digits(result["flops"] / step / 1e9)]
+        return [*cells, f"{result['score']:.3f}", f"{result['loss']:.2e}", str(result["epochs"])]
+    return [*cells, _three_digits(result["flops"] / step / 1e9), _share(result, peak)]
 
 
-def _step_seconds(result: Result) -> float:
-    return float(median(result["seconds"]) / result["steps"])
+def _share(result: Result, peak: dict[str, float]) -> str:
+    limit = limits.seconds(result, peak)
+    return "-" if limit is None else f"{100 * limit / step_seconds(result):.1f} %"
 
 
 def _iqr(samples: list[float]) -> float:
@@ -108,16 +190,23 @@ def _three_digits(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _markdown(header: list[str], rows: list[list[str]], left: tuple[int, ...]) -> str:
+    rule = ["---" if i in left else "---:" for i in range(len(header))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
 
 
 def main() -> None:
     """Print the tables of the files named on the command line."""
     parser = argparse.ArgumentParser(description="Print saved benchmark runs as Markdown tables.")
     parser.add_argument("files", nargs="+", type=Path)
-    files = parser.parse_args().files
-    print(tables(r for file in files for r in results_of(json.loads(file.read_text()))))
+    parser.add_argument("--chart", type=Path, metavar="DIR", help="where to save bar charts")
+    options = parser.parse_args()
+    results = [r for file in options.files for r in results_of(json.loads(file.read_text()))]
+    print(tables(results))
+    if options.chart:
+        import chart
+
+        chart.save(results, options.chart)
 
 
 if __name__ == "__main__":

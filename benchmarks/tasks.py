@@ -1,23 +1,18 @@
 """What is measured: the tables of workloads, their data and their initial weights.
 
 Nothing here knows a contender. Data are synthetic with a fixed seed, because the time of a step
-depends on shapes and not on values; the whole fits in `FITS` use data sets that come with
-scikit-learn.
+depends on shapes and not on values. Whole fits are in `fits.py`.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import datasets
-from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
 
 Array = NDArray[np.float32]
 Params = list[tuple[Array, Array]]
@@ -69,6 +64,11 @@ class Task:
         return self.passes * -(-self.rows // self.batch)
 
     @property
+    def n_params(self) -> int:
+        """Weights and biases together."""
+        return sum(n_in * n_out + n_out for n_in, n_out in self.layers)
+
+    @property
     def flops_per_step(self) -> float:
         """Products only: three of 2*batch*in*out a layer; the first needs no gradient of x."""
         first, *rest = (2.0 * self.batch * n_in * n_out for n_in, n_out in self.layers)
@@ -87,20 +87,24 @@ class Task:
 
     def inference(self, batch: int) -> Task:
         """Prediction of `batch` rows by the network of this task."""
-        return replace(self, name=f"{self.name} b{batch}", batch=batch, rows=batch, dropout=0.0)
+        name = f"{self.name} b{batch}"
+        return replace(self, name=name, batch=batch, rows=batch, passes=1, dropout=0.0)
 
 
 def _by_name(*tasks: Task) -> dict[str, Task]:
     return {task.name: task for task in tasks}
 
 
-# Rows are chosen so that an epoch has a few dozens of steps. Comments say where a shape comes from.
+# Rows are chosen so that a pass has a few dozens of steps, fewer where a step takes long. The
+# smallest networks make several passes in one timed call, as a real fit does, so that what is
+# measured is a step and not the fixed cost of a call; every contender makes the same passes in one
+# call of its own. Comments say where a shape comes from.
 TASKS = _by_name(
-    Task("tiny", (8, 32, 32, 1), "tanh", "squared_error", batch=32, rows=64 * 32),
+    Task("tiny", (8, 32, 32, 1), "tanh", "squared_error", batch=32, rows=64 * 32, passes=16),
     # either side of OpenBLAS's threading threshold, where PyTorch once got nine times slower
-    Task("cliff45", (10, 45, 45, 10), "relu", "cross_entropy", batch=128, rows=48 * 128),
-    Task("cliff46", (10, 46, 46, 10), "relu", "cross_entropy", batch=128, rows=48 * 128),
-    Task("digits", (64, 100, 10), "relu", "cross_entropy", batch=200, rows=32 * 200),
+    Task("cliff45", (10, 45, 45, 10), "relu", "cross_entropy", batch=128, rows=48 * 128, passes=8),
+    Task("cliff46", (10, 46, 46, 10), "relu", "cross_entropy", batch=128, rows=48 * 128, passes=8),
+    Task("digits", (64, 100, 10), "relu", "cross_entropy", batch=200, rows=32 * 200, passes=8),
     Task("tabular", (54, 256, 256, 7), "relu", "cross_entropy", batch=256, rows=32 * 256),
     Task("mnist", (784, 256, 128, 10), "relu", "cross_entropy", batch=128, rows=32 * 128),
     Task("deep", (128, *[256] * 8, 10), "relu", "cross_entropy", batch=128, rows=32 * 128),
@@ -118,6 +122,9 @@ TASKS = _by_name(
         optimizer="sgd",
         learning_rate=1e-2,
     ),
+    # bound by arithmetic, and by the memory traffic of the optimizer
+    Task("wide", (1024, 2048, 2048, 1000), "relu", "cross_entropy", batch=512, rows=4 * 512),
+    Task("optbound", (2048, 4096, 4096, 10), "relu", "cross_entropy", batch=32, rows=8 * 32),
 )
 
 # Asked one row at a time: a control policy, and the published FPGA benchmark of Myrtle.ai's Vollo.
@@ -125,38 +132,36 @@ _SERVED = _by_name(
     Task("policy", (8, 64, 64, 4), "tanh", "mse", batch=1, rows=1),
     Task("vollo", (256, 384, 384, 128), "relu", "mse", batch=1, rows=1),
 )
-INFERENCE = _by_name(
-    *(task.inference(1) for task in _SERVED.values()),
-    *(TASKS[name].inference(b) for b in (1, 8192) for name in ("tiny", "digits", "mnist", "higgs")),
+_ASKED = [
+    *(TASKS[name] for name in ("tiny", "digits", "tabular", "mnist", "higgs", "wide")),
+    *_SERVED.values(),
+]
+INFERENCE = _by_name(*(task.inference(batch) for batch in (1, 8192) for task in _ASKED))
+
+# One row again, through `predict` or `predict_proba` of an estimator, which checks its input.
+ESTIMATORS = _by_name(
+    *(replace(row, name=f"{row.name} estimator") for task in _ASKED if (row := task.inference(1)))
 )
 
 
-@dataclass(frozen=True)
-class Fit:
-    """A whole fit by an estimator at scikit-learn's default settings, scored on held-out rows."""
-
-    name: str
-    estimator: str  # "classifier" or "regressor"
-    load: Callable[..., tuple[NDArray[np.float64], NDArray[np.float64]]]
-
-    @property
-    def data(self) -> tuple[NDArray[np.float64], ...]:
-        """x, x_test, y, y_test. Features, and the target of a regression, are standardised."""
-        x, y = self.load(return_X_y=True)
-        x = StandardScaler().fit_transform(x)
-        if self.estimator == "regressor":
-            y = (y - y.mean()) / y.std()
-        return tuple(train_test_split(x, y, random_state=0))
-
-
-FITS = {
-    fit.name: fit
-    for fit in (
-        Fit("digits", "classifier", datasets.load_digits),
-        Fit("breast cancer", "classifier", datasets.load_breast_cancer),
-        Fit("diabetes", "regressor", datasets.load_diabetes),
-    )
+# How the cost of a step grows with width, depth, batch and rows: `scaling.py`.
+GROWTH = {
+    "width": (16, 32, 64, 128, 256, 512, 1024, 2048),
+    "depth": (1, 2, 4, 8, 16, 32),
+    "batch": (1, 8, 32, 128, 512, 2048, 8192),
+    "rows": (1_024, 10_240, 102_400, 1_024_000),
 }
+
+
+def _grown(quantity: str, value: int) -> Task:
+    n = {"width": 128, "depth": 2, "batch": 128, "rows": 0} | {quantity: value}
+    passes = 1 if n["rows"] else 4
+    rows = n["rows"] or max(4, min(32, 4096 // n["batch"])) * n["batch"]
+    sizes = (54, *[n["width"]] * n["depth"], 7)
+    return Task(f"{quantity} {value}", sizes, "relu", "cross_entropy", n["batch"], rows, passes)
+
+
+SCALING = _by_name(*(_grown(quantity, n) for quantity, ns in GROWTH.items() for n in ns))
 
 
 @dataclass(frozen=True)
@@ -182,6 +187,8 @@ def data(task: Task) -> Data:
     scores = x @ teacher + rng.standard_normal((task.rows, n_out), dtype=np.float32)
     if task.loss == "cross_entropy":
         labels = scores.argmax(axis=1)
+        if task.rows >= n_out:  # every class occurs: scikit-learn finds its classes in the labels
+            labels[rng.permutation(task.rows)[:n_out]] = np.arange(n_out)
         return Data(x, labels, np.eye(n_out, dtype=np.float32)[labels])
     if task.loss == "binary_cross_entropy":
         positive = scores > 0

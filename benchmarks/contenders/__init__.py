@@ -1,12 +1,16 @@
 """The contenders: one small file per library, and in each the same names.
 
 available() -> str | None  why the library cannot be used here, or None
-pin(threads)               limit the threads of the library; called before every clock starts
-TRIES_THREADS: bool        if no number of threads is asked for, whether to look for the fastest
+pin(threads)               limit the threads of the library; called before anything is made
 SCALES_EPSILON: bool       whether Adam's epsilon joins the bias-corrected root (numpy_.Adam)
 Trainer(task, threads)     set_params(params) starts afresh from these weights; epoch(); params()
 Predictor(task, params, threads)  x (rows, features) -> outputs (rows, outputs), NumPy arrays
-estimator(kind, threads)   only scikit-learn and fastmlp: a "classifier" or a "regressor"
+
+and where the library has them:
+
+EstimatorPredictor(task, params, threads)  a Predictor by way of an estimator that checks its input
+estimator(kind, threads, settings)  an unfitted "classifier" or "regressor", for whole fits
+ARITHMETIC: str            if it is not "float32", with PARAMS_TOLERANCE and OUTPUT_TOLERANCE
 
 All train on the same rows in the same order from the same weights, with the numbers in `tasks.py`.
 """
@@ -16,12 +20,31 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
-NAMES = ("fastmlp", "sklearn", "numpy", "torch", "jax")
+NAMES = (
+    "fastmlp",
+    "sklearn",
+    "numpy",
+    "torch",
+    "torch_compile",
+    "torch_bf16",
+    "jax",
+    "onnxruntime",
+    "openvino",
+)
+CHOOSES_THREADS = ("fastmlp",)  # by itself; for the others one thread and all are tried
 
 
 class UnsupportedError(Exception):
     """A library cannot do this task; the message says why."""
+
+
+class NoTrainer:
+    """The `Trainer` of a library that has none."""
+
+    def __init__(self, *_: Any) -> None:
+        raise UnsupportedError("it only predicts")
 
 
 def load(name: str) -> ModuleType:

@@ -9,9 +9,8 @@ from typing import Any
 
 from tasks import BETA_1, BETA_2, EPSILON, MOMENTUM, Array, Params, Task, data
 
-from contenders import missing
+from contenders import missing, sklearn_
 
-TRIES_THREADS = False  # it decides by itself
 SCALES_EPSILON = False
 
 _HYPERPARAMETERS = {
@@ -33,10 +32,10 @@ def pin(threads: int | None) -> None:
     """Do nothing: every network has its own `n_jobs`."""
 
 
-def estimator(kind: str, threads: int | None) -> Any:
-    """Make an estimator with every setting at its default."""
+def estimator(kind: str, threads: int | None, settings: dict[str, Any]) -> Any:
+    """Make an estimator with these settings, and every other at its default."""
     make = fastmlp.MLPClassifier if kind == "classifier" else fastmlp.MLPRegressor
-    return make(random_state=0, n_jobs=threads)
+    return make(random_state=0, n_jobs=threads, **settings)
 
 
 class Trainer:
@@ -81,6 +80,14 @@ class Predictor:
         """Compute the outputs (rows, outputs)."""
         y: Array = self.net(x)
         return y
+
+
+class EstimatorPredictor(sklearn_.Predictor):
+    """predict_proba of a classifier, predict of a regressor."""
+
+    def __init__(self, task: Task, params: Params, threads: int | None) -> None:
+        mlp = fastmlp.from_sklearn(sklearn_.fitted(task, params))
+        super().__init__(task, params, threads, mlp=mlp.set_params(n_jobs=threads))
 
 
 def _network(task: Task, threads: int | None) -> Any:

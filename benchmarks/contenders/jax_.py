@@ -15,7 +15,6 @@ from tasks import BETA_1, BETA_2, EPSILON, MOMENTUM, Array, Params, Task, data
 
 from contenders import UnsupportedError, missing
 
-TRIES_THREADS = False
 SCALES_EPSILON = True
 
 _pinned: list[int | None] = []  # the one number of threads of this process

@@ -15,7 +15,6 @@ import numpy as np
 from tasks import BETA_1, BETA_2, EPSILON, MOMENTUM, Array, Params, Task, data
 from threadpoolctl import ThreadpoolController
 
-TRIES_THREADS = True
 SCALES_EPSILON = False
 
 _blas = ThreadpoolController().select(user_api="blas")

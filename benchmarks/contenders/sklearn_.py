@@ -8,6 +8,7 @@ validates its input is part of the time, as for fastmlp. scikit-learn's squared 
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -19,7 +20,7 @@ from contenders.numpy_ import pin
 
 __all__ = [
     "SCALES_EPSILON",
-    "TRIES_THREADS",
+    "EstimatorPredictor",
     "Predictor",
     "Trainer",
     "available",
@@ -27,7 +28,6 @@ __all__ = [
     "pin",
 ]
 
-TRIES_THREADS = True
 SCALES_EPSILON = False
 
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
@@ -38,9 +38,11 @@ def available() -> str | None:
     return missing("sklearn")
 
 
-def estimator(kind: str, threads: int | None) -> MLPClassifier | MLPRegressor:
-    """Make an estimator with every setting at its default."""
-    return (MLPClassifier if kind == "classifier" else MLPRegressor)(random_state=0)
+def estimator(
+    kind: str, threads: int | None, settings: dict[str, Any]
+) -> MLPClassifier | MLPRegressor:
+    """Make an estimator with these settings, and every other at its default."""
+    return (MLPClassifier if kind == "classifier" else MLPRegressor)(random_state=0, **settings)
 
 
 class Trainer:
@@ -71,9 +73,8 @@ class Trainer:
 class Predictor:
     """predict_proba of a classifier, predict of a regressor."""
 
-    def __init__(self, task: Task, params: Params, threads: int | None) -> None:
-        mlp = _initialised(task)
-        _set_params(mlp, params)
+    def __init__(self, task: Task, params: Params, threads: int | None, *, mlp: Any = None) -> None:
+        mlp = mlp or fitted(task, params)
         self.predict = mlp.predict if task.output == "identity" else mlp.predict_proba
         self.n_outputs = task.sizes[-1]
 
@@ -81,6 +82,17 @@ class Predictor:
         """Compute the outputs (rows, outputs); the second column of a binary classifier's two."""
         y: Array = self.predict(x).reshape(len(x), -1)
         return y[:, -self.n_outputs :]
+
+
+class EstimatorPredictor(Predictor):
+    """The same: there is no other way to predict."""
+
+
+def fitted(task: Task, params: Params) -> MLPClassifier | MLPRegressor:
+    """Make an estimator that has these weights."""
+    mlp = _initialised(task)
+    _set_params(mlp, params)
+    return mlp
 
 
 def _targets(labels: np.ndarray | None, targets: Array) -> np.ndarray:

@@ -9,7 +9,6 @@ from tasks import BETA_1, BETA_2, EPSILON, MOMENTUM, Array, Params, Task, data
 
 from contenders import missing
 
-TRIES_THREADS = True
 SCALES_EPSILON = True
 
 
@@ -22,6 +21,13 @@ if available() is None:
     import torch
     from torch import nn
     from torch.nn import functional
+
+
+def estimator(kind: str, threads: int | None, settings: dict[str, Any]) -> Any:
+    """Make an estimator with these settings, and scikit-learn's defaults otherwise."""
+    from contenders.torch_estimator import Estimator
+
+    return Estimator(kind, **settings)
 
 
 def pin(threads: int | None) -> None:
@@ -40,14 +46,14 @@ class Trainer:
         self.x = torch.from_numpy(d.x)
         classes = task.loss == "cross_entropy"
         self.t = torch.from_numpy(d.labels if classes and d.labels is not None else d.targets)
-        self.model = _model(task)
-        self.loss = _loss(task)
-        self.optimizer = _optimizer(task, self.model)
+        self.model = model_of(task)
+        self.loss = loss_function(task)
+        self.optimizer = optimizer_of(task, self.model)
 
     def set_params(self, params: Params) -> None:
         """Start afresh from these weights."""
-        _set_params(self.model, params)
-        self.optimizer = _optimizer(self.task, self.model)
+        set_model_params(self.model, params)
+        self.optimizer = optimizer_of(self.task, self.model)
 
     def params(self) -> Params:
         """Copy the weights, as (in, out)."""
@@ -56,26 +62,31 @@ class Trainer:
                 np.ascontiguousarray(layer.weight.detach().numpy().T),
                 layer.bias.detach().numpy().copy(),
             )
-            for layer in _dense(self.model)
+            for layer in dense(self.model)
         ]
 
     def epoch(self) -> None:
         """Make the task's passes over the rows, in order."""
         x, t, batch = self.x, self.t, self.task.batch
-        model, loss, optimizer = self.model, self.loss, self.optimizer
+        loss_of, optimizer = self.loss_of, self.optimizer
         for _ in range(self.task.passes):
             for start in range(0, len(x), batch):
                 optimizer.zero_grad(set_to_none=True)
-                loss(model(x[start : start + batch]), t[start : start + batch]).backward()
+                loss_of(x[start : start + batch], t[start : start + batch]).backward()
                 optimizer.step()
+
+    def loss_of(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Compute the loss of a batch."""
+        loss: torch.Tensor = self.loss(self.model(x), t)
+        return loss
 
 
 class Predictor:
     """Forward passes in inference mode, from and to NumPy."""
 
     def __init__(self, task: Task, params: Params, threads: int | None) -> None:
-        self.model = _model(task).eval()
-        _set_params(self.model, params)
+        self.model = model_of(task).eval()
+        set_model_params(self.model, params)
         link = {"softmax": nn.Softmax(dim=1), "logistic": nn.Sigmoid(), "identity": nn.Identity()}
         self.model.append(link[task.output])
 
@@ -86,7 +97,8 @@ class Predictor:
         return y
 
 
-def _model(task: Task) -> Any:
+def model_of(task: Task) -> Any:
+    """Make the network up to its logits."""
     activation = {"relu": nn.ReLU, "tanh": nn.Tanh}[task.hidden]
     *hidden, last = task.layers
     parts = []
@@ -97,18 +109,21 @@ def _model(task: Task) -> Any:
     return nn.Sequential(*parts, nn.Linear(*last))
 
 
-def _dense(model: Any) -> list[Any]:
+def dense(model: Any) -> list[Any]:
+    """List the layers that have weights."""
     return [part for part in model if isinstance(part, nn.Linear)]
 
 
-def _set_params(model: Any, params: Params) -> None:
+def set_model_params(model: Any, params: Params) -> None:
+    """Copy weights (in, out) and biases into the layers."""
     with torch.no_grad():
-        for layer, (w, b) in zip(_dense(model), params, strict=True):
+        for layer, (w, b) in zip(dense(model), params, strict=True):
             layer.weight.copy_(torch.from_numpy(w).T)
             layer.bias.copy_(torch.from_numpy(b))
 
 
-def _loss(task: Task) -> Any:
+def loss_function(task: Task) -> Any:
+    """Choose the loss, from logits."""
     if task.loss == "cross_entropy":
         return functional.cross_entropy
     if task.loss == "binary_cross_entropy":
@@ -119,7 +134,8 @@ def _loss(task: Task) -> Any:
     return lambda y, t: half * functional.mse_loss(y, t)
 
 
-def _optimizer(task: Task, model: Any) -> Any:
+def optimizer_of(task: Task, model: Any) -> Any:
+    """Make a fresh optimizer."""
     if task.optimizer == "sgd":
         return torch.optim.SGD(
             model.parameters(), lr=task.learning_rate, momentum=MOMENTUM, fused=True
