@@ -127,7 +127,13 @@ class EarlyStopping:
             raise ValueError(f"min_delta must be a finite number >= 0; got {self.min_delta!r}.")
 
     def begin_fit(self) -> Callable[[EpochEnd], bool]:
-        """Return the callable for one fit."""
+        """Begin a fit.
+
+        Returns
+        -------
+        callback : callable
+            What is called with each `EpochEnd` of this fit.
+        """
         best, waited = -math.inf, 0
 
         def is_over(end: EpochEnd) -> bool:
@@ -173,7 +179,13 @@ class Checkpoint:
             check_choice("monitor", self.monitor, _SIGNS)
 
     def begin_fit(self) -> Callable[[EpochEnd], bool]:
-        """Return the callable for one fit."""
+        """Begin a fit.
+
+        Returns
+        -------
+        callback : callable
+            What is called with each `EpochEnd` of this fit.
+        """
         best = -math.inf
 
         def save_if_due(end: EpochEnd) -> bool:
