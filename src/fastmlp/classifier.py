@@ -138,7 +138,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         of `predict_proba`.
     label_smoothing : float, default=0.0
         The share s of each target that is spread evenly over the classes: ``t * (1 - s) + s / n``.
-        Not for 'hinge' and 'lbfgs'. The score on a validation set knows nothing of it.
+        Not for 'hinge' and 'lbfgs'. What is measured on a validation set knows nothing of it.
     class_weight : 'balanced', dict, list of dict or None, default=None
         Weights of the classes, multiplied into the sample weights: a dict by label, where missing
         labels weigh 1, or 'balanced' for ``n_samples / (n_classes * count)``. With several labels
@@ -182,8 +182,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     step_losses_ : ndarray of shape (n_steps,)
         The loss of every mini-batch of the last call; empty for 'lbfgs'.
     history_ : dict of list
-        Per epoch: 'loss', 'val_score' (NaN without a validation set), 'lr' (NaN for 'lbfgs') and
-        'seconds'.
+        Per epoch: 'loss'; 'val_loss', on its scale but without the penalty, and 'val_score' (both
+        NaN without a validation set); 'lr' (NaN for 'lbfgs') and 'seconds'.
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
         rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
