@@ -43,7 +43,7 @@ def main(folder):
     stopped = MLPClassifier(**HOW, early_stopping=True, n_iter_no_change=25)
     stopped.fit(x_train, y_train, X_val=x_val, y_val=y_val)
 
-    validation = -np.array(full.validation_scores_)
+    validation = np.array(full.history_["val_loss"])
     best = full.best_epoch_
     print(f"least validation error {validation.min():.3f} in epoch {best}; at the end of")
     print(f"{full.n_iter_} epochs it is {validation[-1]:.3f}, the training error {full.loss_:.3f}")

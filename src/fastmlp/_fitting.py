@@ -69,7 +69,11 @@ class TrainedEstimator(RecordedEstimator, ABC):
             settings = replace(settings, n_iter_no_change=-1)
         trainer = self._install(plan, start, settings, self._warm_state(settings, given))
         rule = LossRule(trainer, rule_settings)
-        hooks = self._hooks(lambda: self._snapshot_run(trainer, data, validation), task)
+        hooks = self._hooks(
+            lambda: self._snapshot_run(trainer, data, validation),
+            task,
+            validated=validation is not None,
+        )
         report = run(
             trainer,
             data,
@@ -147,12 +151,17 @@ class TrainedEstimator(RecordedEstimator, ABC):
             self._mask_seed = int(random_state.randint(2**31 - 1))
 
     def _hooks(
-        self, snapshot: Callable[[], Self], task: FitTask | None = None
+        self,
+        snapshot: Callable[[], Self],
+        task: FitTask | None = None,
+        *,
+        validated: bool = False,
     ) -> list[Callbacks | FitTask]:
         """Return what is to be called behind every epoch."""
         hooks: list[Callbacks | FitTask] = []
         if callbacks := begin_callbacks(self.callbacks):
-            hooks.append(Callbacks(callbacks, len(self.history_["loss"]), snapshot))
+            epochs_before = len(self.history_["loss"])
+            hooks.append(Callbacks(callbacks, epochs_before, snapshot, validated=validated))
         if task is not None:
             task.begin(snapshot)
             hooks.append(task)

@@ -117,6 +117,7 @@ class Trace:
         report: EpochReport = {
             "epoch": len(self.losses),
             "loss": self.losses[-1],
+            "val_loss": np.nan,
             "val_score": np.nan,
             "rate": np.nan,
             "seconds": self.seconds[-1],
@@ -132,12 +133,14 @@ class Trace:
 
     def report(self, stopped: str) -> "RunReport":
         """Return a report like the core's."""
+        unknown = [np.nan] * len(self.losses)
         return {
             "stopped": stopped,
             "epochs": len(self.losses),
             "loss": self.losses,
-            "val_score": [np.nan] * len(self.losses),
-            "rate": [np.nan] * len(self.losses),
+            "val_loss": unknown,
+            "val_score": unknown,
+            "rate": unknown,
             "seconds": self.seconds,
             "step_loss": np.empty(0),
             "best_epoch": 0,

@@ -124,6 +124,7 @@ def _restore_mlp(estimator: Any, stored: Stored) -> None:
         binary = estimator._target_type == "binary"
         estimator.classes_ = find_classes(stored, output.units, binary=binary)
     history = estimator.history_
+    history.setdefault("val_loss", [np.nan] * len(history["loss"]))  # not in the first files
     estimator.loss_curve_ = history["loss"]
     validated = estimator.best_epoch_ is not None
     estimator.validation_scores_ = history["val_score"] if validated else None

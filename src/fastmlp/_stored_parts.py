@@ -158,7 +158,7 @@ def _is_list_of(test: Callable[[Any], bool], value: Any) -> bool:
 def _is_history(value: Any) -> bool:
     return (
         isinstance(value, dict)
-        and value.keys() == new_history().keys()
+        and value.keys() | {"val_loss"} == new_history().keys()
         and all(_is_list_of(_is_number, column) for column in value.values())
     )
 

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from fastmlp._core import EpochReport, RunReport, _Trainer
 
     Hook = Callable[[EpochReport], bool]
+
+# The columns of a history, and what the core calls them.
+_COLUMNS: dict[str, Literal["loss", "val_loss", "val_score", "rate", "seconds"]] = {
+    "loss": "loss",
+    "val_loss": "val_loss",
+    "val_score": "val_score",
+    "lr": "rate",
+    "seconds": "seconds",
+}
 
 
 @dataclass(frozen=True)
@@ -46,19 +55,23 @@ class Callbacks:
         callbacks: Sequence[Callable[[EpochEnd], Any]],
         epochs_before: int,
         snapshot: Callable[[], Any],
+        *,
+        validated: bool,
     ) -> None:
         self.callbacks = callbacks
         self.epochs_before = epochs_before
         self.snapshot = snapshot
+        self.validated = validated
         self.start = time.perf_counter()
 
     def __call__(self, report: "EpochReport") -> bool:
         """Call them all; return whether one asks to stop."""
-        score, rate = report["val_score"], report["rate"]
+        rate = report["rate"]
         end = EpochEnd(
             epoch=self.epochs_before + report["epoch"],
             loss=report["loss"],
-            val_score=None if math.isnan(score) else score,
+            val_loss=report["val_loss"] if self.validated else None,
+            val_score=report["val_score"] if self.validated else None,
             learning_rate=None if math.isnan(rate) else rate,
             seconds=report["seconds"],
             elapsed=time.perf_counter() - self.start,
@@ -166,12 +179,10 @@ def non_finite_error(report: "RunReport", rate_name: str, rate: float) -> NonFin
 
 def new_history() -> dict[str, list[float]]:
     """Return a history without epochs."""
-    return {"loss": [], "val_score": [], "lr": [], "seconds": []}
+    return {name: [] for name in _COLUMNS}
 
 
 def extend_history(history: dict[str, list[float]], report: "RunReport") -> None:
     """Append the epochs of a run."""
-    history["loss"] += report["loss"]
-    history["val_score"] += report["val_score"]
-    history["lr"] += report["rate"]
-    history["seconds"] += report["seconds"]
+    for name, column in _COLUMNS.items():
+        history[name] += report[column]

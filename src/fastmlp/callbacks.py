@@ -19,7 +19,7 @@ from fastmlp._catalog import check_choice
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "EpochEnd", "StopAt", "TimeBudget"]
 
 # What can be watched, and whether more or less of it is better.
-_SIGNS = {"loss": -1, "val_score": 1}
+_SIGNS = {"loss": -1, "val_loss": -1, "val_score": 1}
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ class EpochEnd:
         'lbfgs' counts as an epoch.
     loss : float
         The training loss, with the penalty.
+    val_loss : float or None
+        The loss on the validation set, on the scale of `loss` but without the penalty; None without
+        such a set.
     val_score : float or None
         The score on the validation set; None without one.
     learning_rate : float or None
@@ -45,6 +48,7 @@ class EpochEnd:
 
     epoch: int
     loss: float
+    val_loss: float | None
     val_score: float | None
     learning_rate: float | None
     seconds: float
@@ -103,8 +107,8 @@ class EarlyStopping:
 
     Parameters
     ----------
-    monitor : {'loss', 'val_score'}, default='val_score'
-        What is watched: the training loss, or the score on the validation set.
+    monitor : {'loss', 'val_loss', 'val_score'}, default='val_score'
+        What is watched: the training loss, or the loss or the score on the validation set.
     patience : int, default=10
         The number of epochs in a row without an improvement that ends the training.
     min_delta : float, default=0.0
@@ -113,7 +117,7 @@ class EarlyStopping:
     Raises
     ------
     ValueError
-        If an argument is not valid, or in a fit without a validation set for 'val_score'.
+        If an argument is not valid, or in a fit without a validation set for one of its quantities.
     """
 
     monitor: str = "val_score"
@@ -127,7 +131,13 @@ class EarlyStopping:
             raise ValueError(f"min_delta must be a finite number >= 0; got {self.min_delta!r}.")
 
     def begin_fit(self) -> Callable[[EpochEnd], bool]:
-        """Return the callable for one fit."""
+        """Begin a fit.
+
+        Returns
+        -------
+        callback : callable
+            What is called with each `EpochEnd` of this fit.
+        """
         best, waited = -math.inf, 0
 
         def is_over(end: EpochEnd) -> bool:
@@ -153,14 +163,14 @@ class Checkpoint:
         each.
     every : int, default=1
         Save behind each epoch whose number is a multiple of this.
-    monitor : {'loss', 'val_score'}, default=None
+    monitor : {'loss', 'val_loss', 'val_score'}, default=None
         Save only when this is better than each time before in the same fit; None always saves.
 
     Raises
     ------
     ValueError
-        If an argument is not valid, in a fit without a validation set for 'val_score', or if the
-        estimator has a parameter that can't be stored.
+        If an argument is not valid, in a fit without a validation set for one of its quantities, or
+        if the estimator has a parameter that can't be stored.
     """
 
     path: str | os.PathLike[str]
@@ -173,7 +183,13 @@ class Checkpoint:
             check_choice("monitor", self.monitor, _SIGNS)
 
     def begin_fit(self) -> Callable[[EpochEnd], bool]:
-        """Return the callable for one fit."""
+        """Begin a fit.
+
+        Returns
+        -------
+        callback : callable
+            What is called with each `EpochEnd` of this fit.
+        """
         best = -math.inf
 
         def save_if_due(end: EpochEnd) -> bool:
@@ -182,7 +198,7 @@ class Checkpoint:
                 return False
             if self.monitor is not None:
                 value = _goodness(end, self.monitor, f"Checkpoint(monitor={self.monitor!r})")
-                if value <= best:
+                if not value > best:  # NaN is not
                     return False
                 best = value
             self._save(end)
@@ -257,25 +273,29 @@ class StopAt:
     loss : float, default=None
         The training loss to get down to.
     val_score : float, default=None
-        The validation score to get up to. Of the two, the first that is reached ends the training.
+        The score on the validation set to get up to.
+    val_loss : float, default=None
+        The loss on the validation set to get down to. What is reached first ends the training.
 
     Raises
     ------
     ValueError
-        If neither is given, or when called with `val_score` in a fit without a validation set.
+        If none is given, or in a fit without a validation set for one of its quantities.
     """
 
     loss: float | None = None
     val_score: float | None = None
+    val_loss: float | None = None
 
     def __post_init__(self) -> None:
-        if self.loss is None and self.val_score is None:
-            raise ValueError("StopAt needs loss or val_score; got neither.")
+        if self.loss is self.val_score is self.val_loss is None:
+            raise ValueError("StopAt needs loss, val_score or val_loss; got none.")
 
     def __call__(self, end: EpochEnd) -> bool:
-        """Return whether one of them is reached."""
-        if self.loss is not None and end.loss <= self.loss:
-            return True
-        if self.val_score is None:
-            return False
-        return _goodness(end, "val_score", "StopAt(val_score=...)") >= self.val_score
+        """Return whether a value is reached."""
+        limits = {name: getattr(self, name) for name in _SIGNS}
+        return any(
+            _goodness(end, name, f"StopAt({name}=...)") >= _SIGNS[name] * limit
+            for name, limit in limits.items()
+            if limit is not None
+        )

@@ -121,9 +121,9 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     init : str, default='auto'
         The distribution of the starting weights. 'auto' is scikit-learn's rule: 'glorot_uniform',
         with a third of its variance for 'logistic'. 'glorot_uniform' and 'glorot_normal' have the
-        variance ``2 / (fan_in + fan_out)`` [1]_, 'he_uniform' and 'he_normal' ``2 / fan_in`` [5]_,
-        'lecun_uniform' and 'lecun_normal' ``1 / fan_in`` [6]_. 'orthogonal' makes the rows or the
-        columns orthogonal, whichever are fewer [7]_; 'orthogonal(1.4)' has that gain.
+        variance ``2 / (fan_in + fan_out)`` [1]_, 'he_uniform' and 'he_normal' ``2 / fan_in`` [4]_,
+        'lecun_uniform' and 'lecun_normal' ``1 / fan_in`` [5]_. 'orthogonal' makes the rows or the
+        columns orthogonal, whichever are fewer [6]_; 'orthogonal(1.4)' has that gain.
         'uniform(0.1)' has the bounds ±0.1 and 'normal(0.1)' that standard deviation; without a
         number it is 0.05. Biases are drawn by scikit-learn's rule in any case.
     scoring : str, callable or None, default=None
@@ -132,13 +132,13 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         or a function of (estimator, X, y), which sees the weights as they are behind the epoch.
     loss : {'log_loss', 'focal', 'hinge'}, default='log_loss'
         What is minimised. 'focal' is the log loss times ``(1 - p)**2``, p being the probability of
-        what is right, so that it turns to what is hard [4]_; 'focal(1.5)' has that exponent.
+        what is right, so that it turns to what is hard [7]_; 'focal(1.5)' has that exponent.
         'hinge' is the sum of ``max(0, 1 - s * y)`` over the outputs, s being 1 for what is right
         and -1 for the rest; its outputs are margins, so that there is `decision_function` in place
         of `predict_proba`.
     label_smoothing : float, default=0.0
         The share s of each target that is spread evenly over the classes: ``t * (1 - s) + s / n``.
-        Not for 'hinge' and 'lbfgs'. The score on a validation set knows nothing of it.
+        Not for 'hinge' and 'lbfgs'. What is measured on a validation set knows nothing of it.
     class_weight : 'balanced', dict, list of dict or None, default=None
         Weights of the classes, multiplied into the sample weights: a dict by label, where missing
         labels weigh 1, or 'balanced' for ``n_samples / (n_classes * count)``. With several labels
@@ -182,8 +182,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     step_losses_ : ndarray of shape (n_steps,)
         The loss of every mini-batch of the last call; empty for 'lbfgs'.
     history_ : dict of list
-        Per epoch: 'loss', 'val_score' (NaN without a validation set), 'lr' (NaN for 'lbfgs') and
-        'seconds'.
+        Per epoch: 'loss'; 'val_loss', on its scale but without the penalty, and 'val_score' (both
+        NaN without a validation set); 'lr' (NaN for 'lbfgs') and 'seconds'.
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
         rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
@@ -221,12 +221,12 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     .. [2] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
     .. [3] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian approximation: representing model
        uncertainty in deep learning", ICML 2016.
-    .. [4] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
-    .. [5] K. He et al., "Delving deep into rectifiers: surpassing human-level performance on
+    .. [4] K. He et al., "Delving deep into rectifiers: surpassing human-level performance on
        ImageNet classification", ICCV 2015.
-    .. [6] Y. LeCun et al., "Efficient BackProp", in: Neural networks: tricks of the trade, 1998.
-    .. [7] A. M. Saxe, J. L. McClelland and S. Ganguli, "Exact solutions to the nonlinear dynamics
+    .. [5] Y. LeCun et al., "Efficient BackProp", in: Neural networks: tricks of the trade, 1998.
+    .. [6] A. M. Saxe, J. L. McClelland and S. Ganguli, "Exact solutions to the nonlinear dynamics
        of learning in deep linear neural networks", ICLR 2014.
+    .. [7] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017.
 
     Examples
     --------

@@ -11,6 +11,7 @@ from fastmlp._architecture import Architecture
 from fastmlp._catalog import ACTIVATIONS, DTYPES
 from fastmlp._onnx import to_onnx
 from fastmlp._settings import plan_layers
+from fastmlp._training import new_history
 from fastmlp._validation import class_name
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
@@ -222,13 +223,10 @@ def _set_history(estimator: Any, converted: Any) -> None:
     """Set the records that fastmlp has beyond scikit-learn's."""
     losses = list(getattr(estimator, "loss_curve_", []))  # 'lbfgs' has none
     scores = getattr(estimator, "validation_scores_", None)
-    unknown = [np.nan] * len(losses)
-    converted.history_ = {
-        "loss": losses,
-        "val_score": unknown if scores is None else list(scores),
-        "lr": unknown.copy(),
-        "seconds": unknown.copy(),
-    }
+    converted.history_ = {name: [np.nan] * len(losses) for name in new_history()}
+    converted.history_["loss"] = losses
+    if scores is not None:
+        converted.history_["val_score"] = list(scores)
     converted.loss_curve_ = losses
     converted.validation_scores_ = None if scores is None else converted.history_["val_score"]
     converted.best_validation_score_ = getattr(estimator, "best_validation_score_", None)

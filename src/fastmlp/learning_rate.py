@@ -67,8 +67,10 @@ def find_learning_rate(
         The targets.
     sample_weight : array-like of shape (n_samples,), default=None
         The weight of each sample; None weighs all the same.
-    low, high : float, default=1e-6 and 1.0
-        The first rate and the last.
+    low : float, default=1e-6
+        The first rate.
+    high : float, default=1.0
+        The last rate.
     steps : int, default=100
         The number of steps, at least 10.
 

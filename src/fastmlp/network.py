@@ -299,8 +299,8 @@ class Network:
         Returns
         -------
         history : dict of list
-            Per epoch of this call: 'loss', 'val_score', 'lr' and 'seconds'. The loss of every
-            step is in `step_losses`.
+            Per epoch of this call: 'loss', 'val_loss' (without the penalty), 'val_score', 'lr' and
+            'seconds'. The loss of every step is in `step_losses`.
 
         Raises
         ------

@@ -174,8 +174,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     step_losses_ : ndarray of shape (n_steps,)
         The loss of every mini-batch of the last call; empty for 'lbfgs'.
     history_ : dict of list
-        Per epoch: 'loss', 'val_score' (NaN without a validation set), 'lr' (NaN for 'lbfgs') and
-        'seconds'.
+        Per epoch: 'loss'; 'val_loss', on its scale but without the penalty, and 'val_score' (both
+        NaN without a validation set); 'lr' (NaN for 'lbfgs') and 'seconds'.
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
         rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),

@@ -67,7 +67,7 @@ def regress() -> NDArray[Any]:
 
 def watch(end: EpochEnd) -> bool:
     """A callback."""
-    return end.epoch > 3 and (end.val_score or 0.0) > 0.9
+    return end.epoch > 3 and (end.val_score or 0.0) > 0.9 and (end.val_loss or 1.0) < 0.5
 
 
 def call_back() -> MLPRegressor:
@@ -94,7 +94,7 @@ def layers() -> list[float]:
     history = net.fit(
         X, y, loss="binary_cross_entropy", optimizer="sgd", validation_data=(X, y), momentum=0.9
     )
-    return history["val_score"]
+    return history["val_loss"]
 
 
 def graphs() -> graph.Node:

@@ -54,6 +54,8 @@ def test_they_are_told_the_history(kind, data, early_stopping):
     assert [end.seconds for end in seen] == history["seconds"]
     scores = history["val_score"] if early_stopping else [None] * model.n_iter_
     assert [end.val_score for end in seen] == scores
+    losses = history["val_loss"] if early_stopping else [None] * model.n_iter_
+    assert [end.val_loss for end in seen] == losses
     elapsed = [end.elapsed for end in seen]
     assert elapsed == sorted(elapsed)
     assert elapsed[-1] >= sum(history["seconds"])
@@ -62,7 +64,7 @@ def test_they_are_told_the_history(kind, data, early_stopping):
 def test_lbfgs_tells_its_iterations_and_stops():
     model, seen = record(MLPRegressor, numbers, solver="lbfgs")
     assert [end.loss for end in seen] == model.loss_curve_
-    assert {(end.val_score, end.learning_rate) for end in seen} == {(None, None)}
+    assert {(end.val_loss, end.val_score, end.learning_rate) for end in seen} == {(None,) * 3}
     other = MLPRegressor(**SMALL, solver="lbfgs", callbacks=Recorder(last=4)).fit(*numbers())
     assert (other.stopped_, other.n_iter_) == ("callback", 4)
     assert other.loss_ == model.loss_curve_[3]
@@ -166,7 +168,11 @@ def test_csv_logger(tmp_path):
     assert list(rows[0]) == list(EpochEnd.__dataclass_fields__)
     assert [int(row["epoch"]) for row in rows] == list(range(1, len(model.loss_curve_) + 1))
     assert [float(row["loss"]) for row in rows] == model.loss_curve_
-    assert {row["val_score"] for row in rows} == {""}
+    assert {row["val_score"] + row["val_loss"] for row in rows} == {""}
+    model.fit(x, y, X_val=x, y_val=y)
+    with open(path, newline="", encoding="utf-8") as file:
+        logged = [float(row["val_loss"] or "nan") for row in csv.DictReader(file)]
+    np.testing.assert_array_equal(logged, model.history_["val_loss"])
     missing = CSVLogger(str(tmp_path / "no folder" / "log.csv"))
     with pytest.raises(FileNotFoundError):
         MLPRegressor(**SMALL, callbacks=missing).fit(x, y)
@@ -179,9 +185,13 @@ def test_stop_at():
     by_score = MLPClassifier(**ENDLESS, callbacks=StopAt(loss=-1, val_score=0.8))
     by_score.fit(x, y, X_val=x, y_val=y)
     assert by_score.score(x, y) >= 0.8 > max(by_score.validation_scores_[:-1])
-    assert {by_loss.stopped_, by_score.stopped_} == {"callback"}
-    with pytest.raises(ValueError, match=r"val_score.*validation set"):
-        MLPClassifier(**SMALL, callbacks=StopAt(val_score=0.8)).fit(x, y)
+    by_val_loss = MLPClassifier(**ENDLESS, callbacks=StopAt(val_loss=0.3))
+    losses = by_val_loss.fit(x[:80], y[:80], X_val=x[80:], y_val=y[80:]).history_["val_loss"]
+    assert losses[-1] <= 0.3 < min(losses[:-1])
+    assert {by_loss.stopped_, by_score.stopped_, by_val_loss.stopped_} == {"callback"}
+    for limit in ("val_score", "val_loss"):
+        with pytest.raises(ValueError, match=rf"{limit}.*validation set"):
+            MLPClassifier(**SMALL, callbacks=StopAt(**{limit: 0.8})).fit(x, y)
 
 
 def stops_after(values, patience, min_delta):
@@ -199,11 +209,11 @@ def stops_after(values, patience, min_delta):
 def test_early_stopping(patience, min_delta):
     x, y = numbers()
     held = {"X_val": x[80:], "y_val": y[80:]}
-    for monitor, key, sign in (("loss", "loss", -1), ("val_score", "val_score", 1)):
+    for monitor, sign in (("loss", -1), ("val_loss", -1), ("val_score", 1)):
         rule = EarlyStopping(monitor, patience=patience, min_delta=min_delta)
         settings = ENDLESS | {"max_iter": 400, "learning_rate_init": 0.1}
         model = MLPRegressor(**settings, callbacks=rule).fit(x[:80], y[:80], **held)
-        end = stops_after(sign * np.array(model.history_[key]), patience, min_delta)
+        end = stops_after(sign * np.array(model.history_[monitor]), patience, min_delta)
         assert model.n_iter_ == (end or 400)
         assert model.stopped_ == ("callback" if end else "max_iter")
         first = model.n_iter_
@@ -219,11 +229,13 @@ def test_two_alike_count_apart():
     assert once.n_iter_ == twice.n_iter_
 
 
-@pytest.mark.parametrize("rule", [EarlyStopping(), Checkpoint("model", monitor="val_score")])
-def test_rules_on_a_score_need_a_validation_set(rule, tmp_path, monkeypatch):
+@pytest.mark.parametrize("monitor", ["val_loss", "val_score"])
+@pytest.mark.parametrize("kind", [EarlyStopping, lambda monitor: Checkpoint("model", 1, monitor)])
+def test_these_rules_need_a_validation_set(kind, monitor, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"'val_score'.*needs a validation set.*early_stopping"):
-        MLPRegressor(**SMALL, callbacks=rule).fit(*numbers())
+    message = rf"'{monitor}'.*needs a validation set.*early_stopping"
+    with pytest.raises(ValueError, match=message):
+        MLPRegressor(**SMALL, callbacks=kind(monitor)).fit(*numbers())
 
 
 # Snapshots and checkpoints
@@ -300,7 +312,7 @@ def test_a_checkpoint_for_each_epoch(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["epoch 10", "epoch 15", "epoch 5"]
 
 
-@pytest.mark.parametrize("monitor", ["loss", "val_score"])
+@pytest.mark.parametrize("monitor", ["loss", "val_loss", "val_score"])
 def test_a_checkpoint_of_the_best(tmp_path, monitor):
     x, y = classes()
     held = {"X_val": x[80:], "y_val": y[80:]}
@@ -310,6 +322,9 @@ def test_a_checkpoint_of_the_best(tmp_path, monitor):
     best = fastmlp.load(tmp_path / "best")
     if monitor == "loss":
         assert best.loss_ == min(model.loss_curve_)
+    elif monitor == "val_loss":
+        assert best.n_iter_ == np.argmin(model.history_["val_loss"]) + 1
+        assert best.history_["val_loss"][-1] == min(model.history_["val_loss"])
     else:
         assert best.n_iter_ == model.best_epoch_ < 30
         np.testing.assert_array_equal(best.predict(x), model.predict(x))
@@ -341,7 +356,7 @@ def test_bad_arguments(kind, arguments):
 
 
 def test_arguments_of_the_ready_made():
-    with pytest.raises(ValueError, match=r"loss or val_score"):
+    with pytest.raises(ValueError, match=r"loss, val_score or val_loss"):
         StopAt()
     for seconds in (0, -1, np.nan):
         with pytest.raises(ValueError, match=r"seconds"):

@@ -18,6 +18,7 @@ from fastmlp import (
     NetworkDisplay,
     Perceptron,
     WeightsDisplay,
+    from_sklearn,
 )
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -56,13 +57,14 @@ def test_loss_curve(classifier):
     np.testing.assert_array_equal(display.line_.get_ydata(), classifier.loss_curve_)
     epochs = np.arange(1, len(classifier.loss_curve_) + 1)
     np.testing.assert_array_equal(display.line_.get_xdata(), epochs)
-    np.testing.assert_array_equal(
-        display.validation_line_.get_ydata(), classifier.validation_scores_
-    )
-    assert display.validation_ax_ is not display.ax_
-    assert display.validation_ax_.get_ylabel() == "validation accuracy"
+    losses = classifier.history_["val_loss"]
+    np.testing.assert_array_equal(display.validation_line_.get_ydata(), losses)
+    assert display.validation_line_.axes is display.ax_
+    np.testing.assert_array_equal(display.score_line_.get_ydata(), classifier.validation_scores_)
+    assert display.score_line_.axes is display.score_ax_ is not display.ax_
+    assert display.score_ax_.get_ylabel() == "validation accuracy"
     assert set(display.best_line_.get_xdata()) == {classifier.best_epoch_}
-    assert len(legend(display.ax_)) == 3
+    assert len(legend(display.ax_)) == 4
 
 
 def test_legend_is_beside_the_curves(classifier):
@@ -75,16 +77,17 @@ def test_legend_is_beside_the_curves(classifier):
 
 def test_without_validation(classifier):
     display = LossCurveDisplay.from_estimator(classifier, validation=False)
-    assert display.validation_ax_ is display.validation_line_ is display.best_line_ is None
+    assert display.score_ax_ is display.validation_line_ is display.best_line_ is None
     assert display.ax_.get_legend() is None
     plain = LossCurveDisplay.from_estimator(MLPRegressor(**SMALL).fit(*numbers()))
-    assert plain.validation_ax_ is None
+    assert plain.score_ax_ is plain.validation_line_ is None
+    assert plain.ax_.get_ylabel() == "training loss"
 
 
-def test_validation_loss_shares_the_axis():
+def test_the_loss_as_score_is_drawn_once():
     model = MLPRegressor(**SMALL, early_stopping=True, scoring="loss").fit(*numbers())
     display = LossCurveDisplay.from_estimator(model)
-    assert display.validation_ax_ is display.ax_
+    assert display.score_ax_ is None
     np.testing.assert_array_equal(
         display.validation_line_.get_ydata(), -np.array(model.validation_scores_)
     )
@@ -100,7 +103,7 @@ def test_validation_loss_shares_the_axis():
 )
 def test_name_of_the_score(scoring, name):
     model = MLPRegressor(**SMALL, early_stopping=True, scoring=scoring).fit(*numbers())
-    assert LossCurveDisplay.from_estimator(model).validation_ax_.get_ylabel() == name
+    assert LossCurveDisplay.from_estimator(model).score_ax_.get_ylabel() == name
 
 
 def test_one_epoch_can_be_seen():
@@ -112,6 +115,9 @@ def test_scikit_learns_own():
     theirs = neural_network.MLPRegressor(**SMALL, early_stopping=True).fit(*numbers())
     display = LossCurveDisplay.from_estimator(theirs)
     np.testing.assert_array_equal(display.line_.get_ydata(), theirs.loss_curve_)
+    np.testing.assert_array_equal(display.score_line_.get_ydata(), theirs.validation_scores_)
+    assert display.validation_line_ is None  # they don't know it
+    assert LossCurveDisplay.from_estimator(from_sklearn(theirs)).validation_line_ is None
     WeightsDisplay.from_estimator(theirs, image_shape=(2, 3))
 
 

@@ -129,9 +129,9 @@ def test_the_history_goes_on_over_solvers():
     for solver, validation in (("adam", held), ("lbfgs", {}), ("sgd", held)):
         model.set_params(solver=solver).fit(x, y, **validation)
     assert {key: len(column) for key, column in model.history_.items()} == dict.fromkeys(
-        ("loss", "val_score", "lr", "seconds"), 3 * SMALL["max_iter"]
+        ("loss", "val_loss", "val_score", "lr", "seconds"), 3 * SMALL["max_iter"]
     )
-    for key in ("val_score", "lr"):
+    for key in ("val_loss", "val_score", "lr"):
         known = np.isfinite(np.reshape(model.history_[key], (3, -1)))
         assert known.all(axis=1).tolist() == [True, False, True]
         assert not known[1].any()

@@ -489,6 +489,16 @@ def test_malice(stored, name):
     assert "forged" in str(caught.value)
 
 
+def test_a_file_without_validation_losses_loads(stored):
+    def change(header, arrays):
+        del header["attributes"]["history_"]["val_loss"]
+
+    history = fastmlp.load(forge(stored, change)).history_
+    assert history.keys() == stored[1].history_.keys()
+    assert np.isnan(history["val_loss"]).all()
+    assert {len(column) for column in history.values()} == {stored[1].n_iter_}
+
+
 def test_a_forgery_without_changes_loads(stored):
     assert_same(stored[1], fastmlp.load(forge(stored, lambda header, arrays: None)))
 

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+from reference import LOSSES
 from samples import KINDS, SMALL, classes, labels, numbers
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.pipeline import Pipeline
@@ -96,6 +97,86 @@ def test_scoring_by_loss(weighted):
     expected = -log_loss(val["y_val"], proba, sample_weight=weight)
     assert model.best_validation_score_ == pytest.approx(expected, rel=1e-9)
     assert model.stopped_ == "no_improvement"
+
+
+def expected_loss(model, x, t, weight):
+    """The loss of a model's outputs by the reference, on the scale of `loss_`."""
+    link = {"softmax": "", "logistic": "binary_"}.get(model.out_activation_)
+    name = {
+        "log_loss": f"{link}cross_entropy",
+        "focal": f"{link}focal",
+        "absolute_error": "mae",
+    }.get(model.loss, model.loss)
+    outputs = model.forward(x)[1][-1]
+    values = LOSSES[name].value(outputs, t)
+    outputs_of_mean = t.shape[1] if name == "squared_error" else 1
+    return np.average(values, weights=weight) / outputs_of_mean
+
+
+WATCHED = [
+    *(
+        (MLPClassifier, loss, data)
+        for loss in ("log_loss", "focal", "hinge")
+        for data in (classes, labels)
+    ),
+    *((MLPClassifier, loss, lambda: classes(k=2)) for loss in ("log_loss", "focal", "hinge")),
+    *(
+        (MLPRegressor, loss, lambda k=k: numbers(k=k))
+        for loss in ("squared_error", "absolute_error", "huber", "quantile", "poisson")
+        for k in (1, 3)
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "loss", "data"), WATCHED)
+@pytest.mark.parametrize("scoring", [None, "loss", lambda *_, sample_weight: 0.0])
+def test_the_validation_loss(kind, loss, data, scoring):
+    """Of the weights of each epoch, without the penalty and label smoothing, and weighted."""
+    x, y = data()
+    y = abs(y) if loss == "poisson" else y
+    weight = np.linspace(0, 2, 40)
+    held = {"X_val": x[80:], "y_val": y[80:], "sample_weight_val": weight}
+    smooth = {"label_smoothing": 0.1} if kind is MLPClassifier and loss != "hinge" else {}
+    copies = []
+    model = kind(
+        **SMALL | {"max_iter": 6, "alpha": 5.0, "dtype": "float64", "loss": loss} | smooth,
+        scoring=scoring,
+        callbacks=lambda end: copies.append((end.val_loss, end.snapshot())),
+    ).fit(x[:80], y[:80], **held)
+    if y.dtype.kind == "U":
+        y = (y[:, None] == model.classes_[1 if len(model.classes_) == 2 else 0 :]).astype(float)
+    t = y.reshape(len(y), -1)[80:]
+    expected = [expected_loss(copy, x[80:], t, weight) for _, copy in copies]
+    np.testing.assert_allclose(model.history_["val_loss"], expected, rtol=1e-9)
+    assert [loss for loss, _ in copies] == model.history_["val_loss"]
+    kept = expected_loss(model, x[80:], t, weight)
+    assert kept == pytest.approx(model.history_["val_loss"][model.best_epoch_ - 1], rel=1e-9)
+    if scoring == "loss":
+        assert model.validation_scores_ == [-loss for loss in model.history_["val_loss"]]
+
+
+def test_the_loss_on_samples_set_aside():
+    """With class weights, which a validation set of one's own doesn't get."""
+    x, y = classes()
+    seen = []
+
+    def score(model, x, y, sample_weight=None):
+        proba = model.predict_proba(x)
+        seen.append(log_loss(y, proba, labels=model.classes_, sample_weight=sample_weight))
+        return -len(seen)
+
+    settings = SMALL | {"class_weight": {"bee": 5.0}, "dtype": "float64", "scoring": score}
+    model = MLPClassifier(**settings, early_stopping=True).fit(x, y)
+    np.testing.assert_allclose(model.history_["val_loss"], seen, rtol=1e-9)
+
+
+def test_without_a_validation_set_there_is_no_loss_on_it():
+    x, y = numbers()
+    model = MLPRegressor(**SMALL, warm_start=True).fit(x, y).partial_fit(x, y)
+    assert np.isnan(model.history_["val_loss"]).all()
+    model.fit(x, y, X_val=x, y_val=y)
+    known = np.isfinite(model.history_["val_loss"])
+    assert known.tolist() == [False] * (SMALL["max_iter"] + 1) + [True] * SMALL["max_iter"]
 
 
 def test_weights_of_the_validation_samples():

@@ -53,7 +53,7 @@ def test_network_keeps_the_weights_at_the_minimum(curve, dtype):
     train, validation = curve
     net = network(dtype)
     history = net.fit(*train, **HOW, epochs=EPOCHS, validation_data=validation)
-    errors = -np.array(history["val_score"])
+    errors = np.array(history["val_loss"])
     assert overfits(errors)
     assert history["loss"][-1] < 0.7 * history["loss"][errors.argmin()]
     kept, _ = net.loss_and_gradients(*validation, "mse")
@@ -65,7 +65,7 @@ def test_they_are_the_weights_of_that_epoch(curve, dtype):
     train, validation = curve
     stopped, shorter = network(dtype), network(dtype)
     history = stopped.fit(*train, **HOW, epochs=EPOCHS, validation_data=validation)
-    best = int(np.argmax(history["val_score"])) + 1
+    best = int(np.argmin(history["val_loss"])) + 1
     short = shorter.fit(*train, **HOW, epochs=best)
     assert short["loss"] == history["loss"][:best]
     for pair, same in zip(stopped.params, shorter.params, strict=True):
@@ -79,8 +79,8 @@ def test_without_a_validation_set_the_last_weights_stay(curve):
     history = watched.fit(*train, **HOW, epochs=EPOCHS, validation_data=validation)
     assert plain.fit(*train, **HOW, epochs=EPOCHS)["loss"] == history["loss"]
     last, _ = plain.loss_and_gradients(*validation, "mse")
-    assert last == pytest.approx(-history["val_score"][-1], rel=1e-12)
-    assert last > -max(history["val_score"])
+    assert last == pytest.approx(history["val_loss"][-1], rel=1e-12)
+    assert last > min(history["val_loss"])
 
 
 ESTIMATOR = {
@@ -103,7 +103,7 @@ def test_estimators_stop_and_keep_the_best(kind, curve, clouds):
     patience = 15
     model = kind(**ESTIMATOR, early_stopping=True, n_iter_no_change=patience)
     model.fit(*train, X_val=x, y_val=y)
-    errors = -np.array(model.validation_scores_)
+    errors = np.array(model.history_["val_loss"])
     assert model.stopped_ == "no_improvement"
     assert model.n_iter_ == len(errors) < EPOCHS
     assert model.best_epoch_ == errors.argmin() + 1

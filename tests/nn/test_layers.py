@@ -56,7 +56,9 @@ def test_fit_learns_and_goes_on(rng, mode):
     net = Network([Dense(32, "relu"), Dropout(0.2, mode=mode), Dense(3, "softmax")], **STACK)
     how = {"loss": "cross_entropy", "learning_rate": 0.01, "batch_size": 32}
     history = net.fit(x, labels, epochs=20, validation_data=(x, labels), **how)
-    assert all(len(history[key]) == 20 for key in ("loss", "val_score", "lr", "seconds"))
+    assert all(
+        len(history[key]) == 20 for key in ("loss", "val_loss", "val_score", "lr", "seconds")
+    )
     assert (net(x).argmax(axis=1) == labels).mean() > 0.9
     copy = pickle.loads(pickle.dumps(net))
     for network in (net, copy):
