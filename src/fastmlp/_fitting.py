@@ -61,18 +61,17 @@ class TrainedEstimator(RecordedEstimator, ABC):
         validation = given
         if given is None and self.early_stopping:
             data, validation = self._split(data, random_state)
+        validated = validation is not None
         seed = int(random_state.randint(2**31 - 1))
         self._draw_mask_seed(random_state)
-        rule_settings = settings = self._settings(data, seed, validates=validation is not None)
-        by_loss = validation is not None and not self.early_stopping
+        rule_settings = settings = self._settings(data, seed, validates=validated)
+        by_loss = validated and not self.early_stopping
         if by_loss:
             settings = replace(settings, n_iter_no_change=-1)
         trainer = self._install(plan, start, settings, self._warm_state(settings, given))
         rule = LossRule(trainer, rule_settings)
         hooks = self._hooks(
-            lambda: self._snapshot_run(trainer, data, validation),
-            task,
-            validated=validation is not None,
+            lambda: self._snapshot_run(trainer, data, validation), task, validated=validated
         )
         report = run(
             trainer,
@@ -89,7 +88,7 @@ class TrainedEstimator(RecordedEstimator, ABC):
             report["stopped"] = rule.event
         self._judge(report)
         self._take_weights()
-        self._record(report, data.n_rows, validated=validation is not None)
+        self._record(report, data.n_rows, validated=validated)
 
     def _judge(self, report: "RunReport") -> None:
         """Warn of an end that is not the planned one, or refuse it."""
