@@ -102,6 +102,8 @@ class BaseMLP(CallbackSupportMixin, TrainedEstimator):
         ------
         ValueError
             If an argument or a parameter is not valid, or the loss is no longer finite.
+        TypeError
+            If `callbacks`, `scoring` or `learning_rate` is a function of other arguments.
         """
         validation = (X_val, y_val, sample_weight_val)
         start = (coef_init, intercept_init)

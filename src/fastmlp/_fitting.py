@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer
 from sklearn.model_selection import train_test_split
 
 from fastmlp._architecture import Architecture, Params, TrainerSettings
 from fastmlp._fit_task import FitTask
-from fastmlp._lbfgs import Objective, Trace, minimize
+from fastmlp._lbfgs import Objective, Trace, check_settings, minimize
 from fastmlp._records import RecordedEstimator
 from fastmlp._schedules import epoch_rates
+from fastmlp._scoring import score_hook
 from fastmlp._settings import CoreLoss, begin_callbacks, trainer_settings
 from fastmlp._threads import resolve_n_jobs
 from fastmlp._training import (
@@ -61,18 +61,17 @@ class TrainedEstimator(RecordedEstimator, ABC):
         validation = given
         if given is None and self.early_stopping:
             data, validation = self._split(data, random_state)
+        validated = validation is not None
         seed = int(random_state.randint(2**31 - 1))
         self._draw_mask_seed(random_state)
-        rule_settings = settings = self._settings(data, seed, validates=validation is not None)
-        by_loss = validation is not None and not self.early_stopping
+        rule_settings = settings = self._settings(data, seed, validates=validated)
+        by_loss = validated and not self.early_stopping
         if by_loss:
             settings = replace(settings, n_iter_no_change=-1)
         trainer = self._install(plan, start, settings, self._warm_state(settings, given))
         rule = LossRule(trainer, rule_settings)
         hooks = self._hooks(
-            lambda: self._snapshot_run(trainer, data, validation),
-            task,
-            validated=validation is not None,
+            lambda: self._snapshot_run(trainer, data, validation), task, validated=validated
         )
         report = run(
             trainer,
@@ -83,13 +82,13 @@ class TrainedEstimator(RecordedEstimator, ABC):
             n_threads=resolve_n_jobs(self.n_jobs),
             hooks=[rule, *hooks] if by_loss else hooks,
             rates=self._rates(int(self.max_iter)),
-            score=self._scorer(validation) if settings.monitor == "hook" else None,
+            score=score_hook(self, validation) if settings.monitor == "hook" else None,
         )
         if rule.stops and report["stopped"] == "callback":
             report["stopped"] = rule.event
         self._judge(report)
         self._take_weights()
-        self._record(report, data.n_rows, validated=validation is not None)
+        self._record(report, data.n_rows, validated=validated)
 
     def _judge(self, report: "RunReport") -> None:
         """Warn of an end that is not the planned one, or refuse it."""
@@ -120,26 +119,6 @@ class TrainedEstimator(RecordedEstimator, ABC):
             epochs,
             int(self.max_iter),
         )
-
-    def _scorer(self, validation: Data | None) -> Callable[[], float]:
-        """Return the user's score of the weights as they are at the moment of the call."""
-        assert validation is not None
-        scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
-        # A fitted estimator as far as predictions go, whose network is the one in training.
-        probe = object.__new__(type(self))
-        probe.__dict__.update(vars(self), coefs_=[], intercepts_=[], slopes_=[], _packed=())
-        y = self._decode(validation.t)
-        weight = validation.sample_weight
-        extra = {} if weight is None else {"sample_weight": weight}
-
-        def score() -> float:
-            value = scorer(probe, validation.x, y, **extra)
-            try:
-                return float(value)
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"scoring must return a number; got {value!r}.") from error
-
-        return score
 
     @abstractmethod
     def _decode(self, t: NDArray[Any]) -> NDArray[Any]:
@@ -262,17 +241,7 @@ class TrainedEstimator(RecordedEstimator, ABC):
     ) -> None:
         """Minimise the full-batch objective with L-BFGS."""
         self._draw_mask_seed(random_state)
-        if any(layer.input_dropout for layer in plan.layers):
-            raise ValueError("dropout needs a first-order solver; got solver='lbfgs'.")
-        if any(layer.l1 for layer in plan.layers):
-            raise ValueError(
-                f"penalty={self.penalty!r} needs a first-order solver; got solver='lbfgs', which "
-                "can't minimise an objective with kinks."
-            )
-        if self.clip_norm is not None or self.label_smoothing:
-            raise ValueError(
-                "clip_norm and label_smoothing need a first-order solver; got solver='lbfgs'."
-            )
+        check_settings(self, plan)
         loss = self._core_loss()
         objective = Objective(
             plan,

@@ -85,6 +85,27 @@ class Objective:
         return data_loss + penalty, pack_vector(dw, db, da)
 
 
+def check_settings(estimator: Any, plan: Architecture) -> None:
+    """Refuse what a solver without steps, or without gradients at kinks, can't do.
+
+    Raises
+    ------
+    ValueError
+        If the estimator has dropout, a penalty with L1, clipping or label smoothing.
+    """
+    if any(layer.input_dropout for layer in plan.layers):
+        raise ValueError("dropout needs a first-order solver; got solver='lbfgs'.")
+    if any(layer.l1 for layer in plan.layers):
+        raise ValueError(
+            f"penalty={estimator.penalty!r} needs a first-order solver; got solver='lbfgs', which "
+            "can't minimise an objective with kinks."
+        )
+    if estimator.clip_norm is not None or estimator.label_smoothing:
+        raise ValueError(
+            "clip_norm and label_smoothing need a first-order solver; got solver='lbfgs'."
+        )
+
+
 def pack_vector(*lists: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
     """Join all weights, then all biases, then all slopes, in one float64 vector."""
     return np.concatenate([np.ravel(a) for a in chain(*lists)]).astype(np.float64)

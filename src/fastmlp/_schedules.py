@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from fastmlp._validation import to_float
+from fastmlp._validation import check_takes, to_float
 
 # Each takes the share of training that is over, from 0 at the first epoch to 1 at the last, and
 # gives the share of `learning_rate_init` that is used.
@@ -51,9 +51,12 @@ def epoch_rates(
     ------
     ValueError
         If the function gives anything but a finite number of at least 0.
+    TypeError
+        If it can't be called with a number alone.
     """
     numbers = range(first_epoch, first_epoch + epochs)
     if callable(schedule):
+        check_takes("learning_rate", schedule, "the number of epochs before", 0)
         return [_checked(number, schedule(number)) for number in numbers]
     if schedule not in SCHEDULES:
         return None

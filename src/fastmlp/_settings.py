@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp._architecture import LayerPlan, TrainerSettings, plan_activation
 from fastmlp._catalog import (
@@ -24,6 +24,7 @@ from fastmlp._initialisers import (
     parse_initialiser,
 )
 from fastmlp._schedules import SCHEDULES
+from fastmlp._validation import check_takes
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -59,7 +60,7 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
     "init": [str],
     "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
-    "callbacks": [callable, HasMethods("begin_fit"), list, tuple, None],
+    "callbacks": [object],  # `begin_callbacks` looks at them
     "dtype": [StrOptions({*DTYPES, "auto"})],
     "n_jobs": [Integral, None],
 }
@@ -242,11 +243,12 @@ def begin_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
     ------
     ValueError
         If one can't be called.
+    TypeError
+        If one takes other arguments.
     """
     if callbacks is None:
         return []
-    single = callable(callbacks) or hasattr(callbacks, "begin_fit")
-    given = [callbacks] if single else list(callbacks)
+    given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
     for callback in given:
         if isinstance(callback, type):
             name = callback.__name__
@@ -259,4 +261,5 @@ def begin_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
             hint = " Callbacks of scikit-learn's go to set_callbacks."
             hint = hint if hasattr(callback, "on_fit_task_end") else ""
             raise ValueError(f"callbacks must hold callables; got {callback!r}.{hint}")
+        check_takes("callbacks", callback, "an EpochEnd", None)
     return each

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
+from fastmlp._epoch_end import EpochEnd
 from fastmlp._progress import Progress
 from fastmlp._validation import NonFiniteError
-from fastmlp.callbacks import EpochEnd
 
 if TYPE_CHECKING:
     from fastmlp._architecture import TrainerSettings

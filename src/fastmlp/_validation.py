@@ -1,5 +1,6 @@
 """Checks that scikit-learn's validation doesn't do, or not fast enough, or with less to go by."""
 
+import inspect
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from sklearn.utils import validation
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+# How the messages of NumPy and of pandas begin when something is no number.
+_NOT_CONVERTED = ("could not convert", "Cannot cast")
 
 # The dtypes that the core reads as they are; anything else becomes the first one.
 CORE_DTYPES = [
@@ -41,6 +45,28 @@ def to_float(value: Any) -> float:
         return math.nan
 
 
+def check_takes(
+    argument: str, function: Any, wanted: str, /, *arguments: Any, **named: Any
+) -> None:
+    """Refuse a user's function that can't be called with such arguments.
+
+    One whose signature Python doesn't know, being written in C, passes.
+
+    Raises
+    ------
+    TypeError
+        If it can't, with what it has to take in the words of `wanted`.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*arguments, **named)
+    except TypeError as error:
+        raise TypeError(f"{argument} must take {wanted}; got {function!r}: {error}.") from None
+
+
 def class_name(thing: Any) -> str:
     """Return the name of a class, or that of an object, with its package."""
     kind = thing if isinstance(thing, type) else type(thing)
@@ -65,7 +91,7 @@ def naming_text(X: Any, y: Any = None) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        if not (isinstance(error, TypeError) or str(error).startswith("could not convert")):
+        if not (isinstance(error, TypeError) or str(error).startswith(_NOT_CONVERTED)):
             raise
         text = _text_columns(X)
         if text:

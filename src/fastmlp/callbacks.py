@@ -11,69 +11,16 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from numbers import Integral, Real
-from typing import Any
+from numbers import Real
 
 from fastmlp._catalog import check_choice
+from fastmlp._epoch_end import EpochEnd
+from fastmlp.layers import check_positive_int
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "EpochEnd", "StopAt", "TimeBudget"]
 
 # What can be watched, and whether more or less of it is better.
 _SIGNS = {"loss": -1, "val_loss": -1, "val_score": 1}
-
-
-@dataclass(frozen=True)
-class EpochEnd:
-    """What a callback is told about the epoch that has just ended.
-
-    Parameters
-    ----------
-    epoch : int
-        The epoch's number, from 1; a warm start and `partial_fit` go on counting. An iteration of
-        'lbfgs' counts as an epoch.
-    loss : float
-        The training loss, with the penalty.
-    val_loss : float or None
-        The loss on the validation set, on the scale of `loss` but without the penalty; None without
-        such a set.
-    val_score : float or None
-        The score on the validation set; None without one.
-    learning_rate : float or None
-        The learning rate of the epoch; None for 'lbfgs'.
-    seconds : float
-        How long the epoch took.
-    elapsed : float
-        The seconds since training began in this call of `fit`, callbacks included.
-    """
-
-    epoch: int
-    loss: float
-    val_loss: float | None
-    val_score: float | None
-    learning_rate: float | None
-    seconds: float
-    elapsed: float
-
-    def snapshot(self) -> Any:
-        """Return a fitted copy of the estimator, as if this epoch had been the last.
-
-        Its weights are those behind this epoch, also where there is a validation set and an earlier
-        epoch was better. The copy lacks the state of the optimizer.
-
-        Returns
-        -------
-        estimator : object
-            The fitted estimator, which training goes on without.
-
-        Raises
-        ------
-        RuntimeError
-            If the callback has returned: training has gone on since.
-        """
-        make = self.__dict__.get("_make_snapshot")
-        if make is None:
-            raise RuntimeError("snapshot() works only while the callback runs.")
-        return make()
 
 
 def _goodness(end: EpochEnd, monitor: str, who: str) -> float:
@@ -93,9 +40,9 @@ def _goodness(end: EpochEnd, monitor: str, who: str) -> float:
     return _SIGNS[monitor] * float(value)
 
 
-def _check_positive(argument: str, value: object) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{argument} must be an integer >= 1; got {value!r}.")
+def _check_path(path: object) -> None:
+    if not isinstance(path, str | os.PathLike):  # a number would be that of an open file
+        raise TypeError(f"path must be a str or path-like; got {path!r}.")
 
 
 @dataclass(frozen=True)
@@ -126,7 +73,7 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         check_choice("monitor", self.monitor, _SIGNS)
-        _check_positive("patience", self.patience)
+        check_positive_int("patience", self.patience)
         if not isinstance(self.min_delta, Real) or not 0 <= self.min_delta < math.inf:
             raise ValueError(f"min_delta must be a finite number >= 0; got {self.min_delta!r}.")
 
@@ -171,6 +118,8 @@ class Checkpoint:
     ValueError
         If an argument is not valid, in a fit without a validation set for one of its quantities, or
         if the estimator has a parameter that can't be stored.
+    TypeError
+        If `path` is neither a str nor path-like.
     """
 
     path: str | os.PathLike[str]
@@ -178,7 +127,8 @@ class Checkpoint:
     monitor: str | None = None
 
     def __post_init__(self) -> None:
-        _check_positive("every", self.every)
+        check_positive_int("every", self.every)
+        _check_path(self.path)
         if self.monitor is not None:
             check_choice("monitor", self.monitor, _SIGNS)
 
@@ -249,9 +199,17 @@ class CSVLogger:
     ----------
     path : str or path-like
         The file; its folder must exist.
+
+    Raises
+    ------
+    TypeError
+        If `path` is neither.
     """
 
     path: str | os.PathLike[str]
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
 
     def __call__(self, end: EpochEnd) -> bool:
         """Write the epoch's line; return False, which lets training go on."""
@@ -280,7 +238,8 @@ class StopAt:
     Raises
     ------
     ValueError
-        If none is given, or in a fit without a validation set for one of its quantities.
+        If none is given or one is no number, or in a fit without a validation set for one of its
+        quantities.
     """
 
     loss: float | None = None
@@ -290,6 +249,9 @@ class StopAt:
     def __post_init__(self) -> None:
         if self.loss is self.val_score is self.val_loss is None:
             raise ValueError("StopAt needs loss, val_score or val_loss; got none.")
+        for name in _SIGNS:
+            if not isinstance(limit := getattr(self, name), Real | None):
+                raise ValueError(f"{name} must be a number or None; got {limit!r}.")
 
     def __call__(self, end: EpochEnd) -> bool:
         """Return whether a value is reached."""

@@ -130,6 +130,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         The score on a validation set, larger being better: None is the accuracy, 'loss' the loss
         there, negated and without the penalty, and any other the name of a scorer of scikit-learn
         or a function of (estimator, X, y), which sees the weights as they are behind the epoch.
+        Where samples of the validation set have weights, it takes `sample_weight` too.
     loss : {'log_loss', 'focal', 'hinge'}, default='log_loss'
         What is minimised. 'focal' is the log loss times ``(1 - p)**2``, p being the probability of
         what is right, so that it turns to what is hard [7]_; 'focal(1.5)' has that exponent.

@@ -139,6 +139,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         The score on a validation set, larger being better: None is the R2, 'loss' the loss
         there, negated and without the penalty, and any other the name of a scorer of scikit-learn
         or a function of (estimator, X, y), which sees the weights as they are behind the epoch.
+        Where samples of the validation set have weights, it takes `sample_weight` too.
     callbacks : callable or list of callable, default=None
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and

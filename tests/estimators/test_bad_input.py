@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from samples import SMALL, classes, labels, numbers
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import accuracy_score
 
 from fastmlp import MLPClassifier, MLPRegressor, Perceptron, set_target
 from fastmlp.callbacks import StopAt, TimeBudget
@@ -347,6 +348,31 @@ def test_weights_of_classes_that_are_not_there():
     """All classes have a weight here, so that those of others are left over and not misspelt."""
     weight = {"ant": 1, "bee": 2, "cow": 3, "dog": 4}
     assert MLPClassifier(**SMALL, class_weight=weight).fit(*classes()).n_iter_
+
+
+FUNCTIONS = {
+    "no epoch": ({"callbacks": lambda: True}, r"callbacks must take an EpochEnd; got <function"),
+    "more": ({"callbacks": [print, lambda end, more: True]}, r"callbacks must.*argument: 'more'"),
+    "two of three": ({"scoring": lambda X, y: 1.0}, r"scoring must take \(estimator, X, y\); got"),
+    "a metric": ({"scoring": accuracy_score}, r"scoring must take .*accuracy_score.*too many"),
+    "no weights": (
+        {"scoring": lambda model, X, y: 1.0, "class_weight": "balanced"},
+        r"scoring must take \(estimator, X, y, sample_weight=\), for .* have weights; got",
+    ),
+    "no number": ({"learning_rate": lambda: 0.1}, r"learning_rate must take the number of epochs"),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_of_other_arguments(name):
+    parameters, message = FUNCTIONS[name]
+    with pytest.raises(TypeError, match=message):
+        MLPClassifier(**SMALL | parameters, early_stopping=True).fit(*classes())
+
+
+def test_functions_that_nothing_is_known_of_are_called():
+    rates = dict.fromkeys(range(15), 0.01)
+    assert MLPClassifier(**SMALL, learning_rate=rates.get, callbacks=print).fit(*classes()).n_iter_
 
 
 def test_scores_that_are_no_numbers():

@@ -348,11 +348,18 @@ def test_a_checkpoint_that_fails_ends_the_fit(tmp_path):
         (EarlyStopping, {"min_delta": np.nan}),
         (Checkpoint, {"path": "model", "every": 0}),
         (Checkpoint, {"path": "model", "monitor": "accuracy"}),
+        (StopAt, {"loss": 1.0, "val_score": "high"}),
     ],
 )
 def test_bad_arguments(kind, arguments):
     with pytest.raises(ValueError, match=rf"^{list(arguments)[-1]} must be .*; got"):
         kind(**arguments)
+
+
+def test_a_path_is_no_number():
+    for kind in (CSVLogger, Checkpoint):
+        with pytest.raises(TypeError, match=r"path must be a str or path-like; got 3"):
+            kind(3)
 
 
 def test_arguments_of_the_ready_made():

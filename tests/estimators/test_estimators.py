@@ -37,9 +37,31 @@ def test_scikit_learns_parameters_come_first_and_mean_the_same(kind):
     added = {"loss"} - theirs.keys()  # which scikit-learn's regressor has since version 1.7
     positional = [n for n, p in theirs.items() if p.kind is not inspect.Parameter.KEYWORD_ONLY]
     assert [name for name in ours if name not in added][: len(positional)] == positional
+    shared = [name for name in ours if name not in added]
+    assert shared[: len(theirs)] == list(theirs)
+    assert all(ours[name].kind is p.kind for name, p in theirs.items())
     extra = [ours[name] for name in ours if name not in theirs and name not in added]
     assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in extra)
     assert ours["dtype"].default == "float32"
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_methods_take_what_scikit_learns_take(kind):
+    """In the same places; what is added has a default and goes by name."""
+    theirs = getattr(neural_network, kind.__name__)
+    names = {name for name in dir(theirs) if callable(getattr(theirs, name)) and name[0] != "_"}
+    assert {"fit", "partial_fit", "predict", "score"} <= names <= set(dir(kind))
+    for name in names - {"set_fit_request"}:  # which has a keyword for each that fit takes by name
+        ours, wanted = (
+            list(inspect.signature(getattr(of, name)).parameters.values()) for of in (kind, theirs)
+        )
+        described = [(p.name, p.kind, p.default) for p in ours]
+        weight = ("sample_weight", inspect.Parameter.POSITIONAL_OR_KEYWORD, None)
+        if weight not in [(p.name, p.kind, p.default) for p in wanted]:  # before version 1.7
+            described = [entry for entry in described if entry != weight]
+        assert described[: len(wanted)] == [(p.name, p.kind, p.default) for p in wanted], name
+        added = described[len(wanted) :]
+        assert all(entry[1] is inspect.Parameter.KEYWORD_ONLY for entry in added), name
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])

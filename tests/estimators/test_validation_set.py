@@ -7,6 +7,7 @@ import pytest
 import sklearn
 from reference import LOSSES
 from samples import KINDS, SMALL, classes, labels, numbers
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -271,6 +272,19 @@ def test_the_best_weights_are_kept_whatever_ends_training(end):
     assert model.stopped_ == ("callback" if end is True else "interrupted")
     assert model.n_iter_ == 7
     assert model.score(val["X_val"], val["y_val"]) == max(model.validation_scores_)
+
+
+def test_they_are_kept_when_training_runs_away():
+    train, val = parts(numbers)
+    settings = SMALL | {"solver": "sgd", "learning_rate": lambda epoch: 0.01 if epoch < 5 else 1e9}
+    model = MLPRegressor(**settings, dtype="float64")
+    with pytest.warns(ConvergenceWarning, match=r"NaN or infinite.*best epoch are kept"):
+        model.fit(*train, **val)
+    assert model.stopped_ == "non_finite"
+    assert model.best_epoch_ == 5
+    kept = model.score(val["X_val"], val["y_val"])
+    assert kept == pytest.approx(model.best_validation_score_, rel=1e-9)
+    assert {len(column) for column in model.history_.values()} == {model.n_iter_}
 
 
 def test_a_pipeline_transforms_it():

@@ -156,3 +156,21 @@ def test_params_of_another_form(params):
     net = Network([Dense(3)], 4, random_state=0)
     with pytest.raises(ValueError, match=r"params must be a list of pairs \(w, b\)"):
         net.params = params
+
+
+@pytest.mark.parametrize("monitor", ["accuracy", None])
+def test_the_validation_loss_has_no_penalty(rng, monitor):
+    x, t = rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
+    weight = rng.uniform(size=20)
+    layers = [Dense(8, "tanh", l2=0.1), Dense(3, "softmax", l1=0.1)]
+    net = Network(layers, 4, dtype="float64", random_state=0)
+    validation = (x[40:], t[40:], weight)
+    how = {"loss": "cross_entropy", "epochs": 9, "validation_data": validation}
+    history = net.fit(x[:40], t[:40], monitor=monitor, **how)
+    plain = Network([Dense(8, "tanh"), Dense(3, "softmax")], 4, dtype="float64")
+    plain.params = net.params
+    kept, _ = plain.loss_and_gradients(*validation[:2], "cross_entropy", sample_weight=weight)
+    best = int(np.argmax(history["val_score"]))
+    assert kept == pytest.approx(history["val_loss"][best], rel=1e-12)
+    assert (history["val_score"] == [-loss for loss in history["val_loss"]]) == (monitor is None)
+    assert np.isnan(net.fit(x, t, loss="cross_entropy", epochs=2)["val_loss"]).all()
