@@ -29,8 +29,8 @@ import tasks
 from cases import Case, WrongAnswerError, case_of, timed
 from contenders import UnsupportedError
 
-# Seconds; shorter calls are repeated within a sample. Threads that sleep between samples often wake up
-# on the same core, and it takes the system 10 ms or more to part them.
+# Seconds; shorter calls are repeated within a sample. For 10 ms or more after a sleep, two threads
+# often have no more than one core's time between them.
 SHORTEST_SAMPLE = 0.1
 _ALERT, _REST = 2e-3, 0.1  # seconds between looks; the busy share of them that passes as rest
 _PATIENCE = 1.0

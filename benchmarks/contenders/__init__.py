@@ -32,8 +32,12 @@ NAMES = (
     "jax",
     "onnxruntime",
     "openvino",
+    "fastmlp_graph",
 )
-CHOOSES_THREADS = ("fastmlp",)  # by itself; for the others one thread and all are tried
+CHOOSES_THREADS = (
+    "fastmlp",
+    "fastmlp_graph",
+)  # by itself; for the others one thread and all are tried
 
 
 class UnsupportedError(Exception):
