@@ -19,13 +19,7 @@ from fastmlp._schedules import epoch_rates
 from fastmlp._scoring import score_hook
 from fastmlp._settings import CoreLoss, begin_callbacks, trainer_settings
 from fastmlp._threads import resolve_n_jobs
-from fastmlp._training import (
-    Callbacks,
-    Data,
-    LossRule,
-    non_finite_error,
-    run,
-)
+from fastmlp._training import Callbacks, Data, LossRule, non_finite_error, run
 
 if TYPE_CHECKING:
     from fastmlp._core import RunReport, _Trainer
@@ -273,9 +267,11 @@ class TrainedEstimator(RecordedEstimator, ABC):
         self.loss_ = final_loss
 
     def _settings(self, data: Data, seed: int, *, validates: bool = False) -> TrainerSettings:
+        monitor = "loss"
+        if validates:  # a function need not be hashable
+            scores = {None: self._monitor, "loss": "val_loss"}
+            monitor = "hook" if callable(self.scoring) else scores.get(self.scoring, "hook")
         loss = self._core_loss()
-        scores = {None: self._monitor, "loss": "val_loss"}
-        monitor = scores.get(self.scoring, "hook") if validates else "loss"
         return trainer_settings(self, data.n_rows, loss=loss, monitor=monitor, seed=seed)
 
     def _split(self, data: Data, random_state: np.random.RandomState) -> tuple[Data, Data]:
@@ -292,4 +288,10 @@ class TrainedEstimator(RecordedEstimator, ABC):
                 "The validation set is too small. Increase 'validation_fraction' or the size of "
                 "your dataset."
             )
+        for part in (training, validation):
+            if part.sample_weight is not None and not part.sample_weight.any():
+                raise ValueError(
+                    "Sample weights must contain at least one non-zero number, among the samples "
+                    "that early_stopping sets aside and among the rest."
+                )
         return training, validation

@@ -41,7 +41,11 @@ def score_hook(estimator: "TrainedEstimator", validation: Data | None) -> Callab
     probe.__dict__.update(vars(estimator), coefs_=[], intercepts_=[], slopes_=[], _packed=())
 
     def score() -> float:
-        value = scorer(probe, validation.x, y, **extra)
+        try:
+            value = scorer(probe, validation.x, y, **extra)
+        except Exception as error:
+            error.add_note(f"This was scoring={scoring!r} on the validation set.")
+            raise
         try:
             return float(value)
         except (TypeError, ValueError) as error:

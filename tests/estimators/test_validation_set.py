@@ -1,6 +1,7 @@
 """A validation set of one's own, and `scoring`: what is scored, what stops, which weights stay."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -341,6 +342,36 @@ def test_a_scorer_sees_the_targets_as_given(estimator, data):
     np.testing.assert_array_equal(seen[0][1], y[:40])
     np.testing.assert_array_equal(seen[0][2], weight)
     assert model.best_validation_score_ == pytest.approx(model.score(x[:40], y[:40], weight))
+
+
+def test_samples_set_aside_must_not_all_weigh_nothing():
+    x, y = numbers()
+    weight = (np.arange(120) == 60).astype(float)  # on one side of the split or on the other
+    for seed in range(20):
+        model = MLPRegressor(**SMALL | {"random_state": seed}, early_stopping=True)
+        with pytest.raises(ValueError, match=r"at least one non-zero number.*early_stopping"):
+            model.fit(x, y, sample_weight=weight)
+
+
+def test_a_scorer_need_not_be_hashable():
+    @dataclass
+    class Score:
+        power: float
+
+        def __call__(self, model, x, y):
+            return -float((abs(model.predict(x) - y) ** self.power).mean())
+
+    x, y = numbers()
+    model = MLPRegressor(**SMALL, early_stopping=True, scoring=Score(1.5)).fit(x, y)
+    assert model.best_validation_score_ == max(model.validation_scores_) < 0
+
+
+def test_an_error_in_a_scorer_says_where_it_was():
+    x, y = numbers()
+    model = MLPRegressor(**SMALL, early_stopping=True, scoring="neg_max_error")
+    with pytest.raises(TypeError, match=r"sample_weight") as caught:  # which this one lacks
+        model.fit(x, y, sample_weight=np.ones(120))
+    assert caught.value.__notes__ == ["This was scoring='neg_max_error' on the validation set."]
 
 
 def test_an_error_in_a_scorer_leaves_the_model_alone():
