@@ -1,4 +1,4 @@
-"""Tall batches of small networks go by chunks of 512 rows, each up to a gradient of its own."""
+"""Tall batches of small networks go by chunks of up to 512 rows, each to a gradient of its own."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from fastmlp import Dense, Dropout, Network
 
 pytestmark = pytest.mark.usefixtures("use_target")
 
-ROWS = 4700  # nine chunks and a short one
+ROWS = 4700  # nine chunks of 472 rows and a short one
 
 
 def network_and_data(dtype, n_jobs=1, dropout=0.0):

@@ -100,7 +100,7 @@ double total_weight(const Batch& batch) noexcept {
 
 template <class T>
 bool suits_chunks(const Network<T>& network, Index rows) {
-  return rows >= kManyChunks * kChunkRows && network.flat_size() <= kSmallNetwork;
+  return rows >= kManyChunks * kDepthBlock && network.flat_size() <= kSmallNetwork;
 }
 
 template <class T>

@@ -7,7 +7,7 @@
 //         layer. Weights are then read once, not once per thread: better for few rows and wide
 //         layers, where reading them is most of the work.
 // Where a batch is tall and the network small, a third one has results of its own:
-//   chunks: each thread takes some chunks of kChunkRows rows as far as the gradient of all weights,
+//   chunks: each thread takes some chunks of about 512 rows as far as the gradient of all weights,
 //           and these are summed in the order of the chunks. Nothing leaves the core's cache.
 #pragma once
 
@@ -42,8 +42,12 @@ void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, co
 template <class T>
 bool suits_columns(const Network<T>& network, Index rows);
 
-/// Rows of a chunk: a block of depth, so that the gradient of its weights is one product.
-inline constexpr Index kChunkRows = kDepthBlock;
+/// Rows of a chunk: a block of depth, so that the gradient of its weights is one product; more
+/// where there would be so many chunks that their gradients take up memory.
+inline Index chunk_rows(Index rows) {
+  constexpr Index most_chunks = 256;
+  return round_up(ceil_div(rows, min_index(most_chunks, ceil_div(rows, kDepthBlock))), 8);
+}
 
 /// Whether to go by chunks in a training step with so many rows. Depends on shapes alone.
 template <class T>

@@ -76,9 +76,9 @@ bool Trainer<T>::step_chunks(const Step& step, const Team& team) noexcept {
   for (Index chunk = mine.begin; chunk < mine.end; ++chunk) {
     Batch batch = step.batch;
     MaskKey masks = step.masks;
-    masks.first_row = chunk * kChunkRows;
-    batch.first += chunk * kChunkRows;
-    batch.rows = min_index(kChunkRows, step.batch.rows - chunk * kChunkRows);
+    masks.first_row = chunk * chunk_rows_;
+    batch.first += chunk * chunk_rows_;
+    batch.rows = min_index(chunk_rows_, step.batch.rows - chunk * chunk_rows_);
     finite &=
         train_rows(network_, ws, batch, step.weight_sum, step.loss, &masks, {0, batch.rows}, 0);
     T* gradient = chunk_gradients_.data() + chunk * network_.flat_size();
@@ -98,7 +98,7 @@ double Trainer<T>::batch_loss(const Step& step) const noexcept {
 
 template <class T>
 Index Trainer<T>::chunks_of(const Step& step) const noexcept {
-  return ceil_div(step.batch.rows, kChunkRows);
+  return ceil_div(step.batch.rows, chunk_rows_);
 }
 
 /// The gradient of a task's weights over the whole batch.

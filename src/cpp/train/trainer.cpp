@@ -149,11 +149,13 @@ void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
 
 template <class T>
 void Trainer<T>::plan_chunks(Index batch, int threads) {
-  while (static_cast<int>(chunk_workspaces_.size()) < threads) {
-    chunk_workspaces_.push_back(
-        std::make_unique<Workspace<T>>(network_, Pass::kTrain, kChunkRows, 1));
+  chunk_rows_ = chunk_rows(batch);
+  chunk_workspaces_.resize(std::max(chunk_workspaces_.size(), static_cast<std::size_t>(threads)));
+  for (std::unique_ptr<Workspace<T>>& ws : chunk_workspaces_) {
+    if (ws && ws->rows() >= chunk_rows_) continue;
+    ws = std::make_unique<Workspace<T>>(network_, Pass::kTrain, chunk_rows_, 1);
   }
-  const Index chunks = ceil_div(batch, kChunkRows);
+  const Index chunks = ceil_div(batch, chunk_rows_);
   const Index size = checked_mul(chunks, network_.flat_size());
   if (chunk_gradients_.size() < size) chunk_gradients_ = AlignedBuffer<T>(size);
   chunk_losses_.resize(static_cast<std::size_t>(chunks));

@@ -107,7 +107,8 @@ class Trainer {
   std::vector<Index> order_;
   std::unique_ptr<Workspace<T>> workspace_;                      // the team's, unless by chunks
   std::vector<std::unique_ptr<Workspace<T>>> chunk_workspaces_;  // one per thread
-  AlignedBuffer<T> chunk_gradients_;                             // of each chunk, all parameters
+  Index chunk_rows_ = 0;
+  AlignedBuffer<T> chunk_gradients_;  // of each chunk, all parameters
   std::vector<double> chunk_losses_;
   AlignedBuffer<T> best_params_;
   AlignedBuffer<T> val_outputs_;
