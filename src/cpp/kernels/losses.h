@@ -273,9 +273,8 @@ FASTMLP_INLINE void link_rows(const LossArgs<T>& a, Index first) {
   Vec<T> value{}, mass{}, total = broadcast<T>(T{1});
   for (Index i = 0; i < rows; ++i) {
     const Index r = first + i;
-    const RowLoss<T> row =
-        Functor<T>::link_row(a.y + r * a.ldy, a.t + r * a.ldt, a.dy + r * a.lddy, a.cols,
-                             a.row_weight[r], a.parameter);
+    const RowLoss<T> row = Functor<T>::link_row(a.y + r * a.ldy, a.t + r * a.ldt, a.dy + r * a.lddy,
+                                                a.cols, a.row_weight[r], a.parameter);
     value[i] = row.value;
     mass[i] = row.mass;
     total[i] = row.total;
@@ -293,9 +292,9 @@ void loss(const LossArgs<T>& a) {
   } else {
     const T share = Outputs == Over::kMean ? T{1} / static_cast<T>(a.cols) : T{1};
     for (Index r = 0; r < a.rows; ++r) {
-      a.row_loss[r] = elementwise_row<T, Functor, Where>(a.y + r * a.ldy, a.t + r * a.ldt,
-                                                         a.dy + r * a.lddy, a.cols,
-                                                         a.row_weight[r] * share, a.parameter);
+      a.row_loss[r] =
+          elementwise_row<T, Functor, Where>(a.y + r * a.ldy, a.t + r * a.ldt, a.dy + r * a.lddy,
+                                             a.cols, a.row_weight[r] * share, a.parameter);
     }
   }
 }
