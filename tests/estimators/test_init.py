@@ -120,8 +120,9 @@ def test_biases_are_those_of_scikit_learn(init):
 def test_each_layer_has_its_own():
     layers = [Dense(200, "relu", init="he_normal"), Dense(50, init="normal(0.001)")]
     first, second = (w for w, _ in Network(layers, 300, random_state=0).params)
-    assert first.var() == pytest.approx(2 / 300, rel=0.05)
-    assert second.std() == pytest.approx(0.001, rel=0.05)
+    # Five standard errors, as in test_laws; a standard deviation has half that of a variance.
+    assert first.var() == pytest.approx(2 / 300, rel=5 * np.sqrt(2 / first.size))
+    assert second.std() == pytest.approx(0.001, rel=5 * np.sqrt(1 / (2 * second.size)))
 
 
 @pytest.mark.parametrize(
