@@ -2,6 +2,10 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 namespace fastmlp {
 
@@ -22,16 +26,63 @@ Index checked_mul(Index a, Index b) {
 
 namespace detail {
 
-void* allocate_aligned(Index bytes) {
+namespace {
+
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+constexpr bool kMapsPages = true;  // not where a sanitizer is to watch the ends of arrays
+#else
+constexpr bool kMapsPages = false;
+#endif
+constexpr Index kHugePage = Index{1} << 21;
+constexpr Index kManyPages = 2 * kHugePage;  // from here on rounding up costs less than half
+
+bool is_mapped(Index bytes) { return kMapsPages && bytes >= kManyPages; }
+
+#ifdef __linux__
+/// Whole huge pages: a wider mapping, cut off on both sides of them.
+void* map_pages(Index bytes) noexcept {
+  const auto size = static_cast<std::size_t>(round_up(bytes, kHugePage));
+  const auto page = static_cast<std::size_t>(kHugePage);
+  void* mapped =
+      mmap(nullptr, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  char* first = static_cast<char*>(mapped);
+  const std::size_t before = (page - reinterpret_cast<std::uintptr_t>(first) % page) % page;
+  if (before > 0) munmap(first, before);
+  munmap(first + before + size, page - before);
+  madvise(first + before, size, MADV_HUGEPAGE);  // where it is refused, pages are small
+  return first + before;
+}
+#endif
+
+}  // namespace
+
+void* allocate_zeroed(Index bytes) {
   allocations.fetch_add(1, std::memory_order_relaxed);
-  if (bytes > PTRDIFF_MAX - kAlignment) throw std::bad_alloc();
-  const auto size = static_cast<std::size_t>(round_up(bytes > 0 ? bytes : 1, kAlignment));
-  void* p = std::aligned_alloc(kAlignment, size);
+  if (bytes > PTRDIFF_MAX - 2 * kHugePage) throw std::bad_alloc();
+  void* p = nullptr;
+  if (is_mapped(bytes)) {
+#ifdef __linux__
+    p = map_pages(bytes);
+#endif
+  } else {
+    const auto size = static_cast<std::size_t>(round_up(bytes > 0 ? bytes : 1, kAlignment));
+    p = std::aligned_alloc(kAlignment, size);
+    if (p != nullptr) std::memset(p, 0, size);
+  }
   if (p == nullptr) throw std::bad_alloc();
   return p;
 }
 
-void free_aligned(void* p) noexcept { std::free(p); }
+void free_zeroed(void* p, Index bytes) noexcept {
+#ifdef __linux__
+  if (is_mapped(bytes)) {
+    munmap(p, static_cast<std::size_t>(round_up(bytes, kHugePage)));
+    return;
+  }
+#endif
+  std::free(p);
+}
 
 }  // namespace detail
 }  // namespace fastmlp

@@ -3,7 +3,6 @@
 // training step makes none.
 #pragma once
 
-#include <cstring>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -34,8 +33,10 @@ std::uint64_t allocation_count() noexcept;
 Index checked_mul(Index a, Index b);
 
 namespace detail {
-void* allocate_aligned(Index bytes);
-void free_aligned(void* p) noexcept;
+/// Zeroed memory. Large arrays are asked for in huge pages (see kManyPages), which the system
+/// zeroes as they are first touched: by the threads that use them.
+void* allocate_zeroed(Index bytes);
+void free_zeroed(void* p, Index bytes) noexcept;
 }  // namespace detail
 
 /// Owns `size` numbers, zeroed, aligned to a cache line.
@@ -44,20 +45,19 @@ class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   explicit AlignedBuffer(Index size)
-      : size_(size),
-        data_(static_cast<T*>(detail::allocate_aligned(checked_mul(size, sizeof(T))))) {
-    if (size > 0) std::memset(data_.get(), 0, static_cast<std::size_t>(size) * sizeof(T));
-  }
+      : data_(static_cast<T*>(detail::allocate_zeroed(checked_mul(size, sizeof(T)))), Free{size}) {}
 
   T* data() { return data_.get(); }
   const T* data() const { return data_.get(); }
-  Index size() const { return size_; }
+  Index size() const { return data_.get_deleter().size; }
 
  private:
   struct Free {
-    void operator()(T* p) const noexcept { detail::free_aligned(p); }
+    Index size = 0;
+    void operator()(T* p) const noexcept {
+      detail::free_zeroed(p, size * static_cast<Index>(sizeof(T)));
+    }
   };
-  Index size_ = 0;
   std::unique_ptr<T[], Free> data_;
 };
 

@@ -1,5 +1,6 @@
 // Nodes of computation graphs and their optimizers, for both scalar types, and _core.graph with the
 // table of operations.
+#include <cstring>
 #include <mutex>
 #include <optional>
 

@@ -3,6 +3,8 @@
 // NumPy's broadcasting a matter of rows and columns of length one.
 #pragma once
 
+#include <cstring>
+
 #include "base/buffer.h"
 
 namespace fastmlp::graph {

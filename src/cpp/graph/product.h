@@ -7,6 +7,8 @@
 // computed as w x^T, whose result is a row as well, with x packed by columns.
 #pragma once
 
+#include <cstring>
+
 #include "graph/module.h"
 
 namespace fastmlp::graph {

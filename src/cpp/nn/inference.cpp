@@ -1,6 +1,7 @@
 #include "nn/inference.h"
 
 #include <atomic>
+#include <cstring>
 #include <memory>
 
 namespace fastmlp {
