@@ -313,6 +313,8 @@ class Network:
         data = self._data(X, t, sample_weight)
         validation = self._validation(validation_data)
         rows = len(data.x)
+        epochs = check_positive_int("epochs", epochs)
+        n_threads = resolve_n_jobs(self.n_jobs)
         if not 0 < to_float(learning_rate) < inf:
             raise ValueError(
                 f"learning_rate must be a finite number above 0; got {learning_rate!r}."
@@ -334,22 +336,17 @@ class Network:
             monitor=_check_monitor(monitor, validation),
         )
         trainer = self._trainer_for(settings)
-        before = self._network.get_params()
-        try:
-            report = run(
-                trainer,
-                data,
-                validation,
-                epochs=check_positive_int("epochs", epochs),
-                verbose=verbose,
-                n_threads=resolve_n_jobs(self.n_jobs),
-            )
-            if report["stopped"] == "non_finite" and report["best_epoch"] == 0:
-                raise non_finite_error(report, "learning_rate", learning_rate)
-        except Exception:
-            self._network.set_params(*before)
+        report = run(
+            trainer,
+            data,
+            validation,
+            epochs=epochs,
+            verbose=verbose,
+            n_threads=n_threads,
+        )
+        if report["stopped"] == "non_finite" and report["best_epoch"] == 0:
             self._trainer = self._trainer_settings = None
-            raise
+            raise non_finite_error(report, "learning_rate", learning_rate)
         self.step_losses = report["step_loss"]
         history = new_history()
         extend_history(history, report)

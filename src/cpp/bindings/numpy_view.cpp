@@ -1,6 +1,7 @@
 #include "bindings/numpy_view.h"
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 namespace fastmlp::bindings {
@@ -21,18 +22,38 @@ std::string shape_of(const py::array& array) {
                               shape_of(array));
 }
 
-/// Class labels must be indices of outputs: everything behind relies on it.
-void check_labels(const TableView& labels, Index n_outputs, const char* name) {
-  for (Index r = 0; r < labels.rows; ++r) {
-    double label;  // labels beyond 2^53 are out of range in any case
-    gather_rows(labels, nullptr, r, 1, &label, 1);
-    if (!(label >= 0 && label < static_cast<double>(n_outputs))) {
-      throw std::invalid_argument(std::string(name) + " must hold class labels from 0 to " +
-                                  std::to_string(n_outputs - 1) + ", got " +
-                                  std::to_string(static_cast<long long>(label)) + " in row " +
-                                  std::to_string(r));
-    }
+/// The first row whose label is no index of an output; `rows` if all are.
+template <class Int>
+Index first_wrong_label(const TableView& labels, Index n_outputs) {
+  const char* p = static_cast<const char*>(labels.data);
+  for (Index r = 0; r < labels.rows; ++r, p += labels.row_stride) {
+    Int number;  // a strided view need not be aligned
+    std::memcpy(&number, p, sizeof(number));
+    const auto label = static_cast<Index>(number);
+    if (label < 0 || label >= n_outputs) return r;
   }
+  return labels.rows;
+}
+
+/// Class labels must be indices of outputs: everything behind relies on it.
+void check_labels(const py::array& array, const TableView& labels, Index n_outputs,
+                  const char* name) {
+  Index row = labels.rows;
+  switch (labels.dtype) {
+#define DTYPE(tag, type)                                \
+  case DType::tag:                                      \
+    if constexpr (std::is_integral_v<type>) {           \
+      row = first_wrong_label<type>(labels, n_outputs); \
+    }                                                   \
+    break;
+    FASTMLP_DTYPES(DTYPE)
+#undef DTYPE
+  }
+  if (row == labels.rows) return;
+  throw std::invalid_argument(std::string(name) + " must hold class labels from 0 to " +
+                              std::to_string(n_outputs - 1) + ", got " +
+                              py::str(array[py::int_(row)]).cast<std::string>() + " in row " +
+                              std::to_string(row));
 }
 
 /// NumPy's letter for a kind of numbers.
@@ -172,7 +193,7 @@ TableView target_view(const py::array& array, Index rows, Index n_outputs, const
                                 std::to_string(n_outputs) + ")");
   }
   view.cols = 1;
-  check_labels(view, n_outputs, name);
+  check_labels(array, view, n_outputs, name);
   view.one_hot = n_outputs;
   return view;
 }

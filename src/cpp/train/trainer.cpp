@@ -64,75 +64,80 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   if (epochs < 1) {
     throw std::invalid_argument("epochs must be at least 1, got " + std::to_string(epochs));
   }
-  const Index batch = min_index(settings_.batch_size, data.x.rows);
-  const int team_size =
-      threads_for(3 * network_.flops_per_row() * static_cast<double>(batch), threads);
-  plan_run(data, batch, team_size);
+  Plan plan{epochs, rates, min_index(settings_.batch_size, data.x.rows), 0, threads};
+  plan.batch_threads =
+      threads_for(3 * network_.flops_per_row() * static_cast<double>(plan.batch), threads);
+  plan_run(data, plan.batch, plan.batch_threads);
   if (validation) {
-    best_params_ = AlignedBuffer<T>(network_.flat_size());
     val_outputs_ = AlignedBuffer<T>(checked_mul(validation->x.rows, network_.n_outputs()));
-    keep_best();
   }
-  // Puts the best weights back on every way out, exceptions of the hooks included.
-  struct RestoreBest {
+  keep_params(plan.batch_threads);
+  struct PutBack {  // on every way out, exceptions of the hooks included
     Trainer& trainer;
-    const bool validates;
-    ~RestoreBest() {
-      if (!validates) return;
-      const T* best = trainer.best_params_.data();
-      std::copy(best, best + trainer.network_.flat_size(), trainer.network_.params());
+    bool wanted;
+    ~PutBack() {
+      if (wanted) trainer.put_back_params();
     }
-  } restore_best{*this, validation != nullptr};
+  } put_back{*this, validation != nullptr};
+  report.stopped = run_epochs(data, validation, plan, hooks, report);
+  if (report.stopped == Stopped::kNonFinite) put_back.wanted = true;
+}
 
+/// Returns why it ended.
+template <class T>
+Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
+                               Hooks& hooks, RunReport& report) {
   Poll poll(hooks);
-  for (Index i = 0; i < epochs; ++i) {
+  for (Index i = 0; i < plan.epochs; ++i) {
     const Clock::time_point start = Clock::now();
     Epoch epoch{};
-    if (rates) progress_.rate = rates[i];
+    if (plan.rates) progress_.rate = plan.rates[i];
     const double rate = progress_.rate;
     report.step_loss.reserve(report.step_loss.size() +
-                             static_cast<std::size_t>(ceil_div(data.x.rows, batch)));
+                             static_cast<std::size_t>(ceil_div(data.x.rows, plan.batch)));
     epoch.step_loss = &report.step_loss;
-    const bool whole = run_epoch(data, batch, team_size, poll, epoch);
+    const bool whole = run_epoch(data, plan.batch, plan.batch_threads, poll, epoch);
     if (!epoch.finite) {
-      report.stopped = Stopped::kNonFinite;
       report.failed_epoch = i + 1;
       report.failed_batch = epoch.batches + 1;
-      return;
+      return Stopped::kNonFinite;
     }
-    if (!whole) {
-      report.stopped = Stopped::kCallback;
-      return;
-    }
+    if (!whole) return Stopped::kCallback;
     progress_.epochs += 1;
     progress_.rows_seen += data.x.rows;
     const double loss = epoch.loss_sum / static_cast<double>(data.x.rows);
-    const Validation validated = validate(validation, threads, hooks);
+    const Validation validated = validate(validation, plan.threads, hooks);
     const bool best = progress_.take(validation ? validated.score : -loss, settings_.tol);
     if (validation && best) {
-      keep_best();
+      keep_params(plan.batch_threads);
       report.best_epoch = i + 1;
     }
     const Event event = progress_.end_epoch(settings_);
     report.epochs.push_back(
         {i + 1, loss, validated.loss, validated.score, rate, seconds_since(start), event});
     const bool asked_to_stop = hooks.epoch_end(report.epochs.back());
-    if (event == Event::kNoImprovement || event == Event::kRateTooSmall) {
-      report.stopped =
-          event == Event::kNoImprovement ? Stopped::kNoImprovement : Stopped::kRateTooSmall;
-      return;
-    }
-    if (asked_to_stop) {
-      report.stopped = Stopped::kCallback;
-      return;
-    }
+    if (event == Event::kNoImprovement) return Stopped::kNoImprovement;
+    if (event == Event::kRateTooSmall) return Stopped::kRateTooSmall;
+    if (asked_to_stop) return Stopped::kCallback;
   }
-  report.stopped = Stopped::kMaxEpochs;
+  return Stopped::kMaxEpochs;
 }
 
 template <class T>
-void Trainer<T>::keep_best() {
-  std::copy(network_.params(), network_.params() + network_.flat_size(), best_params_.data());
+void Trainer<T>::keep_params(int threads) {
+  const Index size = network_.flat_size();
+  if (kept_params_.size() == 0) kept_params_ = AlignedBuffer<T>(size);
+  const T* from = network_.params();
+  auto body = [&](const Team& team) noexcept {
+    const Range mine = share(size, kAlignment, team.rank(), team.size());
+    std::copy(from + mine.begin, from + mine.end, kept_params_.data() + mine.begin);
+  };
+  parallel(threads, body);
+}
+
+template <class T>
+void Trainer<T>::put_back_params() {
+  std::copy_n(kept_params_.data(), network_.flat_size(), network_.params());
 }
 
 template <class T>

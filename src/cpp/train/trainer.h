@@ -29,9 +29,9 @@ class Trainer {
   Trainer(Network<T>& network, const TrainSettings& settings);
 
   /// Trains for up to `epochs` epochs. With a validation set the best weights are put back at the
-  /// end, whatever ended the run. `report` is filled as epochs finish, so it is right even where
-  /// a hook throws. `rates` has one rate per epoch, or is null for the schedule of the settings.
-  /// `threads` 0 means all.
+  /// end, whatever ended the run; without one, those of the beginning where a loss is not finite.
+  /// `report` is filled as epochs finish, so it is right even where a hook throws. `rates` has one
+  /// rate per epoch, or is null for the schedule of the settings. `threads` 0 means all.
   void run(const DataView& data, const DataView* validation, Index epochs, const double* rates,
            int threads, Hooks& hooks, RunReport& report);
 
@@ -71,10 +71,22 @@ class Trainer {
   /// How the team shares a step: see nn/passes.h.
   enum class Sharing { kRows, kColumns, kChunks };
 
+  /// What run_epochs() goes by.
+  struct Plan {
+    Index epochs;
+    const double* rates;
+    Index batch;
+    int batch_threads;  // the team of a step
+    int threads;        // as given
+  };
+
   void plan_run(const DataView& data, Index batch, int threads);
   void plan_chunks(Index batch, int threads);
+  Stopped run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
+                     Hooks& hooks, RunReport& report);
   bool run_epoch(const DataView& data, Index batch, int threads, Poll& poll, Epoch& epoch);
-  void keep_best();
+  void keep_params(int threads);
+  void put_back_params();
   Validation validate(const DataView* validation, int threads, Hooks& hooks);
 
   // One step: step.cpp.
@@ -110,7 +122,7 @@ class Trainer {
   Index chunk_rows_ = 0;
   AlignedBuffer<T> chunk_gradients_;  // of each chunk, all parameters
   std::vector<double> chunk_losses_;
-  AlignedBuffer<T> best_params_;
+  AlignedBuffer<T> kept_params_;  // of the best epoch, or of the beginning of the run
   AlignedBuffer<T> val_outputs_;
 };
 
