@@ -10,15 +10,50 @@
 
 namespace fastmlp::FASTMLP_TARGET {
 
+/// From here on a layer's weights are fetched ahead of their use: smaller ones stay in the cache.
+inline constexpr Index kFarWeights = Index{1} << 20;  // bytes
+
+template <class T>
+FASTMLP_INLINE bool are_far(const PanelShape& shape) {
+  return param_size(shape) * static_cast<Index>(sizeof(T)) >= kFarWeights;
+}
+
+template <class T>
+inline constexpr Index kLine = 64 / static_cast<Index>(sizeof(T));
+
+/// y(rows, panel) = f(x w + b) for one panel. A deep one is multiplied in blocks that stay in L2
+/// while their rows of x stay in L1; each fetches what lies behind it, which is the next one.
+template <class T, template <class> class Functor>
+FASTMLP_INLINE void forward_panel(const ForwardArgs<T>& a, Index panel, T* y) {
+  const Index width = panel_width(a.shape, panel);
+  const T* w = a.w + panel_offset(a.shape, panel);
+  const T* start = w + a.shape.in * width;
+  const StoreValue<T, Functor> finish{y, a.ldy, a.parameter.given};
+  const bool blocks = a.shape.in >= 2 * kDepthBlock && a.batch > tile_rows(kPanelVectors);
+  const Index most = blocks ? kDepthBlock : a.shape.in;
+  Index ldstart = 0;
+  for (Index k = 0; k < a.shape.in; k += most) {
+    const Index depth = min_index(most, a.shape.in - k);
+    Product<T> product{a.x + k, a.ldx, w + k * width, width, start, ldstart, a.batch, depth, {}};
+    const bool last = k + depth == a.shape.in;
+    const bool last_of_all = last && panel + 1 == panel_count(a.shape);
+    if (a.batch > 1 && !last_of_all && are_far<T>(a.shape)) {
+      product.ahead = {{product.b + depth * width}, 1, 1, depth * width / kLine<T>, 0};
+    }
+    if (!last) {
+      multiply_panel<T, false>(width / kLanes<T>, product, StoreValue<T, Identity>{y, a.ldy, T{}});
+    } else {
+      multiply_panel<T, false>(width / kLanes<T>, product, finish);
+    }
+    start = y;
+    ldstart = a.ldy;
+  }
+}
+
 template <class T, template <class> class Functor>
 FASTMLP_INLINE void forward_product(const ForwardArgs<T>& a, T* y) {
   for (Index p = a.columns.begin / a.shape.width; p * a.shape.width < a.columns.end; ++p) {
-    const Index width = panel_width(a.shape, p);
-    const T* w = a.w + panel_offset(a.shape, p);
-    const T* bias = w + a.shape.in * width;
-    const Product<T> product{a.x, a.ldx, w, width, bias, 0, a.batch, a.shape.in, {}};
-    const StoreValue<T, Functor> finish{y + p * a.shape.width, a.ldy, a.parameter.given};
-    multiply_panel<T, false>(width / kLanes<T>, product, finish);
+    forward_panel<T, Functor>(a, p, y + p * a.shape.width);
   }
 }
 
@@ -56,6 +91,21 @@ FASTMLP_INLINE void transpose_panel(const T* w, const PanelShape& shape, Index r
   }
 }
 
+/// What transpose_panel() will read next: the same rows of w further on, or the rows behind them.
+template <class T>
+FASTMLP_INLINE Ahead<T> next_block(const BackwardInputArgs<T>& a, Index row, Index rows,
+                                   Index col) {
+  if (col >= a.shape.out) {
+    row += rows;
+    col = 0;
+    rows = min_index(rows, min_index(a.columns.end, a.shape.in) - row);
+    if (rows <= 0) return {};
+  }
+  const Index pieces = min_index(kDepthBlock, a.shape.out - col) / a.shape.width;  // full panels
+  const T* first = a.w + panel_offset(a.shape, col / a.shape.width) + row * a.shape.width;
+  return {{first}, 1, pieces, rows * a.shape.width / kLine<T>, panel_offset(a.shape, 1)};
+}
+
 template <class T, template <class> class Functor>
 FASTMLP_INLINE void backward_input_product(const BackwardInputArgs<T>& a) {
   const Index end = round_up(a.columns.end, kLanes<T>);
@@ -66,8 +116,9 @@ FASTMLP_INLINE void backward_input_product(const BackwardInputArgs<T>& a) {
       const Index depth = min_index(kDepthBlock, a.shape.out - k);
       transpose_panel(a.w, a.shape, col, width, k, depth, a.scratch);
       const T* start = k == 0 ? kZeros<T> : dx;
-      const Product<T> product{a.dz + k, a.lddz, a.scratch, width, start, k == 0 ? 0 : a.lddx,
-                               a.batch,  depth,  {}};
+      Product<T> product{a.dz + k, a.lddz, a.scratch, width, start, k == 0 ? 0 : a.lddx,
+                         a.batch,  depth,  {}};
+      if (are_far<T>(a.shape)) product.ahead = next_block(a, col, width, k + depth);
       if (k + depth < a.shape.out) {
         multiply_panel<T, false>(width / kLanes<T>, product,
                                  StoreValue<T, Identity>{dx, a.lddx, T{}});

@@ -29,17 +29,43 @@ struct Product {
   Index ldstart;   // 0 repeats one row
   Index rows;
   Index depth;
-  Ahead<T> ahead;  // what lies like c; fetched by products with a transposed
+  Ahead<T> ahead;
 };
 
-/// Asks for line `line` of the rows that a tile will be followed by, for writing.
+/// A tile's share of what is to be fetched, spread over its depth: a burst of lines every so many
+/// steps, for a core waits for no more than about two dozen lines of memory at once.
 template <class T>
-FASTMLP_INLINE void fetch_line(const Ahead<T>& ahead, Index offset, Index line) {
-  constexpr Index line_size = 64 / static_cast<Index>(sizeof(T));
-  for (int i = 0; i < ahead.count; ++i) {
-    __builtin_prefetch(ahead.rows[i] + offset + line * line_size, 1);
+struct Fetch {
+  const Ahead<T>& ahead;
+  Index left;   // lines
+  Index every;  // steps
+  Index burst;  // lines
+  Index array = 0;
+  Index piece = 0;
+  Index line = 0;
+
+  FASTMLP_INLINE Fetch(const Product<T>& p, Index row, Index rows) : ahead(p.ahead) {
+    const Index lines = ahead.count * ahead.pieces * ahead.lines;
+    const Index first = lines * row / p.rows;
+    left = lines * (row + rows) / p.rows - first;
+    every = left > 0 && left < p.depth ? p.depth / left : 1;
+    burst = ceil_div(left, ceil_div(p.depth, every));
+    array = first / (ahead.pieces * ahead.lines);
+    piece = first / ahead.lines % ahead.pieces;
+    line = first % ahead.lines;
   }
-}
+  FASTMLP_INLINE void operator()() {
+    constexpr Index size = 64 / static_cast<Index>(sizeof(T));
+    for (Index i = 0; i < burst && left > 0; ++i, --left) {
+      __builtin_prefetch(ahead.arrays[array] + piece * ahead.stride + line * size);
+      if (++line < ahead.lines) continue;
+      line = 0;
+      if (++piece < ahead.pieces) continue;
+      piece = 0;
+      ++array;
+    }
+  }
+};
 
 /// Enough zeros to start any row of a panel with.
 template <class T>
@@ -74,11 +100,10 @@ FASTMLP_NOINLINE void tile(const Product<T>& p, Index row, const Finish& finish)
     b += ldb;
   };
   Index k = 0;
-  if constexpr (TransposedA) {
-    constexpr Index lines = Rows * Vectors * kVectorBytes / 64;
-    for (; p.ahead.count > 0 && k < min_index(lines, p.depth); ++k) {
-      fetch_line(p.ahead, row * Vectors * lanes, k);
-      next_depth();
+  if (p.ahead.count > 0) {
+    for (Fetch<T> fetch(p, row, Rows); fetch.left > 0 && k < p.depth;) {
+      fetch();
+      for (const Index end = min_index(k + fetch.every, p.depth); k < end; ++k) next_depth();
     }
   }
   for (; k < p.depth; ++k) next_depth();

@@ -12,12 +12,15 @@
 
 namespace fastmlp {
 
-/// Memory that is about to be used, fetched into the cache while a product goes on: the rows of a
-/// panel as they lie in the parameters and in each of the optimizer's slots.
+/// Memory that is about to be used, fetched into the cache while a product goes on: arrays that
+/// consist of pieces, `lines` cache lines long and `stride` numbers apart.
 template <class T>
 struct Ahead {
-  T* rows[kMaxSlots + 1];
-  int count;  // of them; 0 where there is nothing to fetch
+  const T* arrays[kMaxSlots + 1];
+  int count;  // of arrays; 0 where there is nothing to fetch
+  Index pieces;
+  Index lines;
+  Index stride;
 };
 
 /// The number that an activation depends on: the same for all units, or one per column.

@@ -14,8 +14,9 @@ template <class T>
 T multiply_adds(Index turns) {
   constexpr int chains = kPanelVectors * tile_rows(kPanelVectors);
   Vec<T> sum[chains];
+  // From numbers that the compiler doesn't know: it would leave out a chain that begins at 2.
   FASTMLP_UNROLL
-  for (int i = 0; i < chains; ++i) sum[i] = broadcast<T>(static_cast<T>(i));
+  for (int i = 0; i < chains; ++i) sum[i] = broadcast<T>(static_cast<T>(turns + i));
   const Vec<T> factor = broadcast<T>(T{0.5});
   const Vec<T> summand = broadcast<T>(T{1});
   for (Index turn = 0; turn < turns; ++turn) {

@@ -164,8 +164,9 @@ void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
 
 template <class T>
 Ahead<T> Trainer<T>::rows_of(const WeightTask& task) noexcept {
-  Ahead<T> ahead{{network_.params() + task.at}, 1};
-  for (int s = 0; s < slot_count(); ++s) ahead.rows[ahead.count++] = slots_[s].data() + task.at;
+  constexpr Index line = kAlignment / static_cast<Index>(sizeof(T));
+  Ahead<T> ahead{{network_.params() + task.at}, 1, 1, task.size / line, 0};
+  for (int s = 0; s < slot_count(); ++s) ahead.arrays[ahead.count++] = slots_[s].data() + task.at;
   return ahead;
 }
 
