@@ -63,6 +63,8 @@ DEEP = (
     (14, 33, 513),
     (7, 65, 1100),
     (3, 10, 2050),
+    (13, 1100, 250),  # weights of more than a megabyte are fetched ahead of their use
+    (33, 300, 1000),
 )
 
 

@@ -157,15 +157,23 @@ FASTMLP_INLINE void column_sums(const T* dz, Index lddz, Index batch, Index widt
 
 template <class T>
 bool all_finite(const FiniteArgs<T>& a) {
-  Vec<T> sum{};  // of zeros, unless there is a NaN or an infinity
+  constexpr Index lanes = kLanes<T>;
+  const bool gapless = a.ldx == a.cols;
+  const Index rows = gapless ? 1 : a.rows;
+  const Index cols = gapless ? a.rows * a.cols : a.cols;
+  Vec<T> chain[4] = {};  // sums of zeros, unless there is a NaN or an infinity
   T rest{0};
-  for (Index r = 0; r < a.rows; ++r) {
+  for (Index r = 0; r < rows; ++r) {
     const T* x = a.x + r * a.ldx;
     Index c = 0;
-    for (; c + kLanes<T> <= a.cols; c += kLanes<T>) sum += load(x + c) * T{0};
-    for (; c < a.cols; ++c) rest += x[c] * T{0};
+    for (; c + 4 * lanes <= cols; c += 4 * lanes) {
+      FASTMLP_UNROLL
+      for (Index i = 0; i < 4; ++i) chain[i] += load(x + c + i * lanes) * T{0};
+    }
+    for (; c + lanes <= cols; c += lanes) chain[0] += load(x + c) * T{0};
+    for (; c < cols; ++c) rest += x[c] * T{0};
   }
-  return sum_lanes<T>(sum)[0] + rest == T{0};
+  return sum_lanes<T>((chain[0] + chain[1]) + (chain[2] + chain[3]))[0] + rest == T{0};
 }
 
 template <class T>

@@ -20,8 +20,13 @@ constexpr Index kManyParams = 1 << 20;
 /// Copies cols of each row into a matrix without padding.
 template <class T>
 void unpad(const T* from, Index ld, Index rows, Index cols, T* to) {
-  for (Index r = 0; r < rows; ++r)
+  if (cols == 1) {  // for which calls of memcpy took 3 % of a prediction of 8-32-32-1
+    for (Index r = 0; r < rows; ++r) to[r] = from[r * ld];
+    return;
+  }
+  for (Index r = 0; r < rows; ++r) {
     std::memcpy(to + r * cols, from + r * ld, sizeof(T) * static_cast<std::size_t>(cols));
+  }
 }
 
 /// Calls visit(workspace, first row, rows) behind a forward pass of each block of rows. Returns
