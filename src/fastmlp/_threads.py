@@ -1,7 +1,6 @@
 """The rule that turns `n_jobs` into the core's number of threads."""
 
 import os
-import sys
 from functools import cache
 from typing import Any
 
@@ -12,14 +11,14 @@ from fastmlp import _core
 
 
 @cache
-def _cpu_quota() -> int:
-    """Return the cores that affinity and the container's quota leave to this process.
+def _limit_threads() -> None:
+    """Tell the core about the cores that affinity and the container's quota leave to this process.
 
     Where the user has told OpenMP how many threads there are, or where, there is no limit: it reads
     these variables once, and a bound thread's own affinity is that of one core.
     """
-    told = any(name in os.environ for name in ("OMP_NUM_THREADS", "OMP_PLACES", "OMP_PROC_BIND"))
-    return sys.maxsize if told else int(joblib.cpu_count())
+    if not any(name in os.environ for name in ("OMP_NUM_THREADS", "OMP_PLACES", "OMP_PROC_BIND")):
+        _core.limit_threads(int(joblib.cpu_count()))
 
 
 def available_threads() -> int:
@@ -28,16 +27,18 @@ def available_threads() -> int:
     OpenMP knows OMP_NUM_THREADS, affinity and threadpoolctl; a container's quota it does not, which
     counts unless OMP_NUM_THREADS says otherwise.
     """
-    return min(_core.max_threads(), _cpu_quota())
+    _limit_threads()
+    return int(_core.max_threads())
 
 
 def resolve_n_jobs(n_jobs: Any) -> int:
-    """Return the number of threads to ask the core for; small work gets fewer.
+    """Return the number of threads to ask the core for, or 0 for all; small work gets fewer.
 
     Parameters
     ----------
     n_jobs : int or None
-        None or -1: all the threads that this process may use. A positive number: that many.
+        None or -1: all the threads that this process may use, or one where they sleep and a call is
+        too short to wake them for. A positive number: that many.
         A number below -1 leaves some out: -2 is all but one.
 
     Raises
@@ -46,7 +47,8 @@ def resolve_n_jobs(n_jobs: Any) -> int:
         If `n_jobs` is 0 or not an integer.
     """
     if n_jobs is None or n_jobs == -1:
-        return available_threads()
+        _limit_threads()
+        return 0
     if not isinstance(n_jobs, int | np.integer) or isinstance(n_jobs, bool) or n_jobs == 0:
         raise ValueError(f"n_jobs must be None or an integer other than 0; got {n_jobs!r}.")
     if n_jobs > 0:

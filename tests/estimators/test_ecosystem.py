@@ -44,7 +44,7 @@ from sklearn.multioutput import ClassifierChain, MultiOutputRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import Dense, MLPClassifier, MLPRegressor, Network
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -97,9 +97,9 @@ def test_a_search_gives_each_process_its_share_of_the_cores(monkeypatch):
     model, x, y = worth_sharing()
 
     def given(model, x, y):  # a closure travels to the processes by value
-        from fastmlp._threads import resolve_n_jobs
+        from fastmlp._threads import available_threads, resolve_n_jobs
 
-        return resolve_n_jobs(model.n_jobs)
+        return resolve_n_jobs(model.n_jobs) or available_threads()
 
     grid = {"n_jobs": [None, -1, 5]}
     search = GridSearchCV(model, grid, cv=2, scoring=given, refit=False, n_jobs=2).fit(x, y)
@@ -124,6 +124,22 @@ def test_a_process_starts_no_more_threads_than_its_share(monkeypatch, inner):
     with joblib.parallel_config("loky", inner_max_num_threads=inner):
         (n_started,) = joblib.Parallel(n_jobs=2)([joblib.delayed(started)()])
     assert n_started == inner - 1
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads as Linux does")
+@pytest.mark.parametrize(("n_jobs", "expected"), [(None, 0), (2, 1)])
+def test_a_short_call_alone_starts_threads_only_where_it_is_told_to(n_jobs, expected):
+    def started():
+        network = Network([Dense(100, "relu"), Dense(10)], 64, random_state=0, n_jobs=n_jobs)
+        x = np.zeros((500, 64), dtype=np.float32)
+        before = len(os.listdir("/proc/self/task"))
+        network(x)
+        return len(os.listdir("/proc/self/task")) - before
+
+    get_reusable_executor().shutdown()  # for processes that have not started any yet
+    with joblib.parallel_config("loky", inner_max_num_threads=2):
+        (n_started,) = joblib.Parallel(n_jobs=2)([joblib.delayed(started)()])
+    assert n_started == expected
 
 
 def test_threads_of_a_search_are_as_good_as_processes():

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 
 namespace fastmlp {
@@ -11,7 +12,19 @@ namespace fastmlp {
 namespace {
 
 constexpr double kFlopsPerThread = 150e3;
+constexpr double kFlopsWorthWaking = 100e6;  // about a millisecond of one core
 constexpr int kMostThreads = 256;  // OpenMP ends the process where it can't create a thread
+
+std::atomic<int> thread_limit{kMostThreads};
+
+using Clock = std::chrono::steady_clock;
+
+/// When the threads last had something to do, or a call something for them. OpenMP's spin for some
+/// milliseconds after that, and then sleep.
+std::atomic<Clock::duration> last_busy{Clock::duration::min()};
+constexpr Clock::duration kSurelyAwake = std::chrono::milliseconds(1);
+
+Clock::duration now() { return Clock::now().time_since_epoch(); }
 
 void pause_briefly() {
 #if defined(__x86_64__)
@@ -52,13 +65,23 @@ void Barrier::wait() noexcept {
 
 int max_threads() noexcept {
   (void)registered;
-  return omp_get_max_threads();
+  return std::min(omp_get_max_threads(), thread_limit.load());
 }
+
+void limit_threads(int most) noexcept { thread_limit = std::max(most, 1); }
 
 int threads_for(double flops, int requested) noexcept {
   const double useful = 1.0 + flops / kFlopsPerThread;
-  const int wanted = std::min(requested > 0 ? requested : max_threads(), kMostThreads);
+  const int wanted = requested > 0 ? std::min(requested, kMostThreads) : max_threads();
   return useful < 2.0 ? 1 : static_cast<int>(std::min<double>(wanted, useful));
+}
+
+int threads_for_call(double flops, double total, int requested) noexcept {
+  const int threads = threads_for(flops, requested);
+  if (threads == 1 || requested > 0 || total >= kFlopsWorthWaking) return threads;
+  const Clock::duration present = now();
+  const Clock::duration last = last_busy.exchange(present);
+  return last > present - kSurelyAwake ? threads : 1;
 }
 
 void detail::run_team(int threads, void (*body)(void*, const Team&), void* argument) {
@@ -77,6 +100,7 @@ void detail::run_team(int threads, void (*body)(void*, const Team&), void* argum
     body(argument, Team(omp_get_thread_num(), size, shared.load()));
 #pragma omp barrier  // the winner's barrier lives until all have left it
   }
+  last_busy = now();
 }
 
 }  // namespace fastmlp

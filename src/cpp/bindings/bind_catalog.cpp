@@ -89,7 +89,9 @@ void bind_catalog(py::module_& m) {
       },
       py::arg("n_threads") = 0,
       "Multiply-adds of float32 (times two) and bytes per second that the machine can do at best.");
-  m.def("max_threads", &max_threads, "Threads that OpenMP grants the calling thread.");
+  m.def("max_threads", &max_threads, "Threads that a call may use that asks for all.");
+  m.def("limit_threads", &limit_threads, py::arg("most"),
+        "Sets the most threads that a call may use that asks for all.");
   m.def("allocation_count", &allocation_count, "Aligned allocations made so far, for the tests.");
 }
 

@@ -29,8 +29,15 @@ void unpad(const T* from, Index ld, Index rows, Index cols, T* to) {
   }
 }
 
-/// Calls visit(workspace, first row, rows) behind a forward pass of each block of rows. Returns
-/// whether all inputs were finite in the network's type.
+/// The team for one forward pass of all rows.
+template <class T>
+int threads_for_rows(const Network<T>& network, Index rows, int requested) {
+  const double flops = network.flops_per_row() * static_cast<double>(rows);
+  return threads_for_call(flops, flops, requested);
+}
+
+/// Calls visit(workspace, first row, rows) behind a forward pass of each block of rows, on up to
+/// `threads` threads. Returns whether all inputs were finite in the network's type.
 template <class T, class Visit>
 bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, const MaskKey* masks,
                     int threads, Visit visit) {
@@ -59,9 +66,7 @@ bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, co
     }
   };
 
-  const double flops = network.flops_per_row() * static_cast<double>(x.rows);
-  const int team_size =
-      static_cast<int>(min_index(threads_for(flops, threads), ceil_div(x.rows, 16)));
+  const int team_size = static_cast<int>(min_index(threads, ceil_div(x.rows, 16)));
   if (team_size == 1) {
     Workspace<T> ws(network, pass, block, 1);
     serve(ws, {0, x.rows});
@@ -99,13 +104,12 @@ template <class T>
 bool predict(const Network<T>& network, const TableView& x, const MaskKey* masks, int threads,
              T* outputs) {
   const Index cols = network.n_outputs();
-  const double flops = network.flops_per_row() * static_cast<double>(x.rows);
-  const int team_size = threads_for(flops, threads);
+  const int team_size = threads_for_rows(network, x.rows, threads);
   if (masks == nullptr && team_size > 1 && x.rows <= kServedRows &&
       network.flat_size() >= kManyParams && suits_columns(network, x.rows)) {
     return predict_few(network, x, team_size, outputs);
   }
-  return forward_blocks(network, x, masks ? Pass::kSample : Pass::kPredict, masks, threads,
+  return forward_blocks(network, x, masks ? Pass::kSample : Pass::kPredict, masks, team_size,
                         [&](const Workspace<T>& ws, Index first, Index rows) {
                           unpad(ws.output().y, ws.output().ldy, rows, cols, outputs + first * cols);
                         });
@@ -114,7 +118,7 @@ bool predict(const Network<T>& network, const TableView& x, const MaskKey* masks
 template <class T>
 void inspect(const Network<T>& network, const TableView& x, int threads, T* const* zs,
              T* const* ys) {
-  forward_blocks(network, x, Pass::kInspect, nullptr, threads,
+  forward_blocks(network, x, Pass::kInspect, nullptr, threads_for_rows(network, x.rows, threads),
                  [&](const Workspace<T>& ws, Index first, Index rows) {
                    for (Index i = 0; i < ws.layer_count(); ++i) {
                      const LayerBuffers<T>& buffers = ws.layer(i);
@@ -133,8 +137,8 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
   const double weight_sum = total_weight(batch);
   const LossPlan plan = plan_loss(network, loss);
   const std::vector<WeightTask> tasks = weight_tasks(network);
-  const int team_size =
-      threads_for(3 * network.flops_per_row() * static_cast<double>(x.rows), threads);
+  const double flops = 3 * network.flops_per_row() * static_cast<double>(x.rows);
+  const int team_size = threads_for_call(flops, flops, threads);
   Workspace<T> ws(network, Pass::kTrain, x.rows, team_size);
 
   // The whole gradient of the test-time network: classic dropout scales, inverted does nothing.

@@ -65,8 +65,10 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
     throw std::invalid_argument("epochs must be at least 1, got " + std::to_string(epochs));
   }
   Plan plan{epochs, rates, min_index(settings_.batch_size, data.x.rows), 0, threads};
-  plan.batch_threads =
-      threads_for(3 * network_.flops_per_row() * static_cast<double>(plan.batch), threads);
+  const double row_flops = 3 * network_.flops_per_row();
+  plan.batch_threads = threads_for_call(
+      row_flops * static_cast<double>(plan.batch),
+      row_flops * static_cast<double>(data.x.rows) * static_cast<double>(epochs), threads);
   plan_run(data, plan.batch, plan.batch_threads);
   if (validation) {
     val_outputs_ = AlignedBuffer<T>(checked_mul(validation->x.rows, network_.n_outputs()));
