@@ -103,7 +103,7 @@ def test_gradients_are_the_slope_of_the_objective(rng, hidden, loss, output):
         assert directional_derivative(objective, 1e-3) == pytest.approx(slope, rel=1e-6, abs=1e-8)
 
 
-@pytest.mark.parametrize("rows", [1, 63, 64, 65, 129, 1000])
+@pytest.mark.parametrize("rows", [1, 63, 64, 65, 129, 1000, 8192, 20_001])
 def test_gradients_over_many_rows(dtype, rng, rows):
     widths, mlp = (20, 70, 10), Mlp(("tanh", "softmax"))
     params = random_params(rng, widths)

@@ -50,11 +50,13 @@ def test_threads_do_not_change_bits(dtype, widths, batch_size, rows, optimizer):
         assert run(dtype, widths, batch_size, rows, n_threads, optimizer) == alone, n_threads
 
 
-@pytest.mark.parametrize("widths", [(30, 100, 5), (784, 256, 128, 10)])
-def test_threads_do_not_change_gradients(dtype, rng, widths):
+@pytest.mark.parametrize(
+    ("widths", "rows"), [((30, 100, 5), 500), ((784, 256, 128, 10), 500), ((30, 100, 5), 9000)]
+)
+def test_threads_do_not_change_gradients(dtype, rng, widths, rows):
     mlp = Mlp(["tanh"] * (len(widths) - 1))
     network = build(dtype, widths, mlp, random_params(rng, widths))
-    x, t = rng.normal(size=(500, widths[0])), rng.normal(size=(500, widths[-1]))
+    x, t = rng.normal(size=(rows, widths[0])), rng.normal(size=(rows, widths[-1]))
 
     def flat(n_threads):
         value, *gradients = network.loss_and_gradients(x, t, "mse", n_threads=n_threads)

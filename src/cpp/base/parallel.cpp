@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kFlopsPerThread = 150e3;
 constexpr double kFlopsWorthWaking = 100e6;  // about a millisecond of one core
+constexpr double kSlowFlops = 20e9;          // a second, of one core in a small network
 constexpr int kMostThreads = 256;  // OpenMP ends the process where it can't create a thread
 
 std::atomic<int> thread_limit{kMostThreads};
@@ -80,7 +81,10 @@ int threads_for_call(double flops, double total, int requested) noexcept {
   const int threads = threads_for(flops, requested);
   if (threads == 1 || requested > 0 || total >= kFlopsWorthWaking) return threads;
   const Clock::duration present = now();
-  const Clock::duration last = last_busy.exchange(present);
+  // Where one thread does the call, its end is not looked at: this is about when it should come.
+  const auto length = std::chrono::duration<double>(total / kSlowFlops);
+  const Clock::duration last =
+      last_busy.exchange(present + std::chrono::duration_cast<Clock::duration>(length));
   return last > present - kSurelyAwake ? threads : 1;
 }
 

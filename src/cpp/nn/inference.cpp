@@ -17,6 +17,9 @@ constexpr Index kBlockRows = 192;
 constexpr Index kServedRows = 16;
 constexpr Index kManyParams = 1 << 20;
 
+/// Rows that a gradient over all rows takes at a time, so that its memory doesn't grow with them.
+constexpr Index kGradientRows = 8192;
+
 /// Copies cols of each row into a matrix without padding.
 template <class T>
 void unpad(const T* from, Index ld, Index rows, Index cols, T* to) {
@@ -133,34 +136,47 @@ template <class T>
 double loss_and_gradient(const Network<T>& network, const TableView& x, const TableView& t,
                          const TableView* weight, const LossChoice& loss, int threads,
                          T* gradient) {
-  const Batch batch{&x, &t, weight, nullptr, 0, x.rows};
-  const double weight_sum = total_weight(batch);
+  const Batch all{&x, &t, weight, nullptr, 0, x.rows};
+  const double weight_sum = total_weight(all);
   const LossPlan plan = plan_loss(network, loss);
   const std::vector<WeightTask> tasks = weight_tasks(network);
   const double flops = 3 * network.flops_per_row() * static_cast<double>(x.rows);
   const int team_size = threads_for_call(flops, flops, threads);
-  Workspace<T> ws(network, Pass::kTrain, x.rows, team_size);
+  Workspace<T> ws(network, Pass::kTrain, min_index(x.rows, kGradientRows), team_size);
 
   // The whole gradient of the test-time network: classic dropout scales, inverted does nothing.
   std::vector<double> penalties(tasks.size(), 0.0);
+  double sum = 0.0;
   auto body = [&](const Team& team) noexcept {
-    const Range rows = share(x.rows, 1, team.rank(), team.size());
-    train_rows(network, ws, batch, weight_sum, plan, nullptr, rows, team.rank());
-    team.barrier();
     const Range mine = share_tasks(tasks, team);
+    for (Index first = 0; first < x.rows; first += kGradientRows) {
+      Batch batch = all;
+      batch.first = first;
+      batch.rows = min_index(kGradientRows, x.rows - first);
+      train_rows(network, ws, batch, weight_sum, plan, nullptr,
+                 share(batch.rows, 1, team.rank(), team.size()), team.rank());
+      team.barrier();
+      for (Index i = mine.begin; i < mine.end; ++i) {
+        const WeightTask& task = tasks[static_cast<std::size_t>(i)];
+        T* total = gradient + task.at;
+        T* dw = first == 0 ? total : ws.scratch(team.rank());
+        weight_gradient(network, ws, task, batch.rows, {}, dw);
+        for (Index j = 0; first > 0 && j < task.size + task.bias_size; ++j) total[j] += dw[j];
+      }
+      if (team.rank() == 0) {
+        for (Index r = 0; r < batch.rows; ++r) sum += static_cast<double>(ws.row_loss[r]);
+      }
+      team.barrier();
+    }
     for (Index i = mine.begin; i < mine.end; ++i) {
       const WeightTask& task = tasks[static_cast<std::size_t>(i)];
       const DenseSpec& spec = network.layers()[static_cast<std::size_t>(task.layer)].spec;
-      T* dw = gradient + task.at;
-      weight_gradient(network, ws, task, x.rows, {}, dw);
       penalties[static_cast<std::size_t>(i)] = network.kernels().add_penalty(
-          {network.params() + task.at, dw, task.size, spec.l1, spec.l2});
+          {network.params() + task.at, gradient + task.at, task.size, spec.l1, spec.l2});
     }
   };
   parallel(team_size, body);
 
-  double sum = 0.0;
-  for (Index r = 0; r < x.rows; ++r) sum += static_cast<double>(ws.row_loss[r]);
   for (const double penalty : penalties) sum += penalty;
   return sum;
 }

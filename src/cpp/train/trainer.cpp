@@ -15,6 +15,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr Index kManyParams = 1 << 20;  // that a team copies: a millisecond's work for one thread
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -134,7 +136,7 @@ void Trainer<T>::keep_params(int threads) {
     const Range mine = share(size, kAlignment, team.rank(), team.size());
     std::copy(from + mine.begin, from + mine.end, kept_params_.data() + mine.begin);
   };
-  parallel(threads, body);
+  parallel(size >= kManyParams ? threads : 1, body);
 }
 
 template <class T>
