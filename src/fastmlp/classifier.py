@@ -435,10 +435,10 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         """
         mean, std = self._spread_outputs(X, dropout_samples, return_std)
         both = mean.shape[1] == 1
-        y_prob = np.hstack([1 - mean, mean]) if both else mean
+        y_prob = np.concatenate((1 - mean, mean), axis=1) if both else mean
         if std is None:
             return y_prob
-        return y_prob, np.hstack([std, std]) if both else std
+        return y_prob, np.concatenate((std, std), axis=1) if both else std
 
     @available_if(lambda estimator: estimator._require_probabilities())
     def predict_log_proba(self, X: Any) -> NDArray[Any]:

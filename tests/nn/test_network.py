@@ -139,6 +139,20 @@ def test_weight_zero_is_a_missing_row(dtype, rng):
     assert_norm_close(dw[0], expected_dw[0], TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("hidden", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("rows", [1, 16])
+@pytest.mark.parametrize("widths", [(300, 260, 200, 10), (500, 1100, 700, 3)])
+def test_threads_that_share_columns_predict_the_same_bits(dtype, rng, hidden, rows, widths):
+    mlp = Mlp((hidden, hidden, "softmax"))
+    network = build(dtype, widths, mlp, random_params(rng, widths))
+    x = rng.normal(size=(rows, widths[0]))
+    alone = network.predict(x, n_threads=1)
+    for _ in range(5):  # with 0, calls in quick succession: threads share all but the first
+        np.testing.assert_array_equal(network.predict(x, n_threads=0), alone)
+    for n_threads in (2, 3):
+        np.testing.assert_array_equal(network.predict(x, n_threads=n_threads), alone)
+
+
 def test_a_row_is_predicted_alike_alone_and_in_company(dtype, rng):
     mlp, widths = Mlp(("tanh", "relu", "softmax")), (17, 33, 65, 10)
     network = build(dtype, widths, mlp, random_params(rng, widths))
