@@ -65,6 +65,9 @@ DEEP = (
     (3, 10, 2050),
     (13, 1100, 250),  # weights of more than a megabyte are fetched ahead of their use
     (33, 300, 1000),
+    (9, 17000, 10),
+    (13, 1100, 513),
+    (5, 3, 100_000),
 )
 
 

@@ -156,7 +156,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         otherwise float64.
     n_jobs : int or None, default=None
         Threads to use. None and -1 take all that the process may use (fewer when the work is
-        small), -2 all but one. Results don't depend on it.
+        small, one when a short call comes alone), -2 all but one. Results don't depend on it.
 
     Attributes
     ----------

@@ -48,7 +48,8 @@ class Network:
     dtype : {'float32', 'float64'}, default='float32'
         The type of the weights and of all arithmetic.
     n_jobs : int or None, default=None
-        Threads to use; None and -1 take all that the process may use. Results don't depend on it.
+        Threads to use; None and -1 take all that the process may use (fewer when the work is
+        small, one when a short call comes alone). Results don't depend on it.
 
     Attributes
     ----------

@@ -151,6 +151,17 @@ def test_bad_fits_change_nothing(rng, change, error, match):
     np.testing.assert_array_equal(net(x), before)
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_fit_that_diverges_changes_nothing(rng):
+    x, _ = data(rng)
+    net = Network([Dense(9, "relu"), Dense(1)], **STACK)
+    before = net(x)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"NaN or infinite.*learning_rate=1e\+200"):
+            net.fit(x, x[:, 0], loss="mse", optimizer="sgd", learning_rate=1e200)
+        np.testing.assert_array_equal(net(x), before)
+
+
 @pytest.mark.parametrize("params", [[1], [(1, 2)] * 9, [np.zeros((4, 3))]])
 def test_params_of_another_form(params):
     net = Network([Dense(3)], 4, random_state=0)

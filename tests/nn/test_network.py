@@ -139,6 +139,43 @@ def test_weight_zero_is_a_missing_row(dtype, rng):
     assert_norm_close(dw[0], expected_dw[0], TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("activation", ["prelu", "gelu"])
+def test_rows_of_a_later_block_have_their_gradient(dtype, rng, activation):
+    """Gradients go by blocks of rows: here all but the last one have no weight."""
+    network = network_type(dtype)(
+        20,
+        [
+            _core.DenseSpec([(activation, 30, None)], l1=0.01, l2=0.02),
+            _core.DenseSpec([("softmax", 10, None)], l2=0.03),
+        ],
+    )
+    params = random_params(rng, (20, 30, 10))
+    network.set_params([w for w, _ in params], [b for _, b in params])
+    x, labels = rng.normal(size=(17_000, 20)), rng.integers(0, 10, 17_000)
+    weight = np.r_[np.zeros(16_900), rng.uniform(0.5, 2, 100)]
+    found = network.loss_and_gradients(x, labels, "cross_entropy", weight)
+    last = slice(-100, None)
+    exact = network.loss_and_gradients(x[last], labels[last], "cross_entropy", weight[last])
+    assert found[0] == pytest.approx(exact[0], rel=10 * TOLERANCE[dtype])
+    for arrays, exact_arrays in zip(found[1:], exact[1:], strict=True):
+        for array, exact_array in zip(arrays, exact_arrays, strict=True):
+            assert_norm_close(array, exact_array, 10 * TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("cols", [1, 7, 16, 37, 66, 130])
+def test_a_plain_prediction_finds_a_bad_number_wherever_it_is(dtype, rng, cols, bad):
+    network = network_type(dtype)(cols, [_core.DenseSpec([("tanh", 2, None)])])
+    gapless = rng.normal(size=(3, cols)).astype(dtype)
+    with_gaps = rng.normal(size=(3, cols + 5)).astype(dtype)[:, :cols]
+    for x in (gapless, with_gaps):
+        assert network.predict_plain(x, 1) is not None
+        for place in np.ndindex(x.shape):
+            kept, x[place] = x[place], bad
+            assert network.predict_plain(x, 1) is None, place
+            x[place] = kept
+
+
 @pytest.mark.parametrize("hidden", ["relu", "tanh", "gelu"])
 @pytest.mark.parametrize("rows", [1, 16])
 @pytest.mark.parametrize("widths", [(300, 260, 200, 10), (500, 1100, 700, 3)])

@@ -106,3 +106,30 @@ def test_bad_target_names(target):
     with pytest.raises(ValueError, match=f"abacus.*{target}"):
         _core.set_target("abacus")
     assert _core.current_target() == target
+
+
+@pytest.mark.parametrize(
+    ("labels", "match"),
+    [
+        (np.array([0, 1, 2**63, 1], dtype=np.uint64), "9223372036854775808 in row 2"),
+        (np.array([0, 1, 1, -1], dtype=np.int8), "-1 in row 3"),
+        (np.array([0, 1, 2, 200], dtype=np.uint8), "200 in row 3"),
+        (np.array([3, 0, 1, 0])[::-1], "3 in row 3"),
+        (np.frombuffer(b"_" + np.array([0, 7, 1, 1]).tobytes(), "i8", 4, 1), "7 in row 1"),
+    ],
+)
+def test_labels_that_are_no_outputs(dtype, labels, match):
+    network = network_type(dtype)(2, [_core.DenseSpec([("softmax", 3, None)])])
+    with pytest.raises(ValueError, match=match):
+        network.loss_and_gradients(np.zeros((4, 2)), labels, "cross_entropy")
+
+
+def test_no_more_threads_than_the_limit():
+    usual = _core.max_threads()
+    try:
+        _core.limit_threads(1)
+        assert _core.max_threads() == 1
+        _core.limit_threads(100_000)
+        assert _core.max_threads() <= 256
+    finally:
+        _core.limit_threads(usual)

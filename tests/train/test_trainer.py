@@ -113,19 +113,52 @@ def test_non_finite_loss_stops_at_once(rng, dtype, row, batch, bad):
     network, _, _, x, t = problem(rng, dtype, activations=("relu", "identity"))
     teacher = trainer(network, shuffle=False)
     t[row, 0] = bad
+    before = network.get_params()
     report = teacher.run(x, t, epochs=5)
     assert report["stopped"] == "non_finite"
     assert (report["failed_epoch"], report["failed_batch"]) == (1, batch)
     assert (report["epochs"], report["loss"]) == (0, [])
-    assert all(np.isfinite(array).all() for arrays in network.get_params() for array in arrays)
+    assert_same_params(network, before)
 
 
-def test_divergence_is_named(rng):
+def assert_same_params(network, expected):
+    for arrays, exact in zip(network.get_params(), expected, strict=True):
+        for array, exact_array in zip(arrays, exact, strict=True):
+            np.testing.assert_array_equal(array, exact_array)
+
+
+def test_divergence_is_named_and_leaves_the_weights_of_the_beginning(rng):
     network, _, _, x, t = problem(rng, "float32", activations=("relu", "identity"))
+    before = network.get_params()
     report = trainer(network, rate=1e6).run(x, t, epochs=50)
     assert report["stopped"] == "non_finite"
     assert report["failed_epoch"] == report["epochs"] + 1
-    assert all(np.isfinite(array).all() for arrays in network.get_params() for array in arrays)
+    assert_same_params(network, before)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_the_weights_of_a_large_network_come_back(rng, n_threads):
+    widths, mlp = (1100, 1000, 3), Mlp(("relu", "identity"))
+    network = build("float32", widths, mlp, random_params(rng, widths))
+    x, t = rng.normal(size=(64, 1100)), rng.normal(size=(64, 3))
+    before = network.get_params()
+    report = trainer(network, rate=1e9).run(x, t, epochs=50, n_threads=n_threads)
+    assert report["stopped"] == "non_finite"
+    assert_same_params(network, before)
+
+
+def test_ctrl_c_in_a_callback_keeps_what_was_learnt(rng, dtype):
+    network, _, _, x, t = problem(rng, dtype)
+    before = network.get_params()
+
+    def interrupt(report):
+        raise KeyboardInterrupt
+
+    teacher = trainer(network)
+    with pytest.raises(KeyboardInterrupt):
+        teacher.run(x, t, epochs=3, on_epoch_end=interrupt)
+    assert teacher.report["epochs"] == 1
+    assert not np.array_equal(network.get_params()[0][0], before[0][0])
 
 
 def test_callback_sees_each_epoch_and_stops(rng):

@@ -28,6 +28,11 @@ namespace detail {
 
 namespace {
 
+#if defined(__has_feature)  // Clang's way to say what GCC says by __SANITIZE_ADDRESS__
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__
+#endif
+#endif
 #if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
 constexpr bool kMapsPages = true;  // not where a sanitizer is to watch the ends of arrays
 #else
@@ -74,7 +79,7 @@ void* allocate_zeroed(Index bytes) {
   return p;
 }
 
-void free_zeroed(void* p, Index bytes) noexcept {
+void free_zeroed(void* p, [[maybe_unused]] Index bytes) noexcept {
 #ifdef __linux__
   if (is_mapped(bytes)) {
     munmap(p, static_cast<std::size_t>(round_up(bytes, kHugePage)));

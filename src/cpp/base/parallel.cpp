@@ -13,16 +13,15 @@ namespace {
 
 constexpr double kFlopsPerThread = 150e3;
 constexpr double kFlopsWorthWaking = 100e6;  // about a millisecond of one core
-constexpr double kSlowFlops = 20e9;          // a second, of one core in a small network
 constexpr int kMostThreads = 256;  // OpenMP ends the process where it can't create a thread
 
 std::atomic<int> thread_limit{kMostThreads};
 
 using Clock = std::chrono::steady_clock;
 
-/// When the threads last had something to do, or a call something for them. OpenMP's spin for some
-/// milliseconds after that, and then sleep.
-std::atomic<Clock::duration> last_busy{Clock::duration::min()};
+/// When this thread's team last had something to do, or a call something for it. OpenMP's threads
+/// spin for some milliseconds after that, and then sleep.
+thread_local Clock::duration last_busy{};
 constexpr Clock::duration kSurelyAwake = std::chrono::milliseconds(1);
 
 Clock::duration now() { return Clock::now().time_since_epoch(); }
@@ -69,7 +68,7 @@ int max_threads() noexcept {
   return std::min(omp_get_max_threads(), thread_limit.load());
 }
 
-void limit_threads(int most) noexcept { thread_limit = std::max(most, 1); }
+void limit_threads(int most) noexcept { thread_limit = std::clamp(most, 1, kMostThreads); }
 
 int threads_for(double flops, int requested) noexcept {
   const double useful = 1.0 + flops / kFlopsPerThread;
@@ -77,15 +76,15 @@ int threads_for(double flops, int requested) noexcept {
   return useful < 2.0 ? 1 : static_cast<int>(std::min<double>(wanted, useful));
 }
 
-int threads_for_call(double flops, double total, int requested) noexcept {
-  const int threads = threads_for(flops, requested);
-  if (threads == 1 || requested > 0 || total >= kFlopsWorthWaking) return threads;
-  const Clock::duration present = now();
-  // Where one thread does the call, its end is not looked at: this is about when it should come.
-  const auto length = std::chrono::duration<double>(total / kSlowFlops);
-  const Clock::duration last =
-      last_busy.exchange(present + std::chrono::duration_cast<Clock::duration>(length));
-  return last > present - kSurelyAwake ? threads : 1;
+CallThreads::CallThreads(double flops, double total, int requested) noexcept
+    : count_(threads_for(flops, requested)) {
+  if (count_ == 1 || requested > 0 || total >= kFlopsWorthWaking) return;
+  alone_ = now() - last_busy > kSurelyAwake;
+  if (alone_) count_ = 1;
+}
+
+CallThreads::~CallThreads() {
+  if (alone_) last_busy = now();
 }
 
 void detail::run_team(int threads, void (*body)(void*, const Team&), void* argument) {

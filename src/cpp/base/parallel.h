@@ -69,12 +69,25 @@ void limit_threads(int most) noexcept;
 /// step (0.5 us) cost more than another thread gains; and never more than 256.
 int threads_for(double flops, int requested) noexcept;
 
-/// The same for a call of `total` operations that may come alone. Where threads have slept since
-/// the last call, waking them can cost more than a short call gains, so it gets one, unless the
-/// caller asked for a number. `predict` of 2000 rows by 64-100-10, every 20 ms: 0.6 ms, with a
-/// second thread 3.8 to 7.6 (two virtual cores; the woken thread was often put beside the waiting
-/// one on one core, for one or two time slices); called without a break, 0.37 and 0.21.
-int threads_for_call(double flops, double total, int requested) noexcept;
+/// The threads for a call of `total` operations that may come alone. Where threads have slept since
+/// the calling thread's last call, waking them can cost more than a short call gains, so it gets
+/// one, unless the caller asked for a number. `predict` of 2000 rows by 64-100-10, every 20 ms:
+/// 0.6 ms, with a second thread 3.8 to 7.6 (two virtual cores; the woken thread was often put
+/// beside the waiting one on one core, for one or two time slices); called without a break, 0.37
+/// and 0.21.
+class CallThreads {
+ public:
+  /// `flops` and `requested` as for threads_for().
+  CallThreads(double flops, double total, int requested) noexcept;
+  ~CallThreads();
+  CallThreads(const CallThreads&) = delete;
+  CallThreads& operator=(const CallThreads&) = delete;
+  int count() const noexcept { return count_; }
+
+ private:
+  int count_;
+  bool alone_ = false;  // one thread, where there was work for more
+};
 
 namespace detail {
 void run_team(int threads, void (*body)(void*, const Team&), void* argument);

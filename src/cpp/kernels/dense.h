@@ -36,7 +36,7 @@ FASTMLP_INLINE void forward_panel(const ForwardArgs<T>& a, Index panel, T* y) {
     const Index depth = min_index(most, a.shape.in - k);
     Product<T> product{a.x + k, a.ldx, w + k * width, width, start, ldstart, a.batch, depth, {}};
     const bool last = k + depth == a.shape.in;
-    const bool last_of_all = last && panel + 1 == panel_count(a.shape);
+    const bool last_of_all = last && (panel + 1) * a.shape.width >= a.columns.end;
     if (a.batch > 1 && !last_of_all && are_far<T>(a.shape)) {
       product.ahead = {{product.b + depth * width}, 1, 1, depth * width / kLine<T>, 0};
     }

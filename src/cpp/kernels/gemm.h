@@ -37,9 +37,9 @@ struct Product {
 template <class T>
 struct Fetch {
   const Ahead<T>& ahead;
-  Index left;   // lines
-  Index every;  // steps
-  Index burst;  // lines
+  Index left;       // lines
+  Index every = 1;  // steps
+  Index burst = 0;  // lines
   Index array = 0;
   Index piece = 0;
   Index line = 0;
@@ -48,7 +48,8 @@ struct Fetch {
     const Index lines = ahead.count * ahead.pieces * ahead.lines;
     const Index first = lines * row / p.rows;
     left = lines * (row + rows) / p.rows - first;
-    every = left > 0 && left < p.depth ? p.depth / left : 1;
+    if (left == 0) return;  // fewer numbers than a line, perhaps
+    every = left < p.depth ? p.depth / left : 1;
     burst = ceil_div(left, ceil_div(p.depth, every));
     array = first / (ahead.pieces * ahead.lines);
     piece = first / ahead.lines % ahead.pieces;

@@ -231,9 +231,9 @@ const Kernels<T>& pick(const KernelTable& table) {
   }
 }
 
-/// Depth of a block in the products whose depth is not a layer's input: the transposed panel of
-/// backward_input and the rows of a batch in backward_weights. 512 x 64 floats are 128 KB, an
-/// eighth of L2. A function of nothing: the order of summation may not depend on threads.
+/// Depth of a block of a product: the transposed panel of backward_input, the rows of a batch in
+/// backward_weights, and the rows of w in forward where they are many. 512 x 64 floats are 128 KB,
+/// an eighth of L2. A function of nothing: the order of summation may not depend on threads.
 inline constexpr Index kDepthBlock = 512;
 
 FASTMLP_INLINE constexpr Index backward_scratch_size(const PanelShape& s) {

@@ -13,13 +13,13 @@ namespace {
 constexpr Index kBlockRows = 192;
 
 /// With so few rows, a network of so many parameters is read rather than computed: threads share
-/// its columns, each of which then is read by one. 4 MB are worth it in any case, for they are
-/// beyond L2. Half a megabyte is where threads are awake, and would be a bad bargain where they
-/// have to be woken, which a caller that gives their number asks for: 784-256-128-10 with one row
-/// took 8.8 us instead of 12.5 on two threads of Zen 4, and 12 ms when they had slept.
+/// its columns, each of which then is read by one. 784-256-128-10 with one row took 8.8 us instead
+/// of 12.5 on two threads of Zen 4 that were awake. Where the caller gives the number of threads
+/// they may have to be woken, which takes longer than reading half a megabyte, and is worth it for
+/// 4 MB.
 constexpr Index kServedRows = 16;
-constexpr Index kManyParams = 1 << 20;
-constexpr Index kManyParamsAwake = 1 << 17;
+constexpr Index kSharedParams = 1 << 17;
+constexpr Index kSharedParamsOnDemand = 1 << 20;
 
 /// Rows that a gradient over all rows takes at a time, so that its memory doesn't grow with them.
 constexpr Index kGradientRows = 8192;
@@ -36,11 +36,10 @@ void unpad(const T* from, Index ld, Index rows, Index cols, T* to) {
   }
 }
 
-/// The team for one forward pass of all rows.
+/// Operations of one forward pass of so many rows.
 template <class T>
-int threads_for_rows(const Network<T>& network, Index rows, int requested) {
-  const double flops = network.flops_per_row() * static_cast<double>(rows);
-  return threads_for_call(flops, flops, requested);
+double forward_flops(const Network<T>& network, Index rows) {
+  return network.flops_per_row() * static_cast<double>(rows);
 }
 
 /// Calls visit(workspace, first row, rows) behind a forward pass of each block of rows, on up to
@@ -123,13 +122,14 @@ template <class T>
 bool predict(const Network<T>& network, const TableView& x, const MaskKey* masks, int threads,
              T* outputs) {
   const Index cols = network.n_outputs();
-  const int team_size = threads_for_rows(network, x.rows, threads);
-  const Index params = threads == 0 ? kManyParamsAwake : kManyParams;
+  const double flops = forward_flops(network, x.rows);
+  const CallThreads call(flops, flops, threads);
+  const Index params = threads == 0 ? kSharedParams : kSharedParamsOnDemand;
   if (masks == nullptr && x.rows <= kServedRows && network.flat_size() >= params) {
-    const auto sharers = static_cast<int>(min_index(team_size, shared_panels(network)));
+    const auto sharers = static_cast<int>(min_index(call.count(), shared_panels(network)));
     if (sharers > 1) return predict_few(network, x, sharers, outputs);
   }
-  return forward_blocks(network, x, masks ? Pass::kSample : Pass::kPredict, masks, team_size,
+  return forward_blocks(network, x, masks ? Pass::kSample : Pass::kPredict, masks, call.count(),
                         [&](const Workspace<T>& ws, Index first, Index rows) {
                           unpad(ws.output().y, ws.output().ldy, rows, cols, outputs + first * cols);
                         });
@@ -138,7 +138,9 @@ bool predict(const Network<T>& network, const TableView& x, const MaskKey* masks
 template <class T>
 void inspect(const Network<T>& network, const TableView& x, int threads, T* const* zs,
              T* const* ys) {
-  forward_blocks(network, x, Pass::kInspect, nullptr, threads_for_rows(network, x.rows, threads),
+  const double flops = forward_flops(network, x.rows);
+  const CallThreads call(flops, flops, threads);
+  forward_blocks(network, x, Pass::kInspect, nullptr, call.count(),
                  [&](const Workspace<T>& ws, Index first, Index rows) {
                    for (Index i = 0; i < ws.layer_count(); ++i) {
                      const LayerBuffers<T>& buffers = ws.layer(i);
@@ -157,8 +159,9 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
   const double weight_sum = total_weight(all);
   const LossPlan plan = plan_loss(network, loss);
   const std::vector<WeightTask> tasks = weight_tasks(network);
-  const double flops = 3 * network.flops_per_row() * static_cast<double>(x.rows);
-  const int team_size = threads_for_call(flops, flops, threads);
+  const double flops = 3 * forward_flops(network, x.rows);
+  const CallThreads call(flops, flops, threads);
+  const int team_size = call.count();
   Workspace<T> ws(network, Pass::kTrain, min_index(x.rows, kGradientRows), team_size);
 
   // The whole gradient of the test-time network: classic dropout scales, inverted does nothing.

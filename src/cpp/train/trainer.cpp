@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr Index kManyParams = 1 << 20;  // that a team copies: a millisecond's work for one thread
+constexpr Index kCopiedByTeam = 1 << 20;  // parameters: a millisecond's work for one thread
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -68,9 +68,10 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   }
   Plan plan{epochs, rates, min_index(settings_.batch_size, data.x.rows), 0, threads};
   const double row_flops = 3 * network_.flops_per_row();
-  plan.batch_threads = threads_for_call(
-      row_flops * static_cast<double>(plan.batch),
-      row_flops * static_cast<double>(data.x.rows) * static_cast<double>(epochs), threads);
+  const CallThreads call(row_flops * static_cast<double>(plan.batch),
+                         row_flops * static_cast<double>(data.x.rows) * static_cast<double>(epochs),
+                         threads);
+  plan.batch_threads = call.count();
   plan_run(data, plan.batch, plan.batch_threads);
   if (validation) {
     val_outputs_ = AlignedBuffer<T>(checked_mul(validation->x.rows, network_.n_outputs()));
@@ -136,7 +137,7 @@ void Trainer<T>::keep_params(int threads) {
     const Range mine = share(size, kAlignment, team.rank(), team.size());
     std::copy(from + mine.begin, from + mine.end, kept_params_.data() + mine.begin);
   };
-  parallel(size >= kManyParams ? threads : 1, body);
+  parallel(size >= kCopiedByTeam ? threads : 1, body);
 }
 
 template <class T>

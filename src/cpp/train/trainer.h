@@ -29,7 +29,8 @@ class Trainer {
   Trainer(Network<T>& network, const TrainSettings& settings);
 
   /// Trains for up to `epochs` epochs. With a validation set the best weights are put back at the
-  /// end, whatever ended the run; without one, those of the beginning where a loss is not finite.
+  /// end, whatever ended the run; without one, those of the beginning where a loss is not finite,
+  /// and where a hook throws those of the last epoch.
   /// `report` is filled as epochs finish, so it is right even where a hook throws. `rates` has one
   /// rate per epoch, or is null for the schedule of the settings. `threads` 0 means all.
   void run(const DataView& data, const DataView* validation, Index epochs, const double* rates,
