@@ -21,8 +21,22 @@ FASTMLP_INLINE bool are_far(const PanelShape& shape) {
 template <class T>
 inline constexpr Index kLine = 64 / static_cast<Index>(sizeof(T));
 
+/// What forward reads when it has come to row k of a panel: up to `most` rows more, or of the next
+/// panel the first.
+template <class T>
+FASTMLP_INLINE Ahead<T> rows_behind(const ForwardArgs<T>& a, Index panel, Index k, Index most) {
+  if (k == a.shape.in) {
+    ++panel;
+    k = 0;
+  }
+  if (a.batch == 1 || panel * a.shape.width >= a.columns.end || !are_far<T>(a.shape)) return {};
+  const Index width = panel_width(a.shape, panel);
+  const T* rows = a.w + panel_offset(a.shape, panel) + k * width;
+  return {{rows}, 1, 1, min_index(most, a.shape.in - k) * width / kLine<T>, 0};
+}
+
 /// y(rows, panel) = f(x w + b) for one panel. A deep one is multiplied in blocks that stay in L2
-/// while their rows of x stay in L1; each fetches what lies behind it, which is the next one.
+/// while their rows of x stay in L1; each fetches the next one.
 template <class T, template <class> class Functor>
 FASTMLP_INLINE void forward_panel(const ForwardArgs<T>& a, Index panel, T* y) {
   const Index width = panel_width(a.shape, panel);
@@ -34,13 +48,10 @@ FASTMLP_INLINE void forward_panel(const ForwardArgs<T>& a, Index panel, T* y) {
   Index ldstart = 0;
   for (Index k = 0; k < a.shape.in; k += most) {
     const Index depth = min_index(most, a.shape.in - k);
-    Product<T> product{a.x + k, a.ldx, w + k * width, width, start, ldstart, a.batch, depth, {}};
-    const bool last = k + depth == a.shape.in;
-    const bool last_of_all = last && (panel + 1) * a.shape.width >= a.columns.end;
-    if (a.batch > 1 && !last_of_all && are_far<T>(a.shape)) {
-      product.ahead = {{product.b + depth * width}, 1, 1, depth * width / kLine<T>, 0};
-    }
-    if (!last) {
+    const Product<T> product{a.x + k, a.ldx, w + k * width,
+                             width,   start, ldstart,
+                             a.batch, depth, rows_behind(a, panel, k + depth, most)};
+    if (k + depth < a.shape.in) {
       multiply_panel<T, false>(width / kLanes<T>, product, StoreValue<T, Identity>{y, a.ldy, T{}});
     } else {
       multiply_panel<T, false>(width / kLanes<T>, product, finish);
