@@ -138,7 +138,7 @@ py::object dense_backward_weights(const std::string& target, const py::array& x,
       for (Index row = 0; row < shape.in; row += rows_at_once) {
         const Index end = min_index(row + rows_at_once, shape.in);
         T* dw = panels.data() + panel_offset(shape, p) + row * panel_width(shape, p);
-        kernels.backward_weights({xs.data(),
+        kernels.backward_weights({xs.data() + row,
                                   xs.ld,
                                   dzs.data(),
                                   dzs.ld,

@@ -247,6 +247,11 @@ py::dict to_dict(const EpochReport& report) {
 void bind_trainer(py::module_& m) {
   bind<float>(m, "TrainerFloat32");
   bind<double>(m, "TrainerFloat64");
+  py::class_<TeamSize>(m, "TeamSize", "How many threads the steps of a run get.")
+      .def(py::init<int, Index, bool>(), py::arg("most"), py::arg("batch"), py::arg("fixed"))
+      .def_property_readonly("threads", &TeamSize::threads)
+      .def("rows_ahead", &TeamSize::rows_ahead)
+      .def("took", &TeamSize::took, py::arg("rows"), py::arg("seconds"));
 }
 
 }  // namespace fastmlp::bindings

@@ -192,7 +192,7 @@ struct Product {
       const Index panel = task / per_panel;
       const Index begin = task % per_panel * task_rows;
       const Index end = min_index(begin + task_rows, shape.in);
-      node.kernels->backward_weights({left.data,
+      node.kernels->backward_weights({left.data + begin,
                                       left.ld,
                                       dy.data,
                                       dy.ld,

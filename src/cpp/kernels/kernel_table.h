@@ -76,7 +76,7 @@ struct BackwardInputArgs {
 /// Rows [row_begin, row_end) of one panel of dw = x^T dz, row `in` being db = the sum over dz.
 template <class T>
 struct BackwardWeightsArgs {
-  const T* x;
+  const T* x;  // the columns [row_begin, row_end) of the input
   Index ldx;
   const T* dz;
   Index lddz;

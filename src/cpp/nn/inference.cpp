@@ -176,13 +176,13 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
       train_rows(network, ws, batch, weight_sum, plan, nullptr,
                  share(batch.rows, 1, team.rank(), team.size()), team.rank());
       team.barrier();
-      for (Index i = mine.begin; i < mine.end; ++i) {
-        const WeightTask& task = tasks[static_cast<std::size_t>(i)];
+      for_each_task(network, ws, tasks, mine, batch.rows, team.rank(), [&](std::size_t i) {
+        const WeightTask& task = tasks[i];
         T* total = gradient + task.at;
         T* dw = first == 0 ? total : ws.scratch(team.rank());
-        weight_gradient(network, ws, task, batch.rows, {}, dw);
+        weight_gradient(network, ws, task, batch.rows, {}, team.rank(), dw);
         for (Index j = 0; first > 0 && j < task.size + task.bias_size; ++j) total[j] += dw[j];
-      }
+      });
       if (team.rank() == 0) {
         for (Index r = 0; r < batch.rows; ++r) sum += static_cast<double>(ws.row_loss[r]);
       }

@@ -1,5 +1,7 @@
 #include "nn/weight_tasks.h"
 
+#include <algorithm>
+
 namespace fastmlp {
 
 template <class T>
@@ -56,23 +58,41 @@ Range share_tasks(const std::vector<WeightTask>& tasks, const Team& team) noexce
 }
 
 template <class T>
+void copy_columns(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
+                  Index batch, int rank) noexcept {
+  const PanelShape& shape = network.layers()[static_cast<std::size_t>(task.layer)].shape;
+  if (task.learned || !copies_columns(shape)) return;
+  const LayerBuffers<T>& buffers = ws.layer(task.layer);
+  const T* from = buffers.x + task.row_begin;
+  T* to = ws.columns(rank);
+  const Index count = min_index(task.row_end, shape.in) - task.row_begin;
+  for (Index r = 0; r < batch; ++r) {
+    std::copy_n(from + r * buffers.ldx, count, to + r * kTaskRows);
+  }
+}
+
+template <class T>
 void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                     Index batch, const Ahead<T>& ahead, T* dw) noexcept {
+                     Index batch, const Ahead<T>& ahead, int rank, T* dw) noexcept {
   const DenseLayer& layer = network.layers()[static_cast<std::size_t>(task.layer)];
   const LayerBuffers<T>& buffers = ws.layer(task.layer);
   // The gradient of learned parameters is a sum over rows like that of biases, of what the slope
   // left in z.
   const T* dz = task.learned ? buffers.z : buffers.dz;
-  network.kernels().backward_weights({buffers.x, buffers.ldx, dz, buffers.ldy, dw, batch,
-                                      task.panel, task.row_begin, task.row_end, layer.shape,
+  const bool copied = copies_columns(layer.shape);
+  const T* x = copied ? ws.columns(rank) : buffers.x + task.row_begin;
+  network.kernels().backward_weights({x, copied ? kTaskRows : buffers.ldx, dz, buffers.ldy, dw,
+                                      batch, task.panel, task.row_begin, task.row_end, layer.shape,
                                       ahead});
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                \
-  template Index task_rows<T>(const Network<T>&);                                             \
-  template std::vector<WeightTask> weight_tasks<T>(const Network<T>&);                        \
-  template void weight_gradient<T>(const Network<T>&, const Workspace<T>&, const WeightTask&, \
-                                   Index, const Ahead<T>&, T*) noexcept;
+#define FASTMLP_INSTANTIATE(T)                                                                    \
+  template Index task_rows<T>(const Network<T>&);                                                 \
+  template std::vector<WeightTask> weight_tasks<T>(const Network<T>&);                            \
+  template void copy_columns<T>(const Network<T>&, const Workspace<T>&, const WeightTask&, Index, \
+                                int) noexcept;                                                    \
+  template void weight_gradient<T>(const Network<T>&, const Workspace<T>&, const WeightTask&,     \
+                                   Index, const Ahead<T>&, int, T*) noexcept;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE

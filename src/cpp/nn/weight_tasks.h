@@ -40,10 +40,28 @@ std::vector<WeightTask> weight_tasks(const Network<T>& network);
 /// whose first layer has the wider panels.
 Range share_tasks(const std::vector<WeightTask>& tasks, const Team& team) noexcept;
 
+/// Copies the columns of x that belong to a task, and to its neighbours of the same rows, where
+/// weight_gradient() reads them from a copy.
+template <class T>
+void copy_columns(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
+                  Index batch, int rank) noexcept;
+
+/// Calls visit(i) for a thread's tasks, with their columns of x copied.
+template <class T, class Visit>
+void for_each_task(const Network<T>& network, const Workspace<T>& ws,
+                   const std::vector<WeightTask>& tasks, Range mine, Index batch, int rank,
+                   Visit visit) noexcept {
+  for (Index i = mine.begin; i < mine.end; ++i) {
+    const WeightTask& task = tasks[static_cast<std::size_t>(i)];
+    if (i == mine.begin || task.panel == 0) copy_columns(network, ws, task, batch, rank);
+    visit(static_cast<std::size_t>(i));
+  }
+}
+
 /// The gradient of the task's rows over the whole batch, contiguous as in the flat array. Meanwhile
 /// `ahead`, the rows of another task, is fetched into the cache.
 template <class T>
 void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                     Index batch, const Ahead<T>& ahead, T* dw) noexcept;
+                     Index batch, const Ahead<T>& ahead, int rank, T* dw) noexcept;
 
 }  // namespace fastmlp

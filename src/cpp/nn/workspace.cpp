@@ -15,7 +15,11 @@ bool changes_input(const DenseLayer& layer, Pass pass) {
 
 template <class T>
 Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int threads)
-    : rows_(rows), threads_(threads), layers_(network.layers().size()), scratch_size_(0) {
+    : rows_(rows),
+      threads_(threads),
+      layers_(network.layers().size()),
+      scratch_size_(0),
+      columns_size_(0) {
   const auto plan = [&](Index cols, T** where) { arena_.reserve(checked_mul(rows, cols), where); };
   const auto skip = [](T** where) { *where = nullptr; };
 
@@ -33,13 +37,16 @@ Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int th
     pass == Pass::kTrain ? plan(buffers.ldy, &buffers.dz) : skip(&buffers.dz);
     scratch_size_ = std::max(
         {scratch_size_, backward_scratch_size(layer.shape), (kTaskRows + 1) * layer.shape.width});
+    if (copies_columns(layer.shape)) columns_size_ = checked_mul(rows, kTaskRows);
   }
   const bool trains = pass == Pass::kTrain;
   trains ? plan(layers_.back().ldy, &t) : skip(&t);
   trains ? plan(1, &row_weight) : skip(&row_weight);
   trains ? plan(1, &row_loss) : skip(&row_loss);
   scratch_size_ = trains ? round_up(scratch_size_, kAlignment) : 0;
+  columns_size_ = trains ? columns_size_ : 0;
   arena_.reserve(checked_mul(threads, scratch_size_), &scratch_);
+  arena_.reserve(checked_mul(threads, columns_size_), &columns_);
   arena_.commit();
 
   const T* below = x;

@@ -82,9 +82,11 @@ bool Trainer<T>::step_chunks(const Step& step, const Team& team) noexcept {
     finite &=
         train_rows(network_, ws, batch, step.weight_sum, step.loss, &masks, {0, batch.rows}, 0);
     T* gradient = chunk_gradients_.data() + chunk * network_.flat_size();
-    for (const WeightTask& task : tasks_) {
-      weight_gradient(network_, ws, task, batch.rows, {}, gradient + task.at);
-    }
+    for_each_task(network_, ws, tasks_, {0, static_cast<Index>(tasks_.size())}, batch.rows, 0,
+                  [&](std::size_t i) {
+                    weight_gradient(network_, ws, tasks_[i], batch.rows, {}, 0,
+                                    gradient + tasks_[i].at);
+                  });
     chunk_losses_[static_cast<std::size_t>(chunk)] = sum_in_order(ws.row_loss, batch.rows);
   }
   return finite;
@@ -104,9 +106,9 @@ Index Trainer<T>::chunks_of(const Step& step) const noexcept {
 /// The gradient of a task's weights over the whole batch.
 template <class T>
 void Trainer<T>::task_gradient(const WeightTask& task, const Step& step, const Ahead<T>& ahead,
-                               T* dw) noexcept {
+                               int rank, T* dw) noexcept {
   if (sharing_ != Sharing::kChunks) {
-    return weight_gradient(network_, *workspace_, task, step.batch.rows, ahead, dw);
+    return weight_gradient(network_, *workspace_, task, step.batch.rows, ahead, rank, dw);
   }
   const Index size = task.size + task.bias_size;
   const T* part = chunk_gradients_.data() + task.at;
@@ -124,14 +126,26 @@ T* Trainer<T>::scratch(int rank) const noexcept {
              : workspace_->scratch(rank);
 }
 
+/// Calls visit(i) for this thread's tasks; what chunks left needs only to be added up.
+template <class T>
+template <class Visit>
+void Trainer<T>::for_each_own(Range mine, const Step& step, const Team& team,
+                              Visit visit) noexcept {
+  if (sharing_ != Sharing::kChunks) {
+    return for_each_task(network_, *workspace_, tasks_, mine, step.batch.rows, team.rank(), visit);
+  }
+  for (Index i = mine.begin; i < mine.end; ++i) visit(static_cast<std::size_t>(i));
+}
+
 /// The rows of w that are this thread's: the gradient by the layer's input, that by w, the update.
 template <class T>
 void Trainer<T>::update_layer(Index layer, const Step& step, const Team& team) noexcept {
   const PanelShape& shape = network_.layers()[static_cast<std::size_t>(layer)].shape;
   const Range tasks = layer_tasks_[static_cast<std::size_t>(layer)];
   const Range mine = share(tasks.size(), panel_count(shape), team.rank(), team.size());
-  for (Index i = tasks.begin + mine.begin; i < tasks.begin + mine.end; ++i) {
-    const WeightTask& task = tasks_[static_cast<std::size_t>(i)];
+  const Range these{tasks.begin + mine.begin, tasks.begin + mine.end};
+  for_each_own(these, step, team, [&](std::size_t i) {
+    const WeightTask& task = tasks_[i];
     if (task.panel == 0 && layer > 0 && !task.learned) {
       const Index end = min_index(task.row_end, shape.in);
       const Columns columns{task.row_begin, end, end == shape.in};
@@ -140,10 +154,9 @@ void Trainer<T>::update_layer(Index layer, const Step& step, const Team& team) n
     }
     // What is written to memory at the end of one task can be read for the next one meanwhile: 5 to
     // 9 % of a step of 1024-1024-1024-1024 with 32 rows. With more rows there is nothing to gain.
-    const bool last = i + 1 == tasks.begin + mine.end;
-    const Ahead<T> ahead = last ? Ahead<T>{} : rows_of(tasks_[static_cast<std::size_t>(i) + 1]);
-    update_task(static_cast<std::size_t>(i), ahead, step, team.rank());
-  }
+    const bool last = static_cast<Index>(i) + 1 == these.end;
+    update_task(i, last ? Ahead<T>{} : rows_of(tasks_[i + 1]), step, team.rank());
+  });
 }
 
 template <class T>
@@ -156,10 +169,8 @@ void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
     return;
   }
   if (settings_.clip_norm > 0.0) return update_clipped(step, team);
-  const Range mine = share_tasks(tasks_, team);
-  for (Index i = mine.begin; i < mine.end; ++i) {
-    update_task(static_cast<std::size_t>(i), {}, step, team.rank());
-  }
+  for_each_own(share_tasks(tasks_, team), step, team,
+               [&](std::size_t i) { update_task(i, {}, step, team.rank()); });
 }
 
 template <class T>
@@ -174,7 +185,7 @@ template <class T>
 void Trainer<T>::update_task(std::size_t index, const Ahead<T>& ahead, const Step& step,
                              int rank) noexcept {
   T* dw = scratch(rank);
-  task_gradient(tasks_[index], step, ahead, dw);
+  task_gradient(tasks_[index], step, ahead, rank, dw);
   apply(index, step, dw);
 }
 
@@ -208,13 +219,12 @@ void Trainer<T>::apply(std::size_t index, const Step& step, const T* gradient) n
 template <class T>
 void Trainer<T>::update_clipped(const Step& step, const Team& team) noexcept {
   const Range mine = share_tasks(tasks_, team);
-  for (Index i = mine.begin; i < mine.end; ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    const WeightTask& task = tasks_[index];
+  for_each_own(mine, step, team, [&](std::size_t i) {
+    const WeightTask& task = tasks_[i];
     T* dw = gradient_.data() + task.at;
-    task_gradient(task, step, {}, dw);
-    squares_[index] = sum_of_squares(dw, task.size + task.bias_size);
-  }
+    task_gradient(task, step, {}, team.rank(), dw);
+    squares_[i] = sum_of_squares(dw, task.size + task.bias_size);
+  });
   team.barrier();
   DropoutArgs<T> args{};
   args.rows = 1;

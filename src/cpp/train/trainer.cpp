@@ -93,6 +93,7 @@ template <class T>
 Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
                                Hooks& hooks, RunReport& report) {
   Poll poll(hooks);
+  TeamSize team_size(plan.batch_threads, plan.batch, plan.threads > 0);
   for (Index i = 0; i < plan.epochs; ++i) {
     const Clock::time_point start = Clock::now();
     Epoch epoch{};
@@ -101,7 +102,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     report.step_loss.reserve(report.step_loss.size() +
                              static_cast<std::size_t>(ceil_div(data.x.rows, plan.batch)));
     epoch.step_loss = &report.step_loss;
-    const bool whole = run_epoch(data, plan.batch, plan.batch_threads, poll, epoch);
+    const bool whole = run_epoch(data, plan, team_size, poll, epoch);
     if (!epoch.finite) {
       report.failed_epoch = i + 1;
       report.failed_batch = epoch.batches + 1;
@@ -173,16 +174,32 @@ void Trainer<T>::plan_chunks(Index batch, int threads) {
 
 /// Returns false where a hook asked to stop.
 template <class T>
-bool Trainer<T>::run_epoch(const DataView& data, Index batch_size, int threads, Poll& poll,
+bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& team_size, Poll& poll,
                            Epoch& epoch) {
   const Index rows = data.x.rows;
   if (settings_.shuffle) {
     random_permutation(settings_.seed, static_cast<std::uint64_t>(progress_.epochs), rows,
                        order_.data());
   }
+  for (Index first = 0; first < rows && epoch.finite && !epoch.stop;) {
+    const Index end = first + min_index(rows - first, team_size.rows_ahead());
+    const Clock::time_point start = Clock::now();
+    run_steps(data, {first, end}, plan.batch, team_size.threads(), poll, epoch);
+    team_size.took(end - first, seconds_since(start));
+    first = end;
+  }
+  progress_.steps += epoch.batches;
+  return !epoch.stop;
+}
+
+/// The steps of an epoch that begin with these rows.
+template <class T>
+void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, int threads,
+                           Poll& poll, Epoch& epoch) {
+  const Index before = progress_.steps + epoch.batches;
   auto body = [&](const Team& team) noexcept {
-    Index number = progress_.steps;
-    for (Index first = 0; first < rows; first += batch_size) {
+    Index number = before;
+    for (Index first = rows.begin; first < rows.end; first += batch_size) {
       const Step step = make_step(data, first, batch_size, ++number);
       if (!step_rows(step, team)) epoch.finite = false;
       team.barrier();
@@ -205,8 +222,6 @@ bool Trainer<T>::run_epoch(const DataView& data, Index batch_size, int threads, 
     }
   };
   parallel(threads, body);
-  progress_.steps += epoch.batches;
-  return !epoch.stop;
 }
 
 template <class T>

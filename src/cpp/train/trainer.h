@@ -19,6 +19,7 @@
 #include "nn/passes.h"
 #include "train/hooks.h"
 #include "train/progress.h"
+#include "train/team_size.h"
 
 namespace fastmlp {
 
@@ -77,7 +78,7 @@ class Trainer {
     Index epochs;
     const double* rates;
     Index batch;
-    int batch_threads;  // the team of a step
+    int batch_threads;  // the most that a step's team may have
     int threads;        // as given
   };
 
@@ -85,7 +86,10 @@ class Trainer {
   void plan_chunks(Index batch, int threads);
   Stopped run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
                      Hooks& hooks, RunReport& report);
-  bool run_epoch(const DataView& data, Index batch, int threads, Poll& poll, Epoch& epoch);
+  bool run_epoch(const DataView& data, const Plan& plan, TeamSize& team_size, Poll& poll,
+                 Epoch& epoch);
+  void run_steps(const DataView& data, Range rows, Index batch, int threads, Poll& poll,
+                 Epoch& epoch);
   void keep_params(int threads);
   void put_back_params();
   Validation validate(const DataView* validation, int threads, Hooks& hooks);
@@ -100,7 +104,9 @@ class Trainer {
   void update_layer(Index layer, const Step& step, const Team& team) noexcept;
   void update_task(std::size_t index, const Ahead<T>& ahead, const Step& step, int rank) noexcept;
   void update_clipped(const Step& step, const Team& team) noexcept;
-  void task_gradient(const WeightTask& task, const Step& step, const Ahead<T>& ahead,
+  template <class Visit>
+  void for_each_own(Range mine, const Step& step, const Team& team, Visit visit) noexcept;
+  void task_gradient(const WeightTask& task, const Step& step, const Ahead<T>& ahead, int rank,
                      T* dw) noexcept;
   void apply(std::size_t index, const Step& step, const T* gradient) noexcept;
   Ahead<T> rows_of(const WeightTask& task) noexcept;

@@ -1,0 +1,46 @@
+// How many threads a run's steps get where the caller leaves it to us, found by timing steps:
+// results do not depend on it. The right number is the machine's affair of the moment. On two
+// virtual cores a step of 64-100-10 with 200 rows took 79 us on one thread, and on two 53 us or,
+// for minutes, 115: a host that shares its cores can make every line that crosses them slow.
+#pragma once
+
+#include "base/base.h"
+
+namespace fastmlp {
+
+/// Stays with the best number known, and now and then tries half as many or twice as many for a
+/// moment. It has no clock: took() tells it what happened.
+class TeamSize {
+ public:
+  /// For steps of `batch` rows. A number that the caller asked for is `fixed`.
+  TeamSize(int most, Index batch, bool fixed);
+
+  int threads() const { return trial_ > 0 ? trial_ : best_; }
+  /// Rows to train on, in whole batches, before took() is told.
+  Index rows_ahead() const;
+  void took(Index rows, double seconds);
+
+ private:
+  enum class Phase { kWarm, kBest, kTrial };
+
+  void begin(Phase phase, double seconds);
+  void end_best(double speed);
+  void end_trial(double speed);
+  int next_trial();
+
+  int most_;
+  Index batch_;
+  bool fixed_;
+  int best_;
+  int trial_ = 0;           // 0: none in progress
+  bool grew_ = false;       // the last trial was of more threads
+  double best_speed_ = 0.0;  // rows a second
+  double interval_;         // seconds between two trials
+
+  Phase phase_ = Phase::kWarm;
+  double goal_;           // seconds that the phase lasts
+  double seconds_ = 0.0;  // of it so far
+  Index rows_ = 0;
+};
+
+}  // namespace fastmlp
