@@ -62,7 +62,7 @@ def test_never_tries_fewer(team, step):
 
 def test_a_first_trial_is_not_early():
     """A run of a few milliseconds is left alone."""
-    assert set(run(TeamSize(2, BATCH, fixed=False), 7e-3, lambda n: 50e-6 * n)) == {2}
+    assert set(run(TeamSize(2, BATCH, fixed=False), 4e-3, lambda n: 50e-6 * n)) == {2}
 
 
 def test_threads_that_come_and_go_do_not_change_bits(dtype):

@@ -7,14 +7,14 @@ namespace fastmlp {
 
 namespace {
 
-// Seconds. A trial of fewer threads that fails costs its own length, less than 0.2 % of a long
+// Seconds. A trial of fewer threads that fails costs its own length, less than 0.1 % of a long
 // run; one of more threads begins with a wait until they are awake and each has a core of its own,
 // which took up to two time slices of the system.
-constexpr double kFirst = 1e-3;      // not measured: the caches are cold
-constexpr double kShortest = 8e-3;   // between two trials, doubled by each that fails
+constexpr double kFirst = 0.5e-3;   // not measured: the caches are cold
+constexpr double kShortest = 4e-3;  // between two trials, doubled by each that fails
 constexpr double kLongest = 256e-3;
 constexpr double kWaking = 8e-3;
-constexpr double kTrialLength = 0.5e-3;
+constexpr double kTrialLength = 0.25e-3;
 constexpr double kBeforeWaking = 64e-3;  // at least so long between two trials of more threads
 constexpr double kLongStep = 2e-3;       // has nothing to gain from fewer threads
 constexpr double kStepsBetween = 32.0;   // at least, for a trial takes one step or more

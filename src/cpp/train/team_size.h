@@ -32,10 +32,10 @@ class TeamSize {
   Index batch_;
   bool fixed_;
   int best_;
-  int trial_ = 0;           // 0: none in progress
-  bool grew_ = false;       // the last trial was of more threads
+  int trial_ = 0;            // 0: none in progress
+  bool grew_ = false;        // the last trial was of more threads
   double best_speed_ = 0.0;  // rows a second
-  double interval_;         // seconds between two trials
+  double interval_;          // seconds between two trials
 
   Phase phase_ = Phase::kWarm;
   double goal_;           // seconds that the phase lasts
