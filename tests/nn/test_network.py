@@ -66,6 +66,20 @@ def test_forward_is_the_formula(dtype, rng, widths, rows):
     assert_norm_close(network.predict(x), expected[1][-1], TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 4])
+@pytest.mark.parametrize(("widths", "rows"), [((70, 1100, 5), 150), ((5, 60, 1030), 40)])
+def test_gradients_of_layers_with_many_panels(dtype, rng, widths, rows, n_threads):
+    """Their tasks read the columns of x from a copy; a thread begins anywhere in a row of tasks."""
+    mlp, params = Mlp(["tanh", "identity"]), random_params(rng, widths)
+    network = build(dtype, widths, mlp, params)
+    x, t = rng.normal(size=(rows, widths[0])), rng.normal(size=(rows, widths[-1]))
+    _, *actual, _ = network.loss_and_gradients(x, t, "mse", n_threads=n_threads)
+    _, expected = mlp.loss_and_gradients(x, t, params, "mse")
+    for dw, db, (exact_dw, exact_db) in zip(*actual, expected, strict=True):
+        assert_norm_close(dw, exact_dw, 5 * TOLERANCE[dtype], "dw")
+        assert_norm_close(db, exact_db, 5 * TOLERANCE[dtype], "db")
+
+
 @pytest.mark.parametrize(("hidden", "loss", "output"), CASES)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_gradients_are_the_formula(dtype, rng, hidden, loss, output, weighted):
