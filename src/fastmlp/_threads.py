@@ -37,8 +37,9 @@ def resolve_n_jobs(n_jobs: Any) -> int:
     Parameters
     ----------
     n_jobs : int or None
-        None or -1: all the threads that this process may use, or one where they sleep and a call is
-        too short to wake them for. A positive number: that many.
+        None or -1: all the threads that this process may use, fewer where a run finds that it goes
+        faster, or one where they sleep and a call is too short to wake them for. A positive
+        number: that many.
         A number below -1 leaves some out: -2 is all but one.
 
     Raises

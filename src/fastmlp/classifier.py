@@ -156,7 +156,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         otherwise float64.
     n_jobs : int or None, default=None
         Threads to use. None and -1 take all that the process may use (fewer when the work is
-        small, one when a short call comes alone), -2 all but one. Results don't depend on it.
+        small or a fit finds that it goes faster with fewer, one when a short call comes alone), -2
+        all but one. Results don't depend on it.
 
     Attributes
     ----------

@@ -67,7 +67,7 @@ def test_forward_is_the_formula(dtype, rng, widths, rows):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 4])
-@pytest.mark.parametrize(("widths", "rows"), [((70, 1100, 5), 150), ((5, 60, 1030), 40)])
+@pytest.mark.parametrize(("widths", "rows"), [((300, 1100, 5), 60), ((5, 270, 1030), 40)])
 def test_gradients_of_layers_with_many_panels(dtype, rng, widths, rows, n_threads):
     """Their tasks read the columns of x from a copy; a thread begins anywhere in a row of tasks."""
     mlp, params = Mlp(["tanh", "identity"]), random_params(rng, widths)

@@ -5,36 +5,42 @@ import pytest
 from builders import bits, build, random_params, trainer
 from reference import Mlp
 
+from fastmlp import _core
 from fastmlp._core import TeamSize
 
 BATCH = 100
 
 
 def run(team, seconds, step_seconds):
-    """Steps for so long where `step_seconds(threads)` is the length of one; time by threads."""
-    spent = {}
+    """Train for so long where `step_seconds(threads)` is the length of a step; time by threads.
+
+    Epochs have 40 steps and one of a tenth of the rows and half the time.
+    """
+    spent, left = {}, 0
     while sum(spent.values()) < seconds:
-        rows, threads = min(team.rows_ahead(), 10**9 * BATCH), team.threads
-        assert rows > 0
-        assert rows % BATCH == 0
-        took = rows / BATCH * step_seconds(threads)
+        left = left or 40 * BATCH + BATCH // 10
+        rows, threads = team.rows_ahead(left), team.threads
+        assert 0 < rows <= left
+        assert rows % BATCH == 0 or rows == left
+        took = sum(step_seconds(threads) for _ in range(rows // BATCH))
+        took += 0.5 * step_seconds(threads) if rows % BATCH else 0.0
         spent[threads] = spent.get(threads, 0.0) + took
         team.took(rows, took)
+        left -= rows
     return spent
 
 
 def share(spent, threads):
-    return spent[threads] / sum(spent.values())
+    return spent.get(threads, 0.0) / sum(spent.values())
 
 
 @pytest.mark.parametrize(
     ("most", "best"), [(2, 1), (2, 2), (3, 1), (16, 1), (16, 2), (16, 4), (16, 16), (24, 6)]
 )
-@pytest.mark.parametrize("step", [5e-6, 50e-6, 500e-6])
+@pytest.mark.parametrize("step", [50e-6, 500e-6])
 def test_finds_the_fastest(most, best, step):
     team = TeamSize(most, BATCH, fixed=False)
     spent = run(team, 10.0, lambda n: step * (1 + 0.3 * abs(np.log2(n / best))))
-    assert max(spent, key=spent.get) == best
     assert share(spent, best) > 0.9
 
 
@@ -45,36 +51,69 @@ def test_follows_a_machine_that_changes():
         assert share(spent, fast) > 0.9, (fast, slow)
 
 
-def test_chance_changes_nothing(rng):
-    """A trial now and then is all that a machine costs where more or fewer make no difference."""
-    spent = run(TeamSize(2, BATCH, fixed=False), 10.0, lambda _: 50e-6 * rng.uniform(0.98, 1.02))
-    assert share(spent, 2) > 0.99
+def test_comes_back_where_steps_have_become_long():
+    team = TeamSize(2, BATCH, fixed=False)
+    run(team, 5.0, {1: 1.7e-3, 2: 1.9e-3}.get)
+    assert team.threads == 1
+    assert share(run(team, 20.0, {1: 9e-3, 2: 5e-3}.get), 2) > 0.9
+
+
+def test_stalls_of_the_machine_change_little(rng):
+    """One step in a thousand loses a time slice, and all vary by chance."""
+    spent = run(
+        TeamSize(2, BATCH, fixed=False),
+        10.0,
+        lambda n: rng.uniform(60e-6, 66e-6) / (1 + 0.2 * n) + 4e-3 * (rng.random() < 0.001),
+    )
+    assert share(spent, 2) > 0.8
+
+
+def test_threads_that_disturb_each_other_are_tried_for_a_moment():
+    spent = run(TeamSize(2, BATCH, fixed=False), 10.0, {1: 50e-6, 2: 1.9e-3}.get)
+    assert share(spent, 1) > 0.9
+
+
+@pytest.mark.parametrize(("fixed", "step"), [(True, 50e-6), (False, 10e-3)])
+def test_never_tries_fewer(fixed, step):
+    """Neither where a number was asked for nor where steps are long."""
+    assert set(run(TeamSize(2, BATCH, fixed), 10.0, lambda n: step * n)) == {2}
+
+
+def test_a_short_run_is_left_alone():
+    assert set(run(TeamSize(2, BATCH, fixed=False), 10e-3, lambda n: 50e-6 * n)) == {2}
+
+
+@pytest.mark.parametrize(("most", "batch"), [(0, 1), (-1, 1), (1, 0)])
+def test_sizes_are_positive(most, batch):
+    with pytest.raises(ValueError, match="must be positive"):
+        TeamSize(most, batch, fixed=True)
 
 
 @pytest.mark.parametrize(
-    ("team", "step"),
-    [(TeamSize(2, BATCH, fixed=True), 50e-6), (TeamSize(2, BATCH, fixed=False), 10e-3)],
-    ids=["asked for", "long steps"],
+    ("widths", "rows", "batch", "clip_norm", "epochs"),
+    [
+        ((20, 64, 10), 1030, 100, 0.0, 600),
+        ((20, 64, 10), 1030, 100, 0.1, 600),
+        ((8, 16, 10), 4500, 4200, 0.0, 200),
+        ((48, 512, 512, 3), 10, 4, 0.0, 100),
+    ],
+    ids=["rows", "rows, clipped", "chunks", "columns"],
 )
-def test_never_tries_fewer(team, step):
-    assert set(run(team, 10.0, lambda n: step * n)) == {2}
-
-
-def test_a_first_trial_is_not_early():
-    """A run of a few milliseconds is left alone."""
-    assert set(run(TeamSize(2, BATCH, fixed=False), 4e-3, lambda n: 50e-6 * n)) == {2}
-
-
-def test_threads_that_come_and_go_do_not_change_bits(dtype):
-    """Long enough for several trials: 0.1 s and more."""
+def test_threads_that_come_and_go_do_not_change_bits(dtype, widths, rows, batch, clip_norm, epochs):
+    rng = np.random.default_rng(0)
+    mlp = Mlp([*["relu"] * (len(widths) - 2), "softmax"])
+    params = random_params(rng, widths)
+    x, labels = rng.normal(size=(rows, widths[0])), rng.integers(0, widths[-1], rows)
 
     def train(n_threads):
-        rng = np.random.default_rng(0)
-        widths = (20, 64, 10)
-        network = build(dtype, widths, Mlp(["relu", "softmax"]), random_params(rng, widths))
-        x, labels = rng.normal(size=(1030, 20)), rng.integers(0, 10, 1030)
-        teacher = trainer(network, loss="cross_entropy", optimizer="adam", batch_size=100)
-        report = teacher.run(x, labels, epochs=500, n_threads=n_threads)
-        return bits(network), report["loss"], report["epochs"], teacher.steps
+        network = build(dtype, widths, mlp, params)
+        settings = {"loss": "cross_entropy", "optimizer": "adam", "rate": 1e-3}
+        teacher = trainer(network, batch_size=batch, clip_norm=clip_norm, **settings)
+        report = teacher.run(x, labels, epochs=epochs, n_threads=n_threads)
+        return teacher.fewest_threads, (bits(network), report["loss"], teacher.steps)
 
-    assert train(0) == train(1)
+    (fewest, free), (one, alone) = train(0), train(1)
+    assert free == alone
+    assert one == 1
+    if epochs == 600:  # steps that are short even under sanitizers, so that fewer were tried
+        assert fewest < max(2, _core.max_threads())

@@ -226,6 +226,8 @@ void bind(py::module_& m, const char* name) {
       .def_property_readonly("steps", [](Bound& self) { return self.trainer.progress().steps; })
       .def_property_readonly("rate", [](Bound& self) { return self.trainer.progress().rate; })
       .def_property_readonly("report", [](const Bound& self) { return to_dict(self.report); })
+      .def_property_readonly("fewest_threads",
+                             [](const Bound& self) { return self.report.fewest_threads; })
       .def("run", &run<T>, py::arg("x"), py::arg("t"), py::arg("sample_weight") = py::none(),
            py::kw_only(), py::arg("epochs"), py::arg("x_val") = py::none(),
            py::arg("t_val") = py::none(), py::arg("sample_weight_val") = py::none(),
@@ -250,7 +252,7 @@ void bind_trainer(py::module_& m) {
   py::class_<TeamSize>(m, "TeamSize", "How many threads the steps of a run get.")
       .def(py::init<int, Index, bool>(), py::arg("most"), py::arg("batch"), py::arg("fixed"))
       .def_property_readonly("threads", &TeamSize::threads)
-      .def("rows_ahead", &TeamSize::rows_ahead)
+      .def("rows_ahead", &TeamSize::rows_ahead, py::arg("left"))
       .def("took", &TeamSize::took, py::arg("rows"), py::arg("seconds"));
 }
 

@@ -76,7 +76,7 @@ struct BackwardInputArgs {
 /// Rows [row_begin, row_end) of one panel of dw = x^T dz, row `in` being db = the sum over dz.
 template <class T>
 struct BackwardWeightsArgs {
-  const T* x;  // the columns [row_begin, row_end) of the input
+  const T* x;  // column row_begin of the input; not read for the bias row
   Index ldx;
   const T* dz;
   Index lddz;
@@ -231,9 +231,10 @@ const Kernels<T>& pick(const KernelTable& table) {
   }
 }
 
-/// Depth of a block of a product: the transposed panel of backward_input, the rows of a batch in
-/// backward_weights, and the rows of w in forward where they are many. 512 x 64 floats are 128 KB,
-/// an eighth of L2. A function of nothing: the order of summation may not depend on threads.
+/// Depth of a block of a product: the transposed panel of backward_input, the rows of w in forward
+/// where they are many, and at most the rows of a batch in backward_weights. 512 x 64 floats are
+/// 128 KB, an eighth of L2. A function of nothing: the order of summation may not depend on
+/// threads.
 inline constexpr Index kDepthBlock = 512;
 
 FASTMLP_INLINE constexpr Index backward_scratch_size(const PanelShape& s) {

@@ -61,7 +61,7 @@ template <class T>
 void copy_columns(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
                   Index batch, int rank) noexcept {
   const PanelShape& shape = network.layers()[static_cast<std::size_t>(task.layer)].shape;
-  if (task.learned || !copies_columns(shape)) return;
+  if (task.learned || !copies_columns(shape, ws.rows())) return;
   const LayerBuffers<T>& buffers = ws.layer(task.layer);
   const T* from = buffers.x + task.row_begin;
   T* to = ws.columns(rank);
@@ -79,7 +79,7 @@ void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const We
   // The gradient of learned parameters is a sum over rows like that of biases, of what the slope
   // left in z.
   const T* dz = task.learned ? buffers.z : buffers.dz;
-  const bool copied = copies_columns(layer.shape);
+  const bool copied = copies_columns(layer.shape, ws.rows());
   const T* x = copied ? ws.columns(rank) : buffers.x + task.row_begin;
   network.kernels().backward_weights({x, copied ? kTaskRows : buffers.ldx, dz, buffers.ldy, dw,
                                       batch, task.panel, task.row_begin, task.row_end, layer.shape,

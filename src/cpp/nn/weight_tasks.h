@@ -58,8 +58,9 @@ void for_each_task(const Network<T>& network, const Workspace<T>& ws,
   }
 }
 
-/// The gradient of the task's rows over the whole batch, contiguous as in the flat array. Meanwhile
-/// `ahead`, the rows of another task, is fetched into the cache.
+/// The gradient of the task's rows over the whole batch, contiguous as in the flat array, from the
+/// columns that this rank copied last. Meanwhile `ahead`, the rows of another task, is fetched into
+/// the cache.
 template <class T>
 void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
                      Index batch, const Ahead<T>& ahead, int rank, T* dw) noexcept;

@@ -37,7 +37,7 @@ Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int th
     pass == Pass::kTrain ? plan(buffers.ldy, &buffers.dz) : skip(&buffers.dz);
     scratch_size_ = std::max(
         {scratch_size_, backward_scratch_size(layer.shape), (kTaskRows + 1) * layer.shape.width});
-    if (copies_columns(layer.shape)) columns_size_ = checked_mul(rows, kTaskRows);
+    if (copies_columns(layer.shape, rows)) columns_size_ = checked_mul(rows, kTaskRows);
   }
   const bool trains = pass == Pass::kTrain;
   trains ? plan(layers_.back().ldy, &t) : skip(&t);

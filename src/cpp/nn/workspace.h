@@ -66,10 +66,13 @@ class Workspace {
 /// Rows of a task in the weight phase: 48 = lcm(6, 8, 12, 16) fills every tile.
 inline constexpr Index kTaskRows = 48;
 
-/// Whether a layer's tasks read their columns of x from a copy. In x the rows lie pages apart, and
-/// with as many of dz they are more pages than the first TLB holds (72 on Zen 4): tiles of narrow
-/// panels, which need a row of both every six cycles, ran at 77 GF/s on 2048 x 2048 weights with
-/// 512 rows, from a copy at 101. It is read once for every panel, so that making it costs 1 %.
-inline bool copies_columns(const PanelShape& shape) { return panel_count(shape) >= 16; }
+/// Whether a layer's tasks read their columns of x from a copy. Rows of 256 numbers and more are so
+/// far apart in x that a few dozen of them, with as many of dz, are more pages than the first TLB
+/// holds (72 on Zen 4): tiles of narrow panels, which need a row of both every six cycles, ran at
+/// 77 GF/s on 2048 x 2048 weights with 512 rows, from a copy at 101. Every panel reads the copy, so
+/// that with 16 of them making it costs little; one of more than 8192 rows would leave L2.
+inline bool copies_columns(const PanelShape& shape, Index rows) {
+  return panel_count(shape) >= 16 && shape.in >= 256 && rows <= 8192;
+}
 
 }  // namespace fastmlp

@@ -75,6 +75,7 @@ struct RunReport {
   Index best_epoch = 0;           // from 1; 0 without a validation set
   Index failed_epoch = 0;
   Index failed_batch = 0;
+  int fewest_threads = 0;  // that a step was taken with
 };
 
 }  // namespace fastmlp

@@ -1,24 +1,24 @@
 #include "train/team_size.h"
 
 #include <algorithm>
-#include <limits>
+#include <stdexcept>
+#include <string>
 
 namespace fastmlp {
 
 namespace {
 
-// Seconds. A trial of fewer threads that fails costs its own length, less than 0.1 % of a long
-// run; one of more threads begins with a wait until they are awake and each has a core of its own,
-// which took up to two time slices of the system.
-constexpr double kFirst = 0.5e-3;   // not measured: the caches are cold
-constexpr double kShortest = 4e-3;  // between two trials, doubled by each that fails
-constexpr double kLongest = 256e-3;
+// Seconds. Threads that slept are awake, each on a core of its own, after up to two time slices of
+// the system; what happens until then is not measured.
 constexpr double kWaking = 8e-3;
+constexpr double kSettling = 0.5e-3;  // the same for threads that were busy a moment ago
 constexpr double kTrialLength = 0.25e-3;
+constexpr double kShortest = 4e-3;  // between two trials; doubled where none succeeds
+constexpr double kLongest = 256e-3;
 constexpr double kBeforeWaking = 64e-3;  // at least so long between two trials of more threads
 constexpr double kLongStep = 2e-3;       // has nothing to gain from fewer threads
-constexpr double kStepsBetween = 32.0;   // at least, for a trial takes one step or more
 
+constexpr double kStepsBetween = 32.0;  // at least, for a trial takes one step or more
 constexpr double kMostSteps = 1e6;
 constexpr double kBetter = 1.05;  // a smaller gain may be chance
 
@@ -30,27 +30,35 @@ TeamSize::TeamSize(int most, Index batch, bool fixed)
       fixed_(fixed || most == 1),
       best_(most),
       interval_(kShortest),
-      goal_(kFirst) {}
-
-Index TeamSize::rows_ahead() const {
-  if (fixed_) return std::numeric_limits<Index>::max() / batch_ * batch_;
-  const double speed = seconds_ > 0.0 ? static_cast<double>(rows_) / seconds_ : best_speed_;
-  const double steps = (goal_ - seconds_) * speed / static_cast<double>(batch_);
-  return batch_ * std::max(Index{1}, static_cast<Index>(std::min(steps, kMostSteps)));
+      goal_(kWaking) {
+  if (most < 1 || batch < 1) {
+    throw std::invalid_argument("most and batch must be positive, got " + std::to_string(most) +
+                                " and " + std::to_string(batch));
+  }
 }
 
+Index TeamSize::rows_ahead(Index left) const {
+  if (fixed_ || left < batch_) return left;
+  // A phase begins with one step, which tells how many more there is time for.
+  const double batches =
+      seconds_ > 0.0 ? (goal_ - seconds_) * speed() / static_cast<double>(batch_) : 1.0;
+  const auto whole = static_cast<Index>(std::clamp(batches, 1.0, kMostSteps));
+  return batch_ * std::min(whole, left / batch_);
+}
+
+/// The short batch at the end of an epoch is not counted: its rows cost more than others.
 void TeamSize::took(Index rows, double seconds) {
+  if (fixed_ || rows % batch_ != 0) return;
   rows_ += rows;
   seconds_ += seconds;
-  if (fixed_ || seconds_ < goal_) return;
-  const double speed = static_cast<double>(rows_) / seconds_;
+  if (seconds_ < goal_) return;
   switch (phase_) {
     case Phase::kWarm:
       return trial_ > 0 ? begin(Phase::kTrial, kTrialLength) : begin(Phase::kBest, interval_);
     case Phase::kBest:
-      return end_best(speed);
+      return end_best();
     case Phase::kTrial:
-      return end_trial(speed);
+      return end_trial();
   }
 }
 
@@ -61,32 +69,41 @@ void TeamSize::begin(Phase phase, double seconds) {
   rows_ = 0;
 }
 
-void TeamSize::end_best(double speed) {
-  best_speed_ = speed;
-  const double step = static_cast<double>(batch_) / speed;
-  const bool early = interval_ < kStepsBetween * step;
-  trial_ = early || step > kLongStep ? 0 : next_trial();
+void TeamSize::end_best() {
+  best_speed_ = speed();
+  trial_ = candidate_ > 0 ? candidate_ : next_trial(static_cast<double>(batch_) / best_speed_);
   if (trial_ == 0) {
     interval_ = std::min(2 * interval_, kLongest);
     return begin(Phase::kBest, interval_);
   }
-  grew_ = trial_ > best_;
-  grew_ ? begin(Phase::kWarm, kWaking) : begin(Phase::kTrial, kTrialLength);
+  last_grew_ = trial_ > best_;
+  begin(Phase::kWarm, last_grew_ ? kWaking : kSettling);
 }
 
-void TeamSize::end_trial(double speed) {
-  const bool better = speed > kBetter * best_speed_;
-  if (better) best_ = trial_;
-  interval_ = better ? kShortest : std::min(2 * interval_, kLongest);
+/// Who wins a trial must win another one, against a new measurement of the best: a slice of time
+/// that somebody else took from the best may have decided the first.
+void TeamSize::end_trial() {
+  const bool better = speed() > kBetter * best_speed_;
+  const bool confirmed = better && trial_ == candidate_;
+  if (confirmed) best_ = trial_;
+  candidate_ = better && !confirmed ? trial_ : 0;
+  if (confirmed) {
+    interval_ = kShortest;
+  } else if (!better) {
+    interval_ = std::min(2 * interval_, kLongest);
+  }
   trial_ = 0;
-  begin(Phase::kBest, interval_);
+  if (candidate_ > 0) return begin(Phase::kBest, kTrialLength);
+  begin(Phase::kWarm, kSettling);
 }
 
 /// More and fewer in turn, or 0 where there is nothing to try yet.
-int TeamSize::next_trial() {
+int TeamSize::next_trial(double step) const {
+  if (interval_ < std::min(kStepsBetween * step, kLongest)) return 0;
   const bool may_grow = best_ < most_ && interval_ >= kBeforeWaking;
-  if (may_grow && (best_ == 1 || !grew_)) return std::min(2 * best_, most_);
-  return best_ > 1 ? (best_ + 1) / 2 : 0;
+  const bool may_shrink = best_ > 1 && step < kLongStep;
+  if (may_grow && !(may_shrink && last_grew_)) return std::min(2 * best_, most_);
+  return may_shrink ? (best_ + 1) / 2 : 0;
 }
 
 }  // namespace fastmlp

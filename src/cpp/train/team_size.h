@@ -12,28 +12,32 @@ namespace fastmlp {
 /// moment. It has no clock: took() tells it what happened.
 class TeamSize {
  public:
-  /// For steps of `batch` rows. A number that the caller asked for is `fixed`.
+  /// For steps of `batch` rows by up to `most` threads. A number that the caller asked for is
+  /// `fixed`. Throws std::invalid_argument unless both are positive.
   TeamSize(int most, Index batch, bool fixed);
 
   int threads() const { return trial_ > 0 ? trial_ : best_; }
-  /// Rows to train on, in whole batches, before took() is told.
-  Index rows_ahead() const;
+  /// Of so many rows left in an epoch, those to train on before took() is told: whole batches, or
+  /// what is left of one.
+  Index rows_ahead(Index left) const;
   void took(Index rows, double seconds);
 
  private:
   enum class Phase { kWarm, kBest, kTrial };
 
   void begin(Phase phase, double seconds);
-  void end_best(double speed);
-  void end_trial(double speed);
-  int next_trial();
+  void end_best();
+  void end_trial();
+  int next_trial(double step) const;
+  double speed() const { return static_cast<double>(rows_) / seconds_; }
 
   int most_;
   Index batch_;
   bool fixed_;
   int best_;
   int trial_ = 0;            // 0: none in progress
-  bool grew_ = false;        // the last trial was of more threads
+  int candidate_ = 0;        // won a trial, and is tried once more
+  bool last_grew_ = false;   // the last trial was of more threads
   double best_speed_ = 0.0;  // rows a second
   double interval_;          // seconds between two trials
 

@@ -102,7 +102,9 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     report.step_loss.reserve(report.step_loss.size() +
                              static_cast<std::size_t>(ceil_div(data.x.rows, plan.batch)));
     epoch.step_loss = &report.step_loss;
+    epoch.fewest_threads = i == 0 ? plan.batch_threads : report.fewest_threads;
     const bool whole = run_epoch(data, plan, team_size, poll, epoch);
+    report.fewest_threads = epoch.fewest_threads;
     if (!epoch.finite) {
       report.failed_epoch = i + 1;
       report.failed_batch = epoch.batches + 1;
@@ -182,9 +184,10 @@ bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& tea
                        order_.data());
   }
   for (Index first = 0; first < rows && epoch.finite && !epoch.stop;) {
-    const Index end = first + min_index(rows - first, team_size.rows_ahead());
+    const Index end = first + team_size.rows_ahead(rows - first);
     const Clock::time_point start = Clock::now();
     run_steps(data, {first, end}, plan.batch, team_size.threads(), poll, epoch);
+    epoch.fewest_threads = std::min(epoch.fewest_threads, team_size.threads());
     team_size.took(end - first, seconds_since(start));
     first = end;
   }
@@ -192,7 +195,7 @@ bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& tea
   return !epoch.stop;
 }
 
-/// The steps of an epoch that begin with these rows.
+/// The steps on these rows of the epoch's order, which begin with a multiple of the batch.
 template <class T>
 void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, int threads,
                            Poll& poll, Epoch& epoch) {
