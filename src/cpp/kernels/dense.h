@@ -187,9 +187,9 @@ bool all_finite(const FiniteArgs<T>& a) {
   return sum_lanes<T>((chain[0] + chain[1]) + (chain[2] + chain[3]))[0] + rest == T{0};
 }
 
-/// Rows of the batch in a block of backward_weights. 128 rows of narrow panels stay in L1 with those
-/// of x, which took 3 % off a step of 1024-2048-2048-1000 with 512 rows; of wide ones they would
-/// fill it.
+/// Rows of the batch in a block of backward_weights. 128 rows of narrow panels stay in L1 with
+/// those of x, which took 3 % off a step of 1024-2048-2048-1000 with 512 rows; of wide ones they
+/// would fill it.
 inline constexpr Index kWeightDepthBlock = kRegisters == 32 ? kDepthBlock : 128;
 
 template <class T>
