@@ -29,6 +29,7 @@ TeamSize::TeamSize(int most, Index batch, bool fixed)
       batch_(batch),
       fixed_(fixed || most == 1),
       best_(most),
+      fewest_(most),
       interval_(kShortest),
       goal_(kWaking) {
   if (most < 1 || batch < 1) {
@@ -76,6 +77,7 @@ void TeamSize::end_best() {
     interval_ = std::min(2 * interval_, kLongest);
     return begin(Phase::kBest, interval_);
   }
+  fewest_ = std::min(fewest_, trial_);
   last_grew_ = trial_ > best_;
   begin(Phase::kWarm, last_grew_ ? kWaking : kSettling);
 }

@@ -102,9 +102,8 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     report.step_loss.reserve(report.step_loss.size() +
                              static_cast<std::size_t>(ceil_div(data.x.rows, plan.batch)));
     epoch.step_loss = &report.step_loss;
-    epoch.fewest_threads = i == 0 ? plan.batch_threads : report.fewest_threads;
     const bool whole = run_epoch(data, plan, team_size, poll, epoch);
-    report.fewest_threads = epoch.fewest_threads;
+    report.fewest_threads = team_size.fewest();
     if (!epoch.finite) {
       report.failed_epoch = i + 1;
       report.failed_batch = epoch.batches + 1;
@@ -187,7 +186,6 @@ bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& tea
     const Index end = first + team_size.rows_ahead(rows - first);
     const Clock::time_point start = Clock::now();
     run_steps(data, {first, end}, plan.batch, team_size.threads(), poll, epoch);
-    epoch.fewest_threads = std::min(epoch.fewest_threads, team_size.threads());
     team_size.took(end - first, seconds_since(start));
     first = end;
   }

@@ -67,7 +67,6 @@ class Trainer {
     bool stop = false;      // written by rank 0 in second phases, read behind their barrier
     double loss_sum = 0.0;  // rank 0's: batch loss x rows of the steps so far
     Index batches = 0;      // rank 0's: steps so far
-    int fewest_threads = 0;
     std::vector<double>* step_loss = nullptr;  // rank 0's, with room for all steps of the epoch
   };
 
