@@ -23,6 +23,22 @@ inline Range share(Index n, Index grain, int rank, int size) {
   return {min_index(begin, n), min_index(end, n)};
 }
 
+/// An interval of work that goes from 0 to 1.
+struct Part {
+  double begin;
+  double end;
+};
+
+/// The part of [0, n) that falls into `part`, cut at multiples of `grain`.
+inline Range share(Index n, Index grain, Part part) {
+  const auto grains = static_cast<double>(ceil_div(n, grain));
+  // Sums of equal parts may be a rounding below a whole number.
+  const auto cut = [&](double at) {
+    return min_index(static_cast<Index>(at * grains + 1e-6) * grain, n);
+  };
+  return {cut(part.begin), cut(part.end)};
+}
+
 /// Where the threads of a team wait for each other. They spin, for a wait between two phases of a
 /// step is short, and then yield: on a busy machine the thread waited for may need this core. Each
 /// wait that had to yield halves the time that the next ones spin, at most 50 us; each that had not
@@ -58,6 +74,11 @@ class Team {
   int size_;
   Barrier* barrier_;
 };
+
+inline Part equal_part(const Team& team) {
+  const double size = team.size();
+  return {team.rank() / size, (team.rank() + 1) / size};
+}
 
 /// Threads for a caller that asks for all: as many as OpenMP grants this process (OMP_NUM_THREADS,
 /// affinity and threadpoolctl decide), and no more than the limit.

@@ -246,6 +246,12 @@ py::dict to_dict(const EpochReport& report) {
                   py::arg("event") = kEventNames[static_cast<int>(report.event)]);
 }
 
+void check_rank(const Balance& balance, int rank) {
+  if (rank >= 0 && rank < balance.threads()) return;
+  throw std::out_of_range("rank must be from 0 to " + std::to_string(balance.threads() - 1) +
+                          ", got " + std::to_string(rank));
+}
+
 void bind_trainer(py::module_& m) {
   bind<float>(m, "TrainerFloat32");
   bind<double>(m, "TrainerFloat64");
@@ -254,6 +260,24 @@ void bind_trainer(py::module_& m) {
       .def_property_readonly("threads", &TeamSize::threads)
       .def("rows_ahead", &TeamSize::rows_ahead, py::arg("left"))
       .def("took", &TeamSize::took, py::arg("rows"), py::arg("seconds"));
+  py::class_<Balance>(m, "Balance", "How the threads of a run divide the phases of its steps.")
+      .def(py::init<int, bool>(), py::arg("threads"), py::arg("fixed"))
+      .def(
+          "part",
+          [](const Balance& balance, int rank) {
+            check_rank(balance, rank);
+            const Part part = balance.part(rank);
+            return py::make_tuple(part.begin, part.end);
+          },
+          py::arg("rank"))
+      .def(
+          "took",
+          [](Balance& balance, int rank, double work, double seconds) {
+            check_rank(balance, rank);
+            balance.took(rank, work, seconds);
+          },
+          py::arg("rank"), py::arg("work"), py::arg("seconds"))
+      .def("adjust", &Balance::adjust);
 }
 
 }  // namespace fastmlp::bindings

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <memory>
 
+#include "base/balance.h"
+
 namespace fastmlp {
 
 namespace {
@@ -11,6 +13,9 @@ namespace {
 /// Rows per block: 192 rows of 256 floats leave half of L2 to the weights. In a
 /// prototype on Zen 5, 96 to 192 were best and layer by layer over all rows was 5 to 45 % slower.
 constexpr Index kBlockRows = 192;
+
+/// At the end of a call blocks become smaller, down to this, so that threads end together.
+constexpr Index kFewBlockRows = 32;
 
 /// With so few rows, a network of so many parameters is read rather than computed: threads share
 /// its columns, each of which then is read by one. 784-256-128-10 with one row took 8.8 us instead
@@ -50,9 +55,13 @@ bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, co
   const Index block = min_index(x.rows, kBlockRows);
   const T* in_place_rows = in_place<T>(x);
   std::atomic<bool> finite{true};
-  const auto serve = [&](Workspace<T>& ws, Range mine) noexcept {
-    for (Index first = mine.begin; first < mine.end && finite; first += block) {
-      const Index rows = min_index(block, mine.end - first);
+  const auto team_size = static_cast<int>(min_index(threads, ceil_div(x.rows, 16)));
+  Pieces pieces(x.rows, 8, team_size > 1 ? min_index(kFewBlockRows, block) : block, block,
+                team_size);
+  const auto serve = [&](Workspace<T>& ws) noexcept {
+    for (Range piece = pieces.next(); piece.size() > 0 && finite; piece = pieces.next()) {
+      const Index first = piece.begin;
+      const Index rows = piece.size();
       const T* input = ws.x;
       Index ld_input = ws.ldx;
       if (in_place_rows && !ws.layer(0).dropped) {
@@ -72,10 +81,9 @@ bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, co
     }
   };
 
-  const int team_size = static_cast<int>(min_index(threads, ceil_div(x.rows, 16)));
   if (team_size == 1) {
     Workspace<T> ws(network, pass, block, 1);
-    serve(ws, {0, x.rows});
+    serve(ws);
     return finite;
   }
   std::vector<std::unique_ptr<Workspace<T>>> workspaces;
@@ -83,8 +91,7 @@ bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, co
     workspaces.push_back(std::make_unique<Workspace<T>>(network, pass, block, 1));
   }
   auto body = [&](const Team& team) noexcept {
-    serve(*workspaces[static_cast<std::size_t>(team.rank())],
-          share(x.rows, 8, team.rank(), team.size()));
+    serve(*workspaces[static_cast<std::size_t>(team.rank())]);
   };
   parallel(team_size, body);
   return finite;
@@ -168,7 +175,7 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
   std::vector<double> penalties(tasks.size(), 0.0);
   double sum = 0.0;
   auto body = [&](const Team& team) noexcept {
-    const Range mine = share_tasks(tasks, team);
+    const Range mine = share_tasks(tasks, equal_part(team));
     for (Index first = 0; first < x.rows; first += kGradientRows) {
       Batch batch = all;
       batch.first = first;

@@ -29,32 +29,43 @@ std::vector<WeightTask> weight_tasks(const Network<T>& network) {
         const Index width = panel_width(layer.shape, p);
         tasks.push_back({static_cast<Index>(i), p, row, last ? end + 1 : end,
                          layer.offset + panel_offset(layer.shape, p) + row * width,
-                         (end - row) * width, last ? width : 0, false});
+                         (end - row) * width, last ? width : 0, false, 0});
       }
     }
     for (Index p = 0; layer.learned_size > 0 && p < panel_count(layer.shape); ++p) {
       tasks.push_back({static_cast<Index>(i), p, layer.shape.in, layer.shape.in + 1,
                        layer.learned_offset + p * layer.shape.width, 0, panel_width(layer.shape, p),
-                       true});
+                       true, 0});
     }
+  }
+  Index cost = 0;
+  for (WeightTask& task : tasks) {
+    task.cost_before = cost;
+    cost += task.cost();
   }
   return tasks;
 }
 
-Range share_tasks(const std::vector<WeightTask>& tasks, const Team& team) noexcept {
-  Index total = 0;
-  for (const WeightTask& task : tasks) total += task.cost();
-  // A task belongs to the thread whose part of the total its middle falls into.
-  const auto first_of = [&](Index rank) {
-    Index before = 0;
-    for (std::size_t i = 0; i < tasks.size(); ++i) {
-      const Index middle = before + tasks[i].cost() / 2;
-      if (middle * team.size() >= total * rank) return static_cast<Index>(i);
-      before += tasks[i].cost();
-    }
-    return static_cast<Index>(tasks.size());
+Index cost_of(const std::vector<WeightTask>& tasks, Range range) noexcept {
+  const auto before = [&](Index i) {
+    if (i == 0) return Index{0};
+    const WeightTask& last = tasks[static_cast<std::size_t>(i) - 1];
+    return last.cost_before + last.cost();
   };
-  return {first_of(team.rank()), first_of(team.rank() + 1)};
+  return before(range.end) - before(range.begin);
+}
+
+Range share_tasks(const std::vector<WeightTask>& tasks, Part part) noexcept {
+  const auto total = static_cast<double>(cost_of(tasks, {0, static_cast<Index>(tasks.size())}));
+  // A task belongs to the thread into whose part its middle falls.
+  const auto first_behind = [&](double cut) {
+    const auto first =
+        std::partition_point(tasks.begin(), tasks.end(), [&](const WeightTask& task) {
+          return static_cast<double>(task.cost_before + task.cost() / 2) < cut * total;
+        });
+    return first - tasks.begin();
+  };
+  return {first_behind(part.begin), first_behind(part.end)};
 }
 
 template <class T>

@@ -20,11 +20,15 @@ struct WeightTask {
   Index at;       // position of the rows in a flat array
   Index size;     // numbers there, without the bias row
   Index bias_size;
-  bool learned;  // `bias_size` numbers of the activation's parameters, and no weights
+  bool learned;       // `bias_size` numbers of the activation's parameters, and no weights
+  Index cost_before;  // of all tasks before
 
   /// In units of no meaning: the batch's length is a factor of all.
   Index cost() const { return size + bias_size; }
 };
+
+/// The cost of neighbours.
+Index cost_of(const std::vector<WeightTask>& tasks, Range range) noexcept;
 
 /// Rows of a task, the same for all but the last rows of a layer: kTaskRows, or fewer where there
 /// would be too few tasks to share.
@@ -35,10 +39,10 @@ Index task_rows(const Network<T>& network);
 template <class T>
 std::vector<WeightTask> weight_tasks(const Network<T>& network);
 
-/// The tasks of one thread: neighbours, whose cost is as near to an equal part as whole tasks
-/// allow. An equal number of them left one of two threads idle for a third of a step of 64-100-10,
-/// whose first layer has the wider panels.
-Range share_tasks(const std::vector<WeightTask>& tasks, const Team& team) noexcept;
+/// The tasks of one thread: neighbours, whose cost is as near to its part of the total as whole
+/// tasks allow. An equal number of them left one of two threads idle for a third of a step of
+/// 64-100-10, whose first layer has the wider panels.
+Range share_tasks(const std::vector<WeightTask>& tasks, Part part) noexcept;
 
 /// Copies the columns of x that belong to a task, and to its neighbours of the same rows, where
 /// weight_gradient() reads them from a copy.

@@ -54,24 +54,25 @@ typename Trainer<T>::Step Trainer<T>::make_step(const DataView& data, Index firs
 /// Returns false where a loss of this thread's rows is not finite.
 template <class T>
 bool Trainer<T>::step_rows(const Step& step, const Team& team) noexcept {
-  switch (sharing_) {
-    case Sharing::kChunks:
-      return step_chunks(step, team);
-    case Sharing::kColumns:
-      return train_columns(network_, *workspace_, step.batch, step.weight_sum, step.loss,
-                           &step.masks, team);
-    default:
-      return train_rows(network_, *workspace_, step.batch, step.weight_sum, step.loss, &step.masks,
-                        share(step.batch.rows, row_grain(network_), team.rank(), team.size()),
-                        team.rank());
+  if (sharing_ == Sharing::kColumns) {
+    return train_columns(network_, *workspace_, step.batch, step.weight_sum, step.loss, &step.masks,
+                         team);
   }
+  const bool by_chunks = sharing_ == Sharing::kChunks;
+  const Turn turn(balanced_rows_, team);
+  const Range mine = by_chunks ? share(chunks_of(step), 1, turn.part())
+                               : share(step.batch.rows, row_grain(network_), turn.part());
+  const bool finite = by_chunks ? step_chunks(step, mine, team)
+                                : train_rows(network_, *workspace_, step.batch, step.weight_sum,
+                                             step.loss, &step.masks, mine, team.rank());
+  turn.end(static_cast<double>(mine.size()));
+  return finite;
 }
 
 /// Chunks of the batch, each up to the gradient of all weights.
 template <class T>
-bool Trainer<T>::step_chunks(const Step& step, const Team& team) noexcept {
+bool Trainer<T>::step_chunks(const Step& step, Range mine, const Team& team) noexcept {
   Workspace<T>& ws = *chunk_workspaces_[static_cast<std::size_t>(team.rank())];
-  const Range mine = share(chunks_of(step), 1, team.rank(), team.size());
   bool finite = true;
   for (Index chunk = mine.begin; chunk < mine.end; ++chunk) {
     Batch batch = step.batch;
@@ -169,8 +170,10 @@ void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
     return;
   }
   if (settings_.clip_norm > 0.0) return update_clipped(step, team);
-  for_each_own(share_tasks(tasks_, team), step, team,
-               [&](std::size_t i) { update_task(i, {}, step, team.rank()); });
+  const Turn turn(balanced_tasks_, team);
+  const Range mine = share_tasks(tasks_, turn.part());
+  for_each_own(mine, step, team, [&](std::size_t i) { update_task(i, {}, step, team.rank()); });
+  turn.end(static_cast<double>(cost_of(tasks_, mine)));
 }
 
 template <class T>
@@ -218,7 +221,7 @@ void Trainer<T>::apply(std::size_t index, const Step& step, const T* gradient) n
 /// the loss. Penalties are left out of it, and act as ever.
 template <class T>
 void Trainer<T>::update_clipped(const Step& step, const Team& team) noexcept {
-  const Range mine = share_tasks(tasks_, team);
+  const Range mine = share_tasks(tasks_, equal_part(team));
   for_each_own(mine, step, team, [&](std::size_t i) {
     const WeightTask& task = tasks_[i];
     T* dw = gradient_.data() + task.at;

@@ -15,7 +15,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr Index kCopiedByTeam = 1 << 20;  // parameters: a millisecond's work for one thread
+constexpr double kFlopsWorthTiming = 5e5;  // a thread and step: 5 us, beside two looks at a clock
+constexpr Index kCopiedByTeam = 1 << 20;   // parameters: a millisecond's work for one thread
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -173,6 +174,14 @@ void Trainer<T>::plan_chunks(Index batch, int threads) {
   chunk_losses_.resize(static_cast<std::size_t>(chunks));
 }
 
+template <class T>
+void Trainer<T>::plan_balance(Index batch, int threads) {
+  const double flops = 3 * network_.flops_per_row() * static_cast<double>(batch);
+  const bool fixed = flops < kFlopsWorthTiming * threads;
+  if (balanced_rows_.threads() == threads && balanced_rows_.is_fixed() == fixed) return;
+  balanced_rows_ = balanced_tasks_ = Balance(threads, fixed);
+}
+
 /// Returns false where a hook asked to stop.
 template <class T>
 bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& team_size, Poll& poll,
@@ -197,22 +206,26 @@ bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& tea
 template <class T>
 void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, int threads,
                            Poll& poll, Epoch& epoch) {
+  plan_balance(batch_size, threads);
   const Index before = progress_.steps + epoch.batches;
   auto body = [&](const Team& team) noexcept {
     Index number = before;
     for (Index first = rows.begin; first < rows.end; first += batch_size) {
       const Step step = make_step(data, first, batch_size, ++number);
+      const bool usual = number > 1;  // the first step is also the first to touch its memory
       if (!step_rows(step, team)) epoch.finite = false;
       team.barrier();
       if (!epoch.finite) return;
       double loss = 0.0;
       if (team.rank() == 0) {
+        if (usual) balanced_rows_.adjust();
         loss = batch_loss(step);
         epoch.stop = poll.after(network_.flops_per_row() * static_cast<double>(step.batch.rows));
       }
       step_weights(step, team);
       team.barrier();
       if (team.rank() == 0) {
+        if (usual) balanced_tasks_.adjust();
         loss *= settings_.loss_scale;
         for (const double penalty : penalties_) loss += penalty;
         epoch.loss_sum += loss * static_cast<double>(step.batch.rows);

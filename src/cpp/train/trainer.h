@@ -16,6 +16,7 @@
 #include <limits>
 #include <memory>
 
+#include "base/balance.h"
 #include "nn/passes.h"
 #include "train/hooks.h"
 #include "train/progress.h"
@@ -84,6 +85,7 @@ class Trainer {
 
   void plan_run(const DataView& data, Index batch, int threads);
   void plan_chunks(Index batch, int threads);
+  void plan_balance(Index batch, int threads);
   Stopped run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
                      Hooks& hooks, RunReport& report);
   bool run_epoch(const DataView& data, const Plan& plan, TeamSize& team_size, Poll& poll,
@@ -97,7 +99,7 @@ class Trainer {
   // One step: step.cpp.
   Step make_step(const DataView& data, Index first, Index batch, Index number) const noexcept;
   bool step_rows(const Step& step, const Team& team) noexcept;
-  bool step_chunks(const Step& step, const Team& team) noexcept;
+  bool step_chunks(const Step& step, Range chunks, const Team& team) noexcept;
   double batch_loss(const Step& step) const noexcept;
   Index chunks_of(const Step& step) const noexcept;
   void step_weights(const Step& step, const Team& team) noexcept;
@@ -120,6 +122,8 @@ class Trainer {
   std::vector<WeightTask> tasks_;
   std::vector<Range> layer_tasks_;    // of each layer, where they are in `tasks_`
   Sharing sharing_ = Sharing::kRows;  // of this run
+  Balance balanced_rows_;             // of first phases
+  Balance balanced_tasks_;            // of second phases
   std::vector<double> penalties_;     // one per task
   AlignedBuffer<T> gradient_;         // of all parameters, where its norm is clipped
   std::vector<double> squares_;       // per task, the sum of the squares of its gradient

@@ -1,0 +1,102 @@
+"""How threads divide the phases of a step, on cores whose speeds are made up."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from fastmlp._core import Balance
+
+
+def widths(balance, threads):
+    parts = [balance.part(rank) for rank in range(threads)]
+    assert parts[0][0] == 0.0
+    assert parts[-1][1] == 1.0
+    assert all(end == begin for (_, end), (begin, _) in itertools.pairwise(parts))
+    return np.diff([begin for begin, _ in parts] + [1.0])
+
+
+def step(balance, speeds, pieces=None):
+    """Let each thread do its part, of so many pieces; how long the slowest took."""
+    took = []
+    for rank, speed in enumerate(speeds):
+        begin, end = balance.part(rank)
+        work = end - begin
+        if pieces is not None:
+            work = (int(end * pieces + 1e-6) - int(begin * pieces + 1e-6)) / pieces
+        took.append(work / speed)
+        balance.took(rank, work, took[-1])
+    balance.adjust()
+    return max(took)
+
+
+def run(balance, steps, speeds, pieces=None):
+    return [step(balance, speeds, pieces) for _ in range(steps)]
+
+
+@pytest.mark.parametrize(
+    "speeds", [(1.0, 1.0), (1.0, 0.5), (0.8, 1.0), (1.0, 0.4, 0.4), [1.0] * 8 + [0.6] * 8]
+)
+@pytest.mark.parametrize("pieces", [None, 1000])
+def test_all_threads_come_to_need_the_same_time(speeds, pieces):
+    balance = Balance(len(speeds), fixed=False)
+    best = 1.0 / sum(speeds)
+    assert run(balance, 50, speeds, pieces)[-1] < 1.05 * best
+    np.testing.assert_allclose(
+        widths(balance, len(speeds)), np.array(speeds) / sum(speeds), rtol=0.05
+    )
+
+
+def test_follows_cores_that_change():
+    balance = Balance(2, fixed=False)
+    for speeds in [(1.0, 0.7), (0.7, 1.0), (1.0, 1.0)]:
+        assert run(balance, 10, speeds)[-1] < 1.05 / sum(speeds)
+
+
+def test_parts_that_suit_are_left_alone():
+    balance = Balance(4, fixed=False)
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        step(balance, 1.0 + rng.uniform(-0.01, 0.01, 4))
+    np.testing.assert_array_equal(widths(balance, 4), 0.25)
+
+
+def test_one_interruption_changes_little():
+    balance = Balance(2, fixed=False)
+    step(balance, (1.0, 0.01))
+    assert widths(balance, 2)[1] > 0.44
+    assert run(balance, 5, (1.0, 1.0))[-1] < 0.52
+
+
+def test_a_thread_that_seems_to_stand_still_keeps_a_part():
+    balance = Balance(2, fixed=False)
+    run(balance, 100, (1.0, 1e-6))
+    assert widths(balance, 2)[1] > 0.1
+    assert run(balance, 30, (1.0, 1.0))[-1] < 0.52
+
+
+def test_more_threads_than_pieces_changes_nothing():
+    balance = Balance(4, fixed=False)
+    run(balance, 10, (1.0, 1.0, 0.5, 0.5), pieces=3)
+    np.testing.assert_array_equal(widths(balance, 4), 0.25)
+
+
+def test_fixed_parts_stay():
+    balance = Balance(2, fixed=True)
+    run(balance, 10, (1.0, 0.5))
+    np.testing.assert_array_equal(widths(balance, 2), 0.5)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_bad_arguments(threads):
+    with pytest.raises(ValueError, match=f"threads must be positive, got {threads}"):
+        Balance(threads, fixed=False)
+
+
+def test_no_such_thread():
+    balance = Balance(2, fixed=False)
+    for rank in (-1, 2):
+        with pytest.raises(IndexError, match=f"rank must be from 0 to 1, got {rank}"):
+            balance.part(rank)
+        with pytest.raises(IndexError, match=f"rank must be from 0 to 1, got {rank}"):
+            balance.took(rank, 1.0, 1.0)
