@@ -21,11 +21,10 @@ def step(balance, speeds, pieces=None):
     took = []
     for rank, speed in enumerate(speeds):
         begin, end = balance.part(rank)
-        work = end - begin
         if pieces is not None:
-            work = (int(end * pieces + 1e-6) - int(begin * pieces + 1e-6)) / pieces
-        took.append(work / speed)
-        balance.took(rank, work, took[-1])
+            begin, end = (cut / pieces for cut in balance.share(pieces, 1, rank))
+        took.append((end - begin) / speed)
+        balance.took(rank, end - begin, took[-1])
     balance.adjust()
     return max(took)
 
@@ -63,9 +62,50 @@ def test_parts_that_suit_are_left_alone():
 
 def test_one_interruption_changes_little():
     balance = Balance(2, fixed=False)
+    run(balance, 5, (1.0, 1.0))
     step(balance, (1.0, 0.01))
     assert widths(balance, 2)[1] > 0.44
     assert run(balance, 5, (1.0, 1.0))[-1] < 0.52
+
+
+def test_the_first_step_is_not_counted():
+    balance = Balance(2, fixed=False)
+    step(balance, (1.0, 0.5))
+    np.testing.assert_array_equal(widths(balance, 2), 0.5)
+    step(balance, (1.0, 0.5))
+    assert widths(balance, 2)[1] < 0.49
+
+
+@pytest.mark.parametrize("threads", [2, 3, 4, 8])
+@pytest.mark.parametrize("each", [1, 2, 4])
+def test_noise_does_not_move_whole_pieces(threads, each):
+    balance = Balance(threads, fixed=False)
+    rng = np.random.default_rng(threads)
+    for _ in range(200):
+        step(balance, 1.0 + rng.uniform(-0.04, 0.04, threads), pieces=each * threads)
+        cuts = [balance.share(each * threads, 1, rank) for rank in range(threads)]
+        assert [end - begin for begin, end in cuts] == [each] * threads
+
+
+def test_a_thread_without_pieces_gets_some_again():
+    balance = Balance(2, fixed=False)
+    took = run(balance, 200, (1.0, 0.2), pieces=2)
+    assert min(took) == 1.0  # all by the faster one
+    assert run(balance, 20, (1.0, 1.0), pieces=2)[-1] == 0.5
+
+
+@pytest.mark.parametrize("grain", [1, 8])
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 64, 1000, 1_000_003])
+@pytest.mark.parametrize("speeds", [(1.0, 1.0, 1.0), (1.0, 0.3), (0.9, 1.0, 0.4, 1.0, 0.7)])
+def test_every_row_is_somebodys(n, grain, speeds):
+    balance = Balance(len(speeds), fixed=False)
+    run(balance, 20, speeds)
+    shares = [balance.share(n, grain, rank) for rank in range(len(speeds))]
+    assert shares[0][0] == 0
+    assert shares[-1][1] == n
+    for (begin, end), (after, _) in itertools.pairwise(shares):
+        assert begin <= end == after
+        assert end % grain == 0 or end == n
 
 
 def test_a_thread_that_seems_to_stand_still_keeps_a_part():
@@ -98,5 +138,7 @@ def test_no_such_thread():
     for rank in (-1, 2):
         with pytest.raises(IndexError, match=f"rank must be from 0 to 1, got {rank}"):
             balance.part(rank)
+        with pytest.raises(IndexError, match=f"rank must be from 0 to 1, got {rank}"):
+            balance.share(10, 1, rank)
         with pytest.raises(IndexError, match=f"rank must be from 0 to 1, got {rank}"):
             balance.took(rank, 1.0, 1.0)

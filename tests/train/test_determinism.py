@@ -25,7 +25,7 @@ SHAPES = [
     ((33, 600, 500, 3), 32, 100),
     ((100, 1000, 10), 1, 4),
 ]
-SEVERAL = [1, 2, 4]
+SEVERAL = [1, 2, 3, 4]
 
 
 def run(dtype, widths, batch_size, rows, n_threads, optimizer="adam"):
@@ -48,6 +48,20 @@ def test_threads_do_not_change_bits(dtype, widths, batch_size, rows, optimizer):
     alone = run(dtype, widths, batch_size, rows, 1, optimizer)
     for n_threads in (*SEVERAL[1:], 0):
         assert run(dtype, widths, batch_size, rows, n_threads, optimizer) == alone, n_threads
+
+
+@pytest.mark.parametrize("rows", [1, 17, 33, 64, 200, 385, 800, 3001])
+def test_threads_do_not_change_predictions(dtype, rng, rows):
+    widths = (20, 64, 33, 10)
+    mlp = Mlp(["relu", "tanh", "softmax"])
+    params = random_params(rng, widths)
+    network = build(dtype, widths, mlp, params)
+    x = rng.normal(size=(rows, widths[0]))
+    alone = network.predict(x, 1)
+    tolerance = 1e-5 if alone.dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(alone, mlp.forward(x, params)[1][-1], rtol=tolerance, atol=tolerance)
+    for n_threads in (*SEVERAL[1:], 7):
+        assert network.predict(x, n_threads).tobytes() == alone.tobytes(), n_threads
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace fastmlp {
 
@@ -12,7 +13,7 @@ namespace {
 constexpr double kTolerated = 0.03;  // smaller differences may be chance
 constexpr double kGain = 0.5;        // of a difference, what one step makes good
 constexpr double kMostChange = 0.1;  // of a part, by one step: it may have been an interruption
-constexpr double kNarrowest = 0.25;  // of an equal part: one must go on to be timed
+constexpr double kNarrowest = 0.25;  // of an equal part: a thread must go on to be timed
 
 }  // namespace
 
@@ -21,8 +22,13 @@ Balance::Balance(int threads, bool fixed) : fixed_(fixed) {
     throw std::invalid_argument("threads must be positive, got " + std::to_string(threads));
   }
   times_.resize(static_cast<std::size_t>(threads));
-  for (int rank = 0; rank <= threads; ++rank) {
-    cuts_.push_back(static_cast<double>(rank) / threads);
+  cuts_.resize(times_.size() + 1);
+  make_equal();
+}
+
+void Balance::make_equal() {
+  for (std::size_t rank = 0; rank < cuts_.size(); ++rank) {
+    cuts_[rank] = static_cast<double>(rank) / threads();
   }
 }
 
@@ -36,10 +42,11 @@ void Balance::took(int rank, double work, double seconds) {
 }
 
 void Balance::adjust() {
-  if (fixed_) return;
+  if (fixed_ || std::exchange(first_, false)) return;
   double speeds = 0.0;
   for (const Time& time : times_) {
-    if (!(time.work > 0.0 && time.seconds > 0.0)) return;  // fewer pieces than threads
+    // Pieces may be so few that a thread found none in its part, and can't be timed.
+    if (!(time.work > 0.0 && time.seconds > 0.0)) return make_equal();
     speeds += time.speed();
   }
   const auto width = [&](std::size_t rank) { return cuts_[rank + 1] - cuts_[rank]; };

@@ -20,7 +20,7 @@ class Balance {
  public:
   /// Equal parts, which stay so where they are `fixed`. Throws std::invalid_argument unless
   /// `threads` is positive.
-  explicit Balance(int threads = 1, bool fixed = true);
+  Balance(int threads, bool fixed);
 
   int threads() const { return static_cast<int>(times_.size()); }
   bool is_fixed() const { return fixed_; }
@@ -28,7 +28,8 @@ class Balance {
   Part part(int rank) const;
   /// What `rank` took for so much of the work. Threads may call it at the same time.
   void took(int rank, double work, double seconds);
-  /// Moves the cuts, by one thread while no other uses them.
+  /// Moves the cuts, by one thread while no other uses them. The first round is not counted:
+  /// threads have just woken, and memory is touched for the first time.
   void adjust();
 
  private:
@@ -37,7 +38,10 @@ class Balance {
     double seconds = 0.0;
     double speed() const { return work / seconds; }
   };
+  void make_equal();
+
   bool fixed_;
+  bool first_ = true;
   std::vector<double> cuts_;  // where each part begins, and 1
   std::vector<Time> times_;
 };
@@ -56,7 +60,8 @@ class Turn {
   }
   Part part() const { return part_; }
   void end(double work) const {
-    if (timed_) balance_.took(rank_, work, std::chrono::duration<double>(Clock::now() - start_).count());
+    if (timed_)
+      balance_.took(rank_, work, std::chrono::duration<double>(Clock::now() - start_).count());
   }
 
  private:
@@ -69,7 +74,8 @@ class Turn {
 };
 
 /// For work that comes once: hands out [0, n) piece by piece to whoever asks. A piece is half of an
-/// equal part of what is left, between `fewest` and `most`, in multiples of `grain`.
+/// equal part of what is left, between `fewest` and `most`, in multiples of `grain` where these
+/// are.
 class Pieces {
  public:
   Pieces(Index n, Index grain, Index fewest, Index most, int threads)

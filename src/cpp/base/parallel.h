@@ -29,12 +29,11 @@ struct Part {
   double end;
 };
 
-/// The part of [0, n) that falls into `part`, cut at multiples of `grain`.
+/// The part of [0, n) that falls into `part`, cut at the nearest multiples of `grain`.
 inline Range share(Index n, Index grain, Part part) {
   const auto grains = static_cast<double>(ceil_div(n, grain));
-  // Sums of equal parts may be a rounding below a whole number.
   const auto cut = [&](double at) {
-    return min_index(static_cast<Index>(at * grains + 1e-6) * grain, n);
+    return min_index(static_cast<Index>(at * grains + 0.5) * grain, n);
   };
   return {cut(part.begin), cut(part.end)};
 }
@@ -75,6 +74,7 @@ class Team {
   Barrier* barrier_;
 };
 
+/// The thread's part where all have the same.
 inline Part equal_part(const Team& team) {
   const double size = team.size();
   return {team.rank() / size, (team.rank() + 1) / size};

@@ -271,6 +271,14 @@ void bind_trainer(py::module_& m) {
           },
           py::arg("rank"))
       .def(
+          "share",
+          [](const Balance& balance, Index n, Index grain, int rank) {
+            check_rank(balance, rank);
+            const Range range = share(n, grain, balance.part(rank));
+            return py::make_tuple(range.begin, range.end);
+          },
+          py::arg("n"), py::arg("grain"), py::arg("rank"))
+      .def(
           "took",
           [](Balance& balance, int rank, double work, double seconds) {
             check_rank(balance, rank);

@@ -14,7 +14,8 @@ namespace {
 /// prototype on Zen 5, 96 to 192 were best and layer by layer over all rows was 5 to 45 % slower.
 constexpr Index kBlockRows = 192;
 
-/// At the end of a call blocks become smaller, down to this, so that threads end together.
+/// Where threads have several blocks each, these become smaller at the end, down to this, so that
+/// threads end together.
 constexpr Index kFewBlockRows = 32;
 
 /// With so few rows, a network of so many parameters is read rather than computed: threads share
@@ -52,12 +53,13 @@ double forward_flops(const Network<T>& network, Index rows) {
 template <class T, class Visit>
 bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, const MaskKey* masks,
                     int threads, Visit visit) {
-  const Index block = min_index(x.rows, kBlockRows);
   const T* in_place_rows = in_place<T>(x);
   std::atomic<bool> finite{true};
   const auto team_size = static_cast<int>(min_index(threads, ceil_div(x.rows, 16)));
-  Pieces pieces(x.rows, 8, team_size > 1 ? min_index(kFewBlockRows, block) : block, block,
-                team_size);
+  const Index equal = min_index(x.rows, round_up(ceil_div(x.rows, team_size), 8));
+  const Index block = min_index(equal, kBlockRows);
+  const bool several = team_size > 1 && equal > block;
+  Pieces pieces(x.rows, 8, several ? kFewBlockRows : block, block, team_size);
   const auto serve = [&](Workspace<T>& ws) noexcept {
     for (Range piece = pieces.next(); piece.size() > 0 && finite; piece = pieces.next()) {
       const Index first = piece.begin;

@@ -20,9 +20,9 @@ constexpr Index kManyChunks = 8;
 constexpr Index kSmallNetwork = 16384;
 
 template <class T>
-T sum_of_losses(const Workspace<T>& ws, Range rows) {
-  T sum{0};
-  for (Index r = rows.begin; r < rows.end; ++r) sum += ws.row_loss[r];
+double sum_of_losses(const Workspace<T>& ws, Range rows) {
+  double sum = 0.0;
+  for (Index r = rows.begin; r < rows.end; ++r) sum += static_cast<double>(ws.row_loss[r]);
   return sum;
 }
 
@@ -106,7 +106,7 @@ bool suits_chunks(const Network<T>& network, Index rows) {
 template <class T>
 bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch, double weight_sum,
                 const LossPlan& loss, const MaskKey* masks, Range rows, int rank) noexcept {
-  T checked{0};
+  double checked = 0.0;
   for (Index begin = rows.begin; begin < rows.end; begin += kRowBlock) {
     const Range block{begin, min_index(begin + kRowBlock, rows.end)};
     gather_batch(ws, batch, weight_sum, loss, block);

@@ -59,7 +59,7 @@ bool Trainer<T>::step_rows(const Step& step, const Team& team) noexcept {
                          team);
   }
   const bool by_chunks = sharing_ == Sharing::kChunks;
-  const Turn turn(balanced_rows_, team);
+  const Turn turn(balances_now_->rows, team);
   const Range mine = by_chunks ? share(chunks_of(step), 1, turn.part())
                                : share(step.batch.rows, row_grain(network_), turn.part());
   const bool finite = by_chunks ? step_chunks(step, mine, team)
@@ -170,7 +170,7 @@ void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
     return;
   }
   if (settings_.clip_norm > 0.0) return update_clipped(step, team);
-  const Turn turn(balanced_tasks_, team);
+  const Turn turn(balances_now_->tasks, team);
   const Range mine = share_tasks(tasks_, turn.part());
   for_each_own(mine, step, team, [&](std::size_t i) { update_task(i, {}, step, team.rank()); });
   turn.end(static_cast<double>(cost_of(tasks_, mine)));

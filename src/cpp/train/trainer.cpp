@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kFlopsWorthTiming = 5e5;  // a thread and step: 5 us, beside two looks at a clock
+constexpr double kFlopsWorthTiming = 5e5;  // a thread and step: 5 us, beside four looks at a clock
 constexpr Index kCopiedByTeam = 1 << 20;   // parameters: a millisecond's work for one thread
 
 double seconds_since(Clock::time_point start) {
@@ -150,6 +150,7 @@ void Trainer<T>::put_back_params() {
 
 template <class T>
 void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
+  balances_.clear();
   if (settings_.shuffle) order_.resize(static_cast<std::size_t>(data.x.rows));
   sharing_ = suits_chunks(network_, batch)                                  ? Sharing::kChunks
              : settings_.clip_norm == 0.0 && suits_columns(network_, batch) ? Sharing::kColumns
@@ -177,9 +178,9 @@ void Trainer<T>::plan_chunks(Index batch, int threads) {
 template <class T>
 void Trainer<T>::plan_balance(Index batch, int threads) {
   const double flops = 3 * network_.flops_per_row() * static_cast<double>(batch);
-  const bool fixed = flops < kFlopsWorthTiming * threads;
-  if (balanced_rows_.threads() == threads && balanced_rows_.is_fixed() == fixed) return;
-  balanced_rows_ = balanced_tasks_ = Balance(threads, fixed);
+  const bool fixed = threads == 1 || flops < kFlopsWorthTiming * threads;
+  const Balance equal(threads, fixed);
+  balances_now_ = &balances_.try_emplace(threads, Balances{equal, equal}).first->second;
 }
 
 /// Returns false where a hook asked to stop.
@@ -212,20 +213,20 @@ void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, i
     Index number = before;
     for (Index first = rows.begin; first < rows.end; first += batch_size) {
       const Step step = make_step(data, first, batch_size, ++number);
-      const bool usual = number > 1;  // the first step is also the first to touch its memory
+      const bool full = step.batch.rows == batch_size;  // rows of a short batch cost more
       if (!step_rows(step, team)) epoch.finite = false;
       team.barrier();
       if (!epoch.finite) return;
       double loss = 0.0;
       if (team.rank() == 0) {
-        if (usual) balanced_rows_.adjust();
+        if (full) balances_now_->rows.adjust();
         loss = batch_loss(step);
         epoch.stop = poll.after(network_.flops_per_row() * static_cast<double>(step.batch.rows));
       }
       step_weights(step, team);
       team.barrier();
       if (team.rank() == 0) {
-        if (usual) balanced_tasks_.adjust();
+        if (full) balances_now_->tasks.adjust();
         loss *= settings_.loss_scale;
         for (const double penalty : penalties_) loss += penalty;
         epoch.loss_sum += loss * static_cast<double>(step.batch.rows);

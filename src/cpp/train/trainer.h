@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <limits>
+#include <map>
 #include <memory>
 
 #include "base/balance.h"
@@ -74,6 +75,12 @@ class Trainer {
   /// How the team shares a step: see nn/passes.h.
   enum class Sharing { kRows, kColumns, kChunks };
 
+  /// How a team divides the two phases.
+  struct Balances {
+    Balance rows;
+    Balance tasks;
+  };
+
   /// What run_epochs() goes by.
   struct Plan {
     Index epochs;
@@ -122,8 +129,8 @@ class Trainer {
   std::vector<WeightTask> tasks_;
   std::vector<Range> layer_tasks_;    // of each layer, where they are in `tasks_`
   Sharing sharing_ = Sharing::kRows;  // of this run
-  Balance balanced_rows_;             // of first phases
-  Balance balanced_tasks_;            // of second phases
+  std::map<int, Balances> balances_;  // of this run, by the number of threads
+  Balances* balances_now_ = nullptr;  // of the steps in progress
   std::vector<double> penalties_;     // one per task
   AlignedBuffer<T> gradient_;         // of all parameters, where its norm is clipped
   std::vector<double> squares_;       // per task, the sum of the squares of its gradient
