@@ -10,7 +10,7 @@ namespace fastmlp {
 
 namespace {
 
-constexpr double kTolerated = 0.03;  // smaller differences may be chance
+constexpr double kTolerated = 0.04;  // smaller differences may be chance
 constexpr double kGain = 0.5;        // of a difference, what one step makes good
 constexpr double kMostChange = 0.1;  // of a part, by one step: it may have been an interruption
 constexpr double kNarrowest = 0.25;  // of an equal part: a thread must go on to be timed
