@@ -1,8 +1,7 @@
-// How a team divides the work between two barriers: each thread gets a part as wide as its speed in
-// the steps before tells. Cores differ, by kind or because something else runs beside them, and
-// what all wait for is the slowest. On a host that shares its cores, one of two threads took 90 ms
-// for its half of the rows where the other took 71 (1024-2048-2048-1000, 512 rows), for seconds.
-// No result may depend on it.
+// How threads of unequal speed divide their work. Cores differ, by kind or because something else
+// runs beside them, and what all wait for is the slowest: on a host that shares its cores, one of
+// two threads took 90 ms for its half of the rows where the other took 71 (1024-2048-2048-1000,
+// 512 rows), for seconds. No result may depend on who does what.
 #pragma once
 
 #include <algorithm>
