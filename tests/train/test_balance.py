@@ -7,6 +7,8 @@ import pytest
 
 from fastmlp._core import Balance
 
+TOLERATED = 0.04  # a difference of speeds that moves no cut
+
 
 def widths(balance, threads):
     parts = [balance.part(rank) for rank in range(threads)]
@@ -40,16 +42,18 @@ def run(balance, steps, speeds, pieces=None):
 def test_all_threads_come_to_need_the_same_time(speeds, pieces):
     balance = Balance(len(speeds), fixed=False)
     best = 1.0 / sum(speeds)
-    assert run(balance, 50, speeds, pieces)[-1] < 1.05 * best
-    np.testing.assert_allclose(
-        widths(balance, len(speeds)), np.array(speeds) / sum(speeds), rtol=0.05
-    )
+    narrowest = min(speeds) * best
+    a_piece = 0.0 if pieces is None else 1.0 / pieces / narrowest
+    assert run(balance, 50, speeds, pieces)[-1] < best * (1 + a_piece) / (1 - TOLERATED)
+    expected = np.array(speeds) * best
+    rtol = TOLERATED / (1 - TOLERATED)
+    np.testing.assert_allclose(widths(balance, len(speeds)), expected, rtol=rtol)
 
 
 def test_follows_cores_that_change():
     balance = Balance(2, fixed=False)
     for speeds in [(1.0, 0.7), (0.7, 1.0), (1.0, 1.0)]:
-        assert run(balance, 10, speeds)[-1] < 1.05 / sum(speeds)
+        assert run(balance, 10, speeds)[-1] < 1 / sum(speeds) / (1 - TOLERATED)
 
 
 def test_parts_that_suit_are_left_alone():

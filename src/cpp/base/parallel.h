@@ -15,14 +15,6 @@ struct Range {
   Index size() const { return end - begin; }
 };
 
-/// The part of [0, n) that falls to `rank` of `size`, cut at multiples of `grain`.
-inline Range share(Index n, Index grain, int rank, int size) {
-  const Index grains = ceil_div(n, grain);
-  const Index begin = grains * rank / size * grain;
-  const Index end = grains * (rank + 1) / size * grain;
-  return {min_index(begin, n), min_index(end, n)};
-}
-
 /// An interval of work that goes from 0 to 1.
 struct Part {
   double begin;

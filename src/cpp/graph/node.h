@@ -110,9 +110,7 @@ struct Worker {
   const Team& team;
   T* scratch;
 
-  Range share_of(Index n, Index grain = 1) const {
-    return share(n, grain, team.rank(), team.size());
-  }
+  Range share_of(Index n, Index grain = 1) const { return share(n, grain, equal_part(team)); }
 };
 
 }  // namespace fastmlp::graph

@@ -77,7 +77,7 @@ template <class T>
 void VariableOptimizer<T>::update(State& state, const Coefficients& coefficients, double rate,
                                   const Team& team) noexcept {
   Node<T>& variable = *state.variable;
-  const Range mine = share(variable.value.flat_size(), kAlignment, team.rank(), team.size());
+  const Range mine = share(variable.value.flat_size(), kAlignment, equal_part(team));
   UpdateArgs<T> args{};
   args.w = variable.value.view().data + mine.begin;
   args.g = variable.grad.view().data + mine.begin;

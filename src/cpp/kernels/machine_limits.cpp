@@ -52,7 +52,7 @@ MachineLimits measure_limits(const Target& target, int threads) {
 
   AlignedBuffer<float> a(kTriadNumbers), b(kTriadNumbers), c(kTriadNumbers);
   const double moved = fastest(team_size, kTriadRuns, [&](const Team& team) {
-    const Range mine = share(kTriadNumbers, kAlignment, team.rank(), team.size());
+    const Range mine = share(kTriadNumbers, kAlignment, equal_part(team));
     kernels.triad(a.data() + mine.begin, b.data() + mine.begin, c.data() + mine.begin, 3.0f,
                   mine.size());
   });

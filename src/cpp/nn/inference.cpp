@@ -183,7 +183,7 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
       batch.first = first;
       batch.rows = min_index(kGradientRows, x.rows - first);
       train_rows(network, ws, batch, weight_sum, plan, nullptr,
-                 share(batch.rows, 1, team.rank(), team.size()), team.rank());
+                 share(batch.rows, 1, equal_part(team)), team.rank());
       team.barrier();
       for_each_task(network, ws, tasks, mine, batch.rows, team.rank(), [&](std::size_t i) {
         const WeightTask& task = tasks[i];

@@ -57,14 +57,14 @@ template <class T>
 void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, const MaskKey* masks,
                      bool logits, const Team& team) noexcept {
   const Range all{0, rows};
-  const Range mine = share(rows, 8, team.rank(), team.size());
+  const Range mine = share(rows, 8, equal_part(team));
   drop_input(network, ws, 0, mine, whole_row(network.n_features()), masks);
   team.barrier();
   for (Index i = 0; i < ws.layer_count(); ++i) {
     const DenseLayer& layer = network.layers()[static_cast<std::size_t>(i)];
     const bool last = i + 1 == ws.layer_count();
     const bool by_rows = is_row_wise(layer.activation());
-    const Range part = share(layer.shape.out, layer.shape.width, team.rank(), team.size());
+    const Range part = share(layer.shape.out, layer.shape.width, equal_part(team));
     const Columns columns{part.begin, part.end, part.end == layer.shape.out};
     if (part.size() > 0) {
       forward_layer(network, ws, i, all, columns, (last && logits) || by_rows);
@@ -125,7 +125,7 @@ template <class T>
 bool train_columns(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
                    double weight_sum, const LossPlan& loss, const MaskKey* masks,
                    const Team& team) noexcept {
-  const Range mine = share(batch.rows, row_grain(network), team.rank(), team.size());
+  const Range mine = share(batch.rows, row_grain(network), equal_part(team));
   gather_batch(ws, batch, weight_sum, loss, mine);
   forward_columns(network, ws, batch.rows, masks, loss.on_logits, team);
   loss_rows(network, ws, loss, mine);

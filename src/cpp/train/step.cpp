@@ -143,7 +143,7 @@ template <class T>
 void Trainer<T>::update_layer(Index layer, const Step& step, const Team& team) noexcept {
   const PanelShape& shape = network_.layers()[static_cast<std::size_t>(layer)].shape;
   const Range tasks = layer_tasks_[static_cast<std::size_t>(layer)];
-  const Range mine = share(tasks.size(), panel_count(shape), team.rank(), team.size());
+  const Range mine = share(tasks.size(), panel_count(shape), equal_part(team));
   const Range these{tasks.begin + mine.begin, tasks.begin + mine.end};
   for_each_own(these, step, team, [&](std::size_t i) {
     const WeightTask& task = tasks_[i];

@@ -137,7 +137,7 @@ void Trainer<T>::keep_params(int threads) {
   if (kept_params_.size() == 0) kept_params_ = AlignedBuffer<T>(size);
   const T* from = network_.params();
   auto body = [&](const Team& team) noexcept {
-    const Range mine = share(size, kAlignment, team.rank(), team.size());
+    const Range mine = share(size, kAlignment, equal_part(team));
     std::copy(from + mine.begin, from + mine.end, kept_params_.data() + mine.begin);
   };
   parallel(size >= kCopiedByTeam ? threads : 1, body);
