@@ -58,7 +58,9 @@ struct Fetch {
   FASTMLP_INLINE void operator()() {
     constexpr Index size = 64 / static_cast<Index>(sizeof(T));
     for (Index i = 0; i < burst && left > 0; ++i, --left) {
-      __builtin_prefetch(ahead.arrays[array] + piece * ahead.stride + line * size);
+      // Into L2: L1 holds what the tiles are multiplying. Emerald Rapids lost 4 to 6 % of a step of
+      // 2048-4096-4096-10 with 32 rows when it was fetched into L1.
+      __builtin_prefetch(ahead.arrays[array] + piece * ahead.stride + line * size, 0, 2);
       if (++line < ahead.lines) continue;
       line = 0;
       if (++piece < ahead.pieces) continue;

@@ -167,7 +167,7 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
   const Batch all{&x, &t, weight, nullptr, 0, x.rows};
   const double weight_sum = total_weight(all);
   const LossPlan plan = plan_loss(network, loss);
-  const std::vector<WeightTask> tasks = weight_tasks(network);
+  const std::vector<WeightTask> tasks = weight_tasks(network, min_index(x.rows, kGradientRows));
   const double flops = 3 * forward_flops(network, x.rows);
   const CallThreads call(flops, flops, threads);
   const int team_size = call.count();

@@ -79,7 +79,7 @@ void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, co
 
 template <class T>
 bool suits_columns(const Network<T>& network, Index rows) {
-  if (rows > kFewRows || task_rows(network) != kTaskRows) return false;
+  if (rows > kFewRows || !has_many_tasks(network)) return false;
   for (const DenseLayer& layer : network.layers()) {
     const bool output = &layer == &network.layers().back();
     if (!output && (layer.shape.out < kWideLayer || is_row_wise(layer.activation()))) return false;

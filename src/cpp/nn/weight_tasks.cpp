@@ -5,21 +5,22 @@
 namespace fastmlp {
 
 template <class T>
-Index task_rows(const Network<T>& network) {
-  // Few large tasks would leave threads idle at the barrier: 12 rows fill every tile as well.
+bool has_many_tasks(const Network<T>& network) {
   Index count = 0;
   for (const DenseLayer& layer : network.layers()) {
     count += panel_count(layer.shape) * ceil_div(layer.shape.in, kTaskRows);
   }
-  return count < 48 ? 12 : kTaskRows;
+  return count >= 48;
 }
 
 template <class T>
-std::vector<WeightTask> weight_tasks(const Network<T>& network) {
-  const Index rows_at_once = task_rows(network);
+std::vector<WeightTask> weight_tasks(const Network<T>& network, Index rows) {
+  const bool many = has_many_tasks(network);
   std::vector<WeightTask> tasks;
   for (std::size_t i = 0; i < network.layers().size(); ++i) {
     const DenseLayer& layer = network.layers()[i];
+    // Few large tasks would leave threads idle at the barrier: 12 rows fill every tile as well.
+    const Index rows_at_once = many ? task_rows<T>(layer.shape, rows) : 12;
     // Panels inside, so that the columns of x stay in cache from task to task: the other way round
     // ran at half the speed on 2048 x 2048 weights with panels of 16 columns.
     for (Index row = 0; row < layer.shape.in; row += rows_at_once) {
@@ -78,7 +79,7 @@ void copy_columns(const Network<T>& network, const Workspace<T>& ws, const Weigh
   T* to = ws.columns(rank);
   const Index count = min_index(task.row_end, shape.in) - task.row_begin;
   for (Index r = 0; r < batch; ++r) {
-    std::copy_n(from + r * buffers.ldx, count, to + r * kTaskRows);
+    std::copy_n(from + r * buffers.ldx, count, to + r * kMostTaskRows);
   }
 }
 
@@ -92,14 +93,14 @@ void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const We
   const T* dz = task.learned ? buffers.z : buffers.dz;
   const bool copied = copies_columns(layer.shape, ws.rows());
   const T* x = copied ? ws.columns(rank) : buffers.x + task.row_begin;
-  network.kernels().backward_weights({x, copied ? kTaskRows : buffers.ldx, dz, buffers.ldy, dw,
+  network.kernels().backward_weights({x, copied ? kMostTaskRows : buffers.ldx, dz, buffers.ldy, dw,
                                       batch, task.panel, task.row_begin, task.row_end, layer.shape,
                                       ahead});
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                    \
-  template Index task_rows<T>(const Network<T>&);                                                 \
-  template std::vector<WeightTask> weight_tasks<T>(const Network<T>&);                            \
+  template bool has_many_tasks<T>(const Network<T>&);                                             \
+  template std::vector<WeightTask> weight_tasks<T>(const Network<T>&, Index);                     \
   template void copy_columns<T>(const Network<T>&, const Workspace<T>&, const WeightTask&, Index, \
                                 int) noexcept;                                                    \
   template void weight_gradient<T>(const Network<T>&, const Workspace<T>&, const WeightTask&,     \

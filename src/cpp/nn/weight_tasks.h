@@ -30,14 +30,13 @@ struct WeightTask {
 /// The cost of neighbours.
 Index cost_of(const std::vector<WeightTask>& tasks, Range range) noexcept;
 
-/// Rows of a task, the same for all but the last rows of a layer: kTaskRows, or fewer where there
-/// would be too few tasks to share.
+/// Whether there are enough tasks to share even if those of a layer have kTaskRows rows.
 template <class T>
-Index task_rows(const Network<T>& network);
+bool has_many_tasks(const Network<T>& network);
 
-/// All tasks, in a fixed order that depends on shapes alone.
+/// All tasks of a step with so many rows of data, in a fixed order that depends on shapes alone.
 template <class T>
-std::vector<WeightTask> weight_tasks(const Network<T>& network);
+std::vector<WeightTask> weight_tasks(const Network<T>& network, Index rows);
 
 /// The tasks of one thread: neighbours, whose cost is as near to its part of the total as whole
 /// tasks allow. An equal number of them left one of two threads idle for a third of a step of

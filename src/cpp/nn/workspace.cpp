@@ -35,9 +35,9 @@ Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int th
     keep_z ? plan(buffers.ldy, &buffers.z) : skip(&buffers.z);
     plan(buffers.ldy, &buffers.y);
     pass == Pass::kTrain ? plan(buffers.ldy, &buffers.dz) : skip(&buffers.dz);
-    scratch_size_ = std::max(
-        {scratch_size_, backward_scratch_size(layer.shape), (kTaskRows + 1) * layer.shape.width});
-    if (copies_columns(layer.shape, rows)) columns_size_ = checked_mul(rows, kTaskRows);
+    scratch_size_ = std::max({scratch_size_, backward_scratch_size(layer.shape),
+                              (kMostTaskRows + 1) * layer.shape.width});
+    if (copies_columns(layer.shape, rows)) columns_size_ = checked_mul(rows, kMostTaskRows);
   }
   const bool trains = pass == Pass::kTrain;
   trains ? plan(layers_.back().ldy, &t) : skip(&t);

@@ -29,7 +29,7 @@ Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
     : network_(network),
       settings_(settings),
       progress_(settings),
-      tasks_(weight_tasks(network)),
+      tasks_(weight_tasks(network, settings.batch_size)),
       penalties_(tasks_.size(), 0.0) {
   if (settings.batch_size < 1) {
     throw std::invalid_argument("batch_size must be at least 1, got " +
