@@ -83,6 +83,55 @@ def test_a_short_run_is_left_alone():
     assert set(run(TeamSize(2, BATCH, fixed=False), 10e-3, lambda n: 50e-6 * n)) == {2}
 
 
+@pytest.mark.parametrize("seconds", [9e-3, 10e-3, 15e-3, 40e-3])
+@pytest.mark.parametrize(("fast", "slow"), [(1, 2), (2, 1)])
+def test_short_runs_of_the_same_work_learn_from_each_other(seconds, fast, slow):
+    """As long as threads take to wake, those of a team of two have half of its speed."""
+    team = TeamSize(2, BATCH, fixed=False)
+    awake = 0.0
+
+    def step_seconds(threads):
+        nonlocal awake
+        step = 50e-6 if threads == fast else 80e-6
+        if threads == 2 and awake < 6e-3:
+            step *= 2
+        awake += step if threads == 2 else 0.0
+        return step
+
+    for _ in range(100):
+        awake = 0.0
+        team.resume()
+        run(team, seconds, step_seconds)
+    shares = []
+    for _ in range(100):
+        awake = 0.0
+        team.resume()
+        shares.append(share(run(team, seconds, step_seconds), fast))
+    assert np.median(shares) > 0.9
+
+
+def test_short_runs_follow_a_machine_that_changes():
+    team = TeamSize(2, BATCH, fixed=False)
+    for fast, slow in [(1, 2), (2, 1), (1, 2)]:
+        for _ in range(100):
+            team.resume()
+            spent = run(team, 20e-3, lambda n, fast=fast: 50e-6 if n == fast else 80e-6)
+        assert share(spent, fast) > 0.5, (fast, slow)
+
+
+@pytest.mark.parametrize("seconds", [1e-3, 4e-3])
+def test_runs_too_short_to_wake_threads_keep_to_what_works(seconds):
+    team = TeamSize(2, BATCH, fixed=False)
+    run(team, 1.0, {1: 50e-6, 2: 80e-6}.get)
+    assert team.threads == 1
+    spent = {}
+    for _ in range(400):
+        team.resume()
+        for threads, time in run(team, seconds, {1: 50e-6, 2: 80e-6}.get).items():
+            spent[threads] = spent.get(threads, 0.0) + time
+    assert share(spent, 1) > 0.8
+
+
 @pytest.mark.parametrize(("most", "batch"), [(0, 1), (-1, 1), (1, 0)])
 def test_sizes_are_positive(most, batch):
     with pytest.raises(ValueError, match="must be positive"):

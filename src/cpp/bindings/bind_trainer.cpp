@@ -259,7 +259,8 @@ void bind_trainer(py::module_& m) {
       .def(py::init<int, Index, bool>(), py::arg("most"), py::arg("batch"), py::arg("fixed"))
       .def_property_readonly("threads", &TeamSize::threads)
       .def("rows_ahead", &TeamSize::rows_ahead, py::arg("left"))
-      .def("took", &TeamSize::took, py::arg("rows"), py::arg("seconds"));
+      .def("took", &TeamSize::took, py::arg("rows"), py::arg("seconds"))
+      .def("resume", &TeamSize::resume);
   py::class_<Balance>(m, "Balance", "How the threads of a run divide the phases of its steps.")
       .def(py::init<int, bool>(), py::arg("threads"), py::arg("fixed"))
       .def(

@@ -1,6 +1,7 @@
 #include "train/team_size.h"
 
 #include <algorithm>
+#include <map>
 #include <stdexcept>
 #include <string>
 
@@ -22,6 +23,9 @@ constexpr double kStepsBetween = 32.0;  // at least, for a trial takes one step 
 constexpr double kMostSteps = 1e6;
 constexpr double kBetter = 1.05;  // a smaller gain may be chance
 
+constexpr std::size_t kMostRemembered = 256;  // kinds of work; beyond them all is forgotten
+thread_local std::map<Work, TeamSize> remembered;
+
 }  // namespace
 
 TeamSize::TeamSize(int most, Index batch, bool fixed)
@@ -31,6 +35,7 @@ TeamSize::TeamSize(int most, Index batch, bool fixed)
       best_(most),
       fewest_(most),
       interval_(kShortest),
+      until_trial_(kShortest),
       goal_(kWaking) {
   if (most < 1 || batch < 1) {
     throw std::invalid_argument("most and batch must be positive, got " + std::to_string(most) +
@@ -55,12 +60,40 @@ void TeamSize::took(Index rows, double seconds) {
   if (seconds_ < goal_) return;
   switch (phase_) {
     case Phase::kWarm:
-      return trial_ > 0 ? begin(Phase::kTrial, kTrialLength) : begin(Phase::kBest, interval_);
+      if (trial_ > 0) return begin(Phase::kTrial, kTrialLength);
+      asleep_ = false;
+      return begin(Phase::kBest, until_trial_);
     case Phase::kBest:
       return end_best();
     case Phase::kTrial:
       return end_trial();
   }
+}
+
+/// The time that the best was measured for counts on. A trial that the end of the last run cut
+/// short begins this one, and is given up where a whole run was too short for it.
+void TeamSize::resume() {
+  if (phase_ == Phase::kBest) until_trial_ = std::max(goal_ - seconds_, kTrialLength);
+  if (began_with_trial_ && trial_ > 0) {
+    candidate_ = 0;
+    trial_ = 0;
+    wait_longer();
+  }
+  began_with_trial_ = trial_ > 0;
+  fewest_ = threads();
+  asleep_ = true;
+  warm_up(kSettling);
+}
+
+void TeamSize::wait_longer() {
+  interval_ = std::min(2 * interval_, kLongest);
+  until_trial_ = interval_;
+}
+
+/// Lets so many seconds pass before anything is measured, and more where threads have to wake.
+void TeamSize::warm_up(double seconds) {
+  const bool wakes = trial_ > 0 ? trial_ > best_ : asleep_ && best_ > 1;
+  begin(Phase::kWarm, wakes ? kWaking : seconds);
 }
 
 void TeamSize::begin(Phase phase, double seconds) {
@@ -74,29 +107,32 @@ void TeamSize::end_best() {
   best_speed_ = speed();
   trial_ = candidate_ > 0 ? candidate_ : next_trial(static_cast<double>(batch_) / best_speed_);
   if (trial_ == 0) {
-    interval_ = std::min(2 * interval_, kLongest);
-    return begin(Phase::kBest, interval_);
+    wait_longer();
+    return begin(Phase::kBest, until_trial_);
   }
   fewest_ = std::min(fewest_, trial_);
   last_grew_ = trial_ > best_;
-  begin(Phase::kWarm, last_grew_ ? kWaking : kSettling);
+  warm_up(kSettling);
 }
 
 /// Who wins a trial must win another one, against a new measurement of the best: a slice of time
 /// that somebody else took from the best may have decided the first.
 void TeamSize::end_trial() {
+  began_with_trial_ = false;
   const bool better = speed() > kBetter * best_speed_;
   const bool confirmed = better && trial_ == candidate_;
   if (confirmed) best_ = trial_;
   candidate_ = better && !confirmed ? trial_ : 0;
-  if (confirmed) {
-    interval_ = kShortest;
-  } else if (!better) {
-    interval_ = std::min(2 * interval_, kLongest);
+  if (candidate_ > 0) {
+    until_trial_ = kTrialLength;
+  } else if (confirmed) {
+    until_trial_ = interval_ = kShortest;
+  } else {
+    wait_longer();
   }
   trial_ = 0;
-  if (candidate_ > 0) return begin(Phase::kBest, kTrialLength);
-  begin(Phase::kWarm, kSettling);
+  if (candidate_ > 0 && !asleep_) return begin(Phase::kBest, until_trial_);
+  warm_up(kSettling);
 }
 
 /// More and fewer in turn, or 0 where there is nothing to try yet.
@@ -106,6 +142,18 @@ int TeamSize::next_trial(double step) const {
   const bool may_shrink = best_ > 1 && step < kLongStep;
   if (may_grow && !(may_shrink && last_grew_)) return std::min(2 * best_, most_);
   return may_shrink ? (best_ + 1) / 2 : 0;
+}
+
+TeamSize recall_team_size(const Work& work, const TeamSize& fresh) {
+  const auto found = remembered.find(work);
+  if (found == remembered.end()) return fresh;
+  found->second.resume();
+  return found->second;
+}
+
+void remember_team_size(const Work& work, const TeamSize& team_size) {
+  if (remembered.size() >= kMostRemembered) remembered.clear();
+  remembered.insert_or_assign(work, team_size);
 }
 
 }  // namespace fastmlp

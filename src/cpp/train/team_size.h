@@ -4,6 +4,8 @@
 // for minutes, 115: a host that shares its cores can make every line that crosses them slow.
 #pragma once
 
+#include <vector>
+
 #include "base/base.h"
 
 namespace fastmlp {
@@ -23,6 +25,8 @@ class TeamSize {
   /// what is left of one.
   Index rows_ahead(Index left) const;
   void took(Index rows, double seconds);
+  /// Another run of the same work begins, with all threads but its own asleep.
+  void resume();
 
  private:
   enum class Phase { kWarm, kBest, kTrial };
@@ -31,6 +35,8 @@ class TeamSize {
   void end_best();
   void end_trial();
   int next_trial(double step) const;
+  void wait_longer();
+  void warm_up(double seconds);
   double speed() const { return static_cast<double>(rows_) / seconds_; }
 
   int most_;
@@ -38,16 +44,27 @@ class TeamSize {
   bool fixed_;
   int best_;
   int fewest_;
-  int trial_ = 0;            // 0: none in progress
-  int candidate_ = 0;        // won a trial, and is tried once more
-  bool last_grew_ = false;   // the last trial was of more threads
-  double best_speed_ = 0.0;  // rows a second
-  double interval_;          // seconds between two trials
+  int trial_ = 0;                  // 0: none in progress
+  int candidate_ = 0;              // won a trial, and is tried once more
+  bool last_grew_ = false;         // the last trial was of more threads
+  double best_speed_ = 0.0;        // rows a second
+  double interval_;                // seconds between two trials
+  double until_trial_;             // seconds of the best to be measured before the next one
+  bool asleep_ = true;             // the run has not yet been warm with its best number
+  bool began_with_trial_ = false;  // and has not ended it yet
 
   Phase phase_ = Phase::kWarm;
   double goal_;           // seconds that the phase lasts
   double seconds_ = 0.0;  // of it so far
   Index rows_ = 0;
 };
+
+/// All that the speed of a run's steps depends on: shapes, types, the batch, the most threads.
+using Work = std::vector<Index>;
+
+/// The TeamSize of this thread's last run of the same work, resumed, or else `fresh`: a fit of some
+/// milliseconds is too short to find the number by itself, but a grid search makes many.
+TeamSize recall_team_size(const Work& work, const TeamSize& fresh);
+void remember_team_size(const Work& work, const TeamSize& team_size);
 
 }  // namespace fastmlp

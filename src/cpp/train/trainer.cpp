@@ -85,16 +85,35 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
       if (wanted) trainer.put_back_params();
     }
   } put_back{*this, validation != nullptr};
-  report.stopped = run_epochs(data, validation, plan, hooks, report);
+  if (threads > 0) {
+    TeamSize as_asked(plan.batch_threads, plan.batch, true);
+    report.stopped = run_epochs(data, validation, plan, as_asked, hooks, report);
+  } else {
+    const Work work = work_of(plan);
+    TeamSize team_size = recall_team_size(work, {plan.batch_threads, plan.batch, false});
+    report.stopped = run_epochs(data, validation, plan, team_size, hooks, report);
+    remember_team_size(work, team_size);
+  }
   if (report.stopped == Stopped::kNonFinite) put_back.wanted = true;
+}
+
+template <class T>
+Work Trainer<T>::work_of(const Plan& plan) const {
+  Work work{sizeof(T), network_.kernels().lanes, plan.batch_threads, plan.batch,
+            static_cast<Index>(settings_.optimizer)};
+  for (const DenseLayer& layer : network_.layers()) {
+    work.insert(work.end(),
+                {layer.shape.in, layer.shape.out, static_cast<Index>(layer.activation()),
+                 static_cast<Index>(layer.drops())});
+  }
+  return work;
 }
 
 /// Returns why it ended.
 template <class T>
 Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
-                               Hooks& hooks, RunReport& report) {
+                               TeamSize& team_size, Hooks& hooks, RunReport& report) {
   Poll poll(hooks);
-  TeamSize team_size(plan.batch_threads, plan.batch, plan.threads > 0);
   for (Index i = 0; i < plan.epochs; ++i) {
     const Clock::time_point start = Clock::now();
     Epoch epoch{};

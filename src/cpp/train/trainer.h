@@ -93,8 +93,9 @@ class Trainer {
   void plan_run(const DataView& data, Index batch, int threads);
   void plan_chunks(Index batch, int threads);
   void plan_balance(Index batch, int threads);
+  Work work_of(const Plan& plan) const;
   Stopped run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
-                     Hooks& hooks, RunReport& report);
+                     TeamSize& team_size, Hooks& hooks, RunReport& report);
   bool run_epoch(const DataView& data, const Plan& plan, TeamSize& team_size, Poll& poll,
                  Epoch& epoch);
   void run_steps(const DataView& data, Range rows, Index batch, int threads, Poll& poll,
