@@ -67,9 +67,15 @@ def test_forward_is_the_formula(dtype, rng, widths, rows):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 4])
-@pytest.mark.parametrize(("widths", "rows"), [((300, 1100, 5), 60), ((5, 270, 1030), 40)])
+@pytest.mark.parametrize(
+    ("widths", "rows"),
+    [((300, 1100, 5), 60), ((5, 270, 1030), 40), ((300, 1030, 5), 260), ((600, 260, 5), 1040)],
+)
 def test_gradients_of_layers_with_many_panels(dtype, rng, widths, rows, n_threads):
-    """Their tasks read the columns of x from a copy; a thread begins anywhere in a row of tasks."""
+    """Their tasks read the columns of x from a copy; a thread begins anywhere in a row of tasks.
+
+    Those of a layer whose dz takes more than 1 MiB have twice as many rows.
+    """
     mlp, params = Mlp(["tanh", "identity"]), random_params(rng, widths)
     network = build(dtype, widths, mlp, params)
     x, t = rng.normal(size=(rows, widths[0])), rng.normal(size=(rows, widths[-1]))
