@@ -85,7 +85,7 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
       if (wanted) trainer.put_back_params();
     }
   } put_back{*this, validation != nullptr};
-  if (threads > 0) {
+  if (threads > 0 || plan.batch_threads == 1) {
     TeamSize as_asked(plan.batch_threads, plan.batch, true);
     report.stopped = run_epochs(data, validation, plan, as_asked, hooks, report);
   } else {
@@ -99,8 +99,12 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
 
 template <class T>
 Work Trainer<T>::work_of(const Plan& plan) const {
-  Work work{sizeof(T), network_.kernels().lanes, plan.batch_threads, plan.batch,
-            static_cast<Index>(settings_.optimizer)};
+  Work work{sizeof(T),
+            network_.kernels().lanes,
+            plan.batch_threads,
+            plan.batch,
+            static_cast<Index>(settings_.optimizer),
+            static_cast<Index>(settings_.clip_norm > 0.0)};
   for (const DenseLayer& layer : network_.layers()) {
     work.insert(work.end(),
                 {layer.shape.in, layer.shape.out, static_cast<Index>(layer.activation()),
