@@ -84,8 +84,8 @@ def test_a_short_run_is_left_alone():
 
 
 @pytest.mark.parametrize("seconds", [9e-3, 10e-3, 15e-3, 40e-3])
-@pytest.mark.parametrize(("fast", "slow"), [(1, 2), (2, 1)])
-def test_short_runs_of_the_same_work_learn_from_each_other(seconds, fast, slow):
+@pytest.mark.parametrize("fast", [1, 2])
+def test_short_runs_of_the_same_work_learn_from_each_other(seconds, fast):
     """As long as threads take to wake, those of a team of two have half of its speed."""
     team = TeamSize(2, BATCH, fixed=False)
     awake = 0.0
@@ -112,11 +112,11 @@ def test_short_runs_of_the_same_work_learn_from_each_other(seconds, fast, slow):
 
 def test_short_runs_follow_a_machine_that_changes():
     team = TeamSize(2, BATCH, fixed=False)
-    for fast, slow in [(1, 2), (2, 1), (1, 2)]:
+    for fast in (1, 2, 1):
         for _ in range(100):
             team.resume()
             spent = run(team, 20e-3, lambda n, fast=fast: 50e-6 if n == fast else 80e-6)
-        assert share(spent, fast) > 0.5, (fast, slow)
+        assert share(spent, fast) > 0.5, fast
 
 
 @pytest.mark.parametrize("seconds", [1e-3, 4e-3])
@@ -161,8 +161,8 @@ def test_threads_that_come_and_go_do_not_change_bits(dtype, widths, rows, batch,
         report = teacher.run(x, labels, epochs=epochs, n_threads=n_threads)
         return teacher.fewest_threads, (bits(network), report["loss"], teacher.steps)
 
-    (fewest, free), (one, alone) = train(0), train(1)
-    assert free == alone
+    (fewest, free), (_, resumed), (one, alone) = train(0), train(0), train(1)
+    assert free == resumed == alone
     assert one == 1
     if epochs == 600:  # steps that are short even under sanitizers, so that fewer were tried
         assert fewest < max(2, _core.max_threads())

@@ -49,8 +49,8 @@ class Workspace {
 
   /// A thread's own scratch: a transposed panel, or the gradient tile of one task.
   T* scratch(int rank) const { return scratch_ + rank * scratch_size_; }
-  /// Where a thread copies the columns of x of a row of tasks (nn/weight_tasks.h), kMostTaskRows
-  /// apart.
+  /// Where a thread copies the columns of x of a row of tasks (nn/weight_tasks.h), without
+  /// gaps.
   T* columns(int rank) const { return columns_ + rank * columns_size_; }
 
  private:
@@ -67,15 +67,6 @@ class Workspace {
 /// Rows of a task in the weight phase: 48 = lcm(6, 8, 12, 16) fills every tile.
 inline constexpr Index kTaskRows = 48;
 inline constexpr Index kMostTaskRows = 2 * kTaskRows;
-
-/// Rows of a layer's tasks, where there are many. Each row of tasks reads all of dz: one that fills
-/// L2 by itself is read half as often, which took 2 to 3 % off steps of 1024-2048-2048-1000 with
-/// 512 rows and 784-1024-1024-10 with 256 on Emerald Rapids.
-template <class T>
-Index task_rows(const PanelShape& shape, Index rows) {
-  constexpr Index kFarGradient = (Index{1} << 20) / static_cast<Index>(sizeof(T));
-  return rows >= ceil_div(kFarGradient, padded_out(shape)) ? kMostTaskRows : kTaskRows;
-}
 
 /// Whether a layer's tasks read their columns of x from a copy. Rows of 256 numbers and more are so
 /// far apart in x that a few dozen of them, with as many of dz, are more pages than the first TLB

@@ -85,15 +85,12 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
       if (wanted) trainer.put_back_params();
     }
   } put_back{*this, validation != nullptr};
-  if (threads > 0 || plan.batch_threads == 1) {
-    TeamSize as_asked(plan.batch_threads, plan.batch, true);
-    report.stopped = run_epochs(data, validation, plan, as_asked, hooks, report);
-  } else {
-    const Work work = work_of(plan);
-    TeamSize team_size = recall_team_size(work, {plan.batch_threads, plan.batch, false});
-    report.stopped = run_epochs(data, validation, plan, team_size, hooks, report);
-    remember_team_size(work, team_size);
-  }
+  const bool fixed = threads > 0 || plan.batch_threads == 1;
+  const Work work = fixed ? Work{} : work_of(plan);
+  TeamSize team_size(plan.batch_threads, plan.batch, fixed);
+  if (!fixed) team_size = recall_team_size(work, team_size);
+  report.stopped = run_epochs(data, validation, plan, team_size, hooks, report);
+  if (!fixed) remember_team_size(work, team_size);
   if (report.stopped == Stopped::kNonFinite) put_back.wanted = true;
 }
 
