@@ -45,30 +45,37 @@ class Balance {
   std::vector<Time> times_;
 };
 
-/// One thread's turn at balanced work, from its part to what that took.
+/// One thread's turn at a round of work, from its part to what that took. Where the round has
+/// several pieces with barriers between them, waits are not counted.
 class Turn {
  public:
+  /// At work that comes once, in equal parts.
+  explicit Turn(const Team& team)
+      : balance_(nullptr), rank_(team.rank()), part_(equal_part(team)) {}
   /// A team of another size than the balance was made for, as OpenMP may grant fewer threads than
   /// asked for, works in equal parts.
   Turn(Balance& balance, const Team& team)
-      : balance_(balance),
+      : balance_(!balance.is_fixed() && balance.threads() == team.size() ? &balance : nullptr),
         rank_(team.rank()),
-        timed_(!balance.is_fixed() && balance.threads() == team.size()),
-        part_(timed_ ? balance.part(rank_) : equal_part(team)) {
-    if (timed_) start_ = Clock::now();
-  }
+        part_(balance_ != nullptr ? balance.part(rank_) : equal_part(team)) {}
   Part part() const { return part_; }
-  void end(double work) const {
-    if (timed_)
-      balance_.took(rank_, work, std::chrono::duration<double>(Clock::now() - start_).count());
+  void begin_piece() {
+    if (balance_ != nullptr) start_ = Clock::now();
+  }
+  void end_piece(double work) {
+    if (balance_ == nullptr) return;
+    work_ += work;
+    seconds_ += std::chrono::duration<double>(Clock::now() - start_).count();
+    balance_->took(rank_, work_, seconds_);
   }
 
  private:
   using Clock = std::chrono::steady_clock;
-  Balance& balance_;
+  Balance* balance_;  // null where nothing is timed
   int rank_;
-  bool timed_;
   Part part_;
+  double work_ = 0.0;
+  double seconds_ = 0.0;
   Clock::time_point start_;
 };
 

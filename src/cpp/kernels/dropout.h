@@ -10,8 +10,6 @@
 
 namespace fastmlp::FASTMLP_TARGET {
 
-inline constexpr Index kMaskRows = 8;
-
 /// Philox on one block per 32-bit lane.
 struct PhiloxVectors {
   U32 word[4];

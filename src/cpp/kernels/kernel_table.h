@@ -161,6 +161,9 @@ struct PenaltyArgs {
   double l2;
 };
 
+/// Rows that a mask decides on together: where rows are cut.
+inline constexpr Index kMaskRows = 8;
+
 /// y = x * scale where the mask keeps, else 0. Row r, column c of the mask are kept where 16 bits
 /// of Philox(seed, counter = (c, r / 8, step, layer)) are below `threshold`. x and y begin at
 /// column `col_begin`, a multiple of the lanes of floats.
@@ -170,7 +173,7 @@ struct DropoutArgs {
   Index ldx;
   T* y;
   Index ldy;
-  Index row_begin;  // number of the first row in the batch, a multiple of 8
+  Index row_begin;  // number of the first row in the batch, a multiple of kMaskRows
   Index rows;
   Index col_begin;
   Index cols;

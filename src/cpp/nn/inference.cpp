@@ -56,10 +56,10 @@ bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, co
   const T* in_place_rows = in_place<T>(x);
   std::atomic<bool> finite{true};
   const auto team_size = static_cast<int>(min_index(threads, ceil_div(x.rows, 16)));
-  const Index equal = min_index(x.rows, round_up(ceil_div(x.rows, team_size), 8));
+  const Index equal = min_index(x.rows, round_up(ceil_div(x.rows, team_size), kMaskRows));
   const Index block = min_index(equal, kBlockRows);
   const bool several = team_size > 1 && equal > block;
-  Pieces pieces(x.rows, 8, several ? kFewBlockRows : block, block, team_size);
+  Pieces pieces(x.rows, kMaskRows, several ? kFewBlockRows : block, block, team_size);
   const auto serve = [&](Workspace<T>& ws) noexcept {
     for (Range piece = pieces.next(); piece.size() > 0 && finite; piece = pieces.next()) {
       const Index first = piece.begin;
@@ -118,7 +118,8 @@ bool predict_few(const Network<T>& network, const TableView& x, int team_size, T
   gather_rows(x, nullptr, 0, x.rows, ws.x, ws.ldx);
   if (!network.kernels().all_finite({ws.x, ws.ldx, x.rows, network.n_features()})) return false;
   auto body = [&](const Team& team) noexcept {
-    forward_columns(network, ws, x.rows, static_cast<const MaskKey*>(nullptr), false, team);
+    Turn turn(team);
+    forward_columns(network, ws, x.rows, static_cast<const MaskKey*>(nullptr), false, turn, team);
   };
   parallel(team_size, body);
   unpad(ws.output().y, ws.output().ldy, x.rows, network.n_outputs(), outputs);
@@ -167,7 +168,8 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
   const Batch all{&x, &t, weight, nullptr, 0, x.rows};
   const double weight_sum = total_weight(all);
   const LossPlan plan = plan_loss(network, loss);
-  const std::vector<WeightTask> tasks = weight_tasks(network, min_index(x.rows, kGradientRows));
+  const std::vector<WeightTask> tasks =
+      weight_tasks(network, min_index(x.rows, kGradientRows), TaskOrder::kRows);
   const double flops = 3 * forward_flops(network, x.rows);
   const CallThreads call(flops, flops, threads);
   const int team_size = call.count();
@@ -177,7 +179,7 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
   std::vector<double> penalties(tasks.size(), 0.0);
   double sum = 0.0;
   auto body = [&](const Team& team) noexcept {
-    const Range mine = share_tasks(tasks, equal_part(team));
+    const Range mine = share_tasks(tasks, all_of(tasks), equal_part(team));
     for (Index first = 0; first < x.rows; first += kGradientRows) {
       Batch batch = all;
       batch.first = first;

@@ -12,7 +12,7 @@ namespace fastmlp {
 struct MaskKey {
   std::uint64_t seed;
   std::uint64_t step;
-  Index first_row = 0;  // number of the pass's first row, a multiple of 8: each row has its own
+  Index first_row = 0;  // of the pass, a multiple of kMaskRows: each row has its own
 };
 
 /// Rows [first, first + rows) of the data, in the order of `order` if there is one.

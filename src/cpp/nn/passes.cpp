@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "nn/panel_share.h"
+
 namespace fastmlp {
 
 namespace {
@@ -10,9 +12,8 @@ namespace {
 /// transposed panels of backward_input, made once per block, cost a few percent of its products.
 constexpr Index kRowBlock = 256;
 
-/// What makes sharing columns the faster way.
-constexpr Index kFewRows = 32;
-constexpr Index kWideLayer = 512;
+/// Weights of a layer, on average, that make up for its barriers when a team shares columns.
+constexpr Index kWideLayer = 32768;
 
 /// What makes chunks the faster way: several for each thread, and parameters that stay in L1 or L2
 /// beside a chunk's activations.
@@ -37,7 +38,7 @@ LossPlan plan_loss(const Network<T>& network, const LossChoice& choice) {
 template <class T>
 Index row_grain(const Network<T>& network) {
   for (const DenseLayer& layer : network.layers()) {
-    if (layer.drops()) return 8;
+    if (layer.drops()) return kMaskRows;
   }
   return 1;
 }
@@ -55,21 +56,21 @@ void forward_rows(const Network<T>& network, Workspace<T>& ws, Range rows, const
 
 template <class T>
 void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, const MaskKey* masks,
-                     bool logits, const Team& team) noexcept {
-  const Range all{0, rows};
-  const Range mine = share(rows, 8, equal_part(team));
+                     bool logits, Turn& turn, const Team& team) noexcept {
+  const Range mine = share(rows, kMaskRows, turn.part());
   drop_input(network, ws, 0, mine, whole_row(network.n_features()), masks);
   team.barrier();
   for (Index i = 0; i < ws.layer_count(); ++i) {
     const DenseLayer& layer = network.layers()[static_cast<std::size_t>(i)];
     const bool last = i + 1 == ws.layer_count();
-    const bool by_rows = is_row_wise(layer.activation());
-    const Range part = share(layer.shape.out, layer.shape.width, equal_part(team));
-    const Columns columns{part.begin, part.end, part.end == layer.shape.out};
-    if (part.size() > 0) {
-      forward_layer(network, ws, i, all, columns, (last && logits) || by_rows);
-      if (!last) drop_input(network, ws, i + 1, all, columns, masks);
-    }
+    const bool without_activation = (last && logits) || is_row_wise(layer.activation());
+    turn.begin_piece();
+    const PanelShare y(rows, layer.shape.out, layer.shape.width, turn.part());
+    y.for_each([&](Range block, const Columns& columns) {
+      forward_layer(network, ws, i, block, columns, without_activation);
+      if (!last) drop_input(network, ws, i + 1, block, columns, masks);
+    });
+    turn.end_piece(static_cast<double>(y.size() * layer.shape.in));
     team.barrier();
   }
   if (logits || !is_row_wise(network.layers().back().activation())) return;
@@ -79,12 +80,16 @@ void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, co
 
 template <class T>
 bool suits_columns(const Network<T>& network, Index rows) {
-  if (rows > kFewRows || !has_many_tasks(network)) return false;
+  const auto count = static_cast<Index>(network.layers().size());
+  Index weights = 0;
+  Index values = 0;
   for (const DenseLayer& layer : network.layers()) {
     const bool output = &layer == &network.layers().back();
-    if (!output && (layer.shape.out < kWideLayer || is_row_wise(layer.activation()))) return false;
+    if (!output && is_row_wise(layer.activation())) return false;
+    weights += layer.shape.in * layer.shape.out;
+    values += layer.shape.in;
   }
-  return network.layers().size() > 1;
+  return count > 1 && weights / values >= rows && weights >= count * kWideLayer;
 }
 
 double total_weight(const Batch& batch) noexcept {
@@ -123,13 +128,25 @@ bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
 
 template <class T>
 bool train_columns(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
-                   double weight_sum, const LossPlan& loss, const MaskKey* masks,
+                   double weight_sum, const LossPlan& loss, const MaskKey* masks, Turn& turn,
                    const Team& team) noexcept {
-  const Range mine = share(batch.rows, row_grain(network), equal_part(team));
+  const Range mine = share(batch.rows, row_grain(network), turn.part());
   gather_batch(ws, batch, weight_sum, loss, mine);
-  forward_columns(network, ws, batch.rows, masks, loss.on_logits, team);
+  forward_columns(network, ws, batch.rows, masks, loss.on_logits, turn, team);
   loss_rows(network, ws, loss, mine);
   return std::isfinite(sum_of_losses(ws, mine));
+}
+
+template <class T>
+void backward_columns(const Network<T>& network, const Workspace<T>& ws, Index layer, Index rows,
+                      const MaskKey* masks, Turn& turn, int rank) noexcept {
+  const PanelShape& shape = network.layers()[static_cast<std::size_t>(layer)].shape;
+  turn.begin_piece();
+  const PanelShare dx(rows, shape.in, shape.width, turn.part());
+  dx.for_each([&](Range block, const Columns& columns) {
+    backward_layer(network, ws, layer, block, columns, masks, rank);
+  });
+  turn.end_piece(static_cast<double>(dx.size() * shape.out / rows));
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                    \
@@ -138,13 +155,15 @@ bool train_columns(const Network<T>& network, Workspace<T>& ws, const Batch& bat
   template void forward_rows<T>(const Network<T>&, Workspace<T>&, Range, const MaskKey*,          \
                                 bool) noexcept;                                                   \
   template void forward_columns<T>(const Network<T>&, Workspace<T>&, Index, const MaskKey*, bool, \
-                                   const Team&) noexcept;                                         \
+                                   Turn&, const Team&) noexcept;                                  \
   template bool suits_columns<T>(const Network<T>&, Index);                                       \
   template bool suits_chunks<T>(const Network<T>&, Index);                                        \
   template bool train_rows<T>(const Network<T>&, Workspace<T>&, const Batch&, double,             \
                               const LossPlan&, const MaskKey*, Range, int) noexcept;              \
   template bool train_columns<T>(const Network<T>&, Workspace<T>&, const Batch&, double,          \
-                                 const LossPlan&, const MaskKey*, const Team&) noexcept;
+                                 const LossPlan&, const MaskKey*, Turn&, const Team&) noexcept;   \
+  template void backward_columns<T>(const Network<T>&, const Workspace<T>&, Index, Index,         \
+                                    const MaskKey*, Turn&, int) noexcept;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE

@@ -1,16 +1,15 @@
 // Forward and backward through all layers of a network: the analytic way, each product with what
 // follows it fused. A team shares a pass in one of two ways, with the same bits as result:
 //   rows: each thread takes its rows through all layers, and meets the others only before the
-//   weight
-//         gradients, which need the whole batch;
+//         weight gradients, which need the whole batch;
 //   columns: each thread takes its columns of each layer for all rows, with a barrier behind each
-//         layer. Weights are then read once, not once per thread: better for few rows and wide
-//         layers, where reading them is most of the work.
+//         layer. What crosses from core to core is then the activations, not the weights.
 // Where a batch is tall and the network small, a third one has results of its own:
 //   chunks: each thread takes some chunks of about 512 rows as far as the gradient of all weights,
 //           and these are summed in the order of the chunks. Nothing leaves the core's cache.
 #pragma once
 
+#include "base/balance.h"
 #include "nn/layer_passes.h"
 #include "nn/weight_tasks.h"
 
@@ -36,9 +35,10 @@ void forward_rows(const Network<T>& network, Workspace<T>& ws, Range rows, const
 /// Hidden layers must not be row-wise.
 template <class T>
 void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, const MaskKey* masks,
-                     bool logits, const Team& team) noexcept;
+                     bool logits, Turn& turn, const Team& team) noexcept;
 
-/// Whether to share the columns of a training step with so many rows. Depends on shapes alone.
+/// Whether to share the columns of a training step with so many rows: where there are more weights
+/// than values in the layers' inputs, and enough of them. Depends on shapes alone.
 template <class T>
 bool suits_columns(const Network<T>& network, Index rows);
 
@@ -60,10 +60,15 @@ bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
                 const LossPlan& loss, const MaskKey* masks, Range rows, int rank) noexcept;
 
 /// The same for the whole batch by a team that shares columns, as far as the loss of this thread's
-/// share of the rows; backward_layer() is left to the caller.
+/// share of the rows; backward_columns() is left to the caller.
 template <class T>
 bool train_columns(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
-                   double weight_sum, const LossPlan& loss, const MaskKey* masks,
+                   double weight_sum, const LossPlan& loss, const MaskKey* masks, Turn& turn,
                    const Team& team) noexcept;
+
+/// This thread's columns of the dz below `layer` > 0 for the whole batch.
+template <class T>
+void backward_columns(const Network<T>& network, const Workspace<T>& ws, Index layer, Index rows,
+                      const MaskKey* masks, Turn& turn, int rank) noexcept;
 
 }  // namespace fastmlp

@@ -35,29 +35,34 @@ bool has_many_tasks(const Network<T>& network) {
 }
 
 template <class T>
-std::vector<WeightTask> weight_tasks(const Network<T>& network, Index rows) {
+std::vector<WeightTask> weight_tasks(const Network<T>& network, Index rows, TaskOrder order) {
   const bool many = has_many_tasks(network);
   std::vector<WeightTask> tasks;
   for (std::size_t i = 0; i < network.layers().size(); ++i) {
     const DenseLayer& layer = network.layers()[i];
+    const PanelShape& shape = layer.shape;
     // Few large tasks would leave threads idle at the barrier: 12 rows fill every tile as well.
-    const Index rows_at_once = many ? task_rows<T>(layer.shape, rows) : 12;
-    // Panels inside, so that the columns of x stay in cache from task to task: the other way round
-    // ran at half the speed on 2048 x 2048 weights with panels of 16 columns.
-    for (Index row = 0; row < layer.shape.in; row += rows_at_once) {
-      const Index end = min_index(row + rows_at_once, layer.shape.in);
-      const bool last = end == layer.shape.in;
-      for (Index p = 0; p < panel_count(layer.shape); ++p) {
-        const Index width = panel_width(layer.shape, p);
-        tasks.push_back({static_cast<Index>(i), p, row, last ? end + 1 : end,
-                         layer.offset + panel_offset(layer.shape, p) + row * width,
-                         (end - row) * width, last ? width : 0, false, 0});
+    const Index rows_at_once = many ? task_rows<T>(shape, rows) : 12;
+    const auto add = [&](Index panel, Index row) {
+      const Index width = panel_width(shape, panel);
+      const Index end = min_index(row + rows_at_once, shape.in);
+      const bool last = end == shape.in;
+      tasks.push_back({static_cast<Index>(i), panel, row, last ? end + 1 : end,
+                       layer.offset + panel_offset(shape, panel) + row * width, (end - row) * width,
+                       last ? width : 0, false, 0});
+    };
+    if (i == 0 && order == TaskOrder::kFirstLayerPanels && !copies_columns(shape, rows)) {
+      for (Index p = 0; p < panel_count(shape); ++p) {
+        for (Index row = 0; row < shape.in; row += rows_at_once) add(p, row);
+      }
+    } else {
+      for (Index row = 0; row < shape.in; row += rows_at_once) {
+        for (Index p = 0; p < panel_count(shape); ++p) add(p, row);
       }
     }
-    for (Index p = 0; layer.learned_size > 0 && p < panel_count(layer.shape); ++p) {
-      tasks.push_back({static_cast<Index>(i), p, layer.shape.in, layer.shape.in + 1,
-                       layer.learned_offset + p * layer.shape.width, 0, panel_width(layer.shape, p),
-                       true, 0});
+    for (Index p = 0; layer.learned_size > 0 && p < panel_count(shape); ++p) {
+      tasks.push_back({static_cast<Index>(i), p, shape.in, shape.in + 1,
+                       layer.learned_offset + p * shape.width, 0, panel_width(shape, p), true, 0});
     }
   }
   Index cost = 0;
@@ -77,13 +82,14 @@ Index cost_of(const std::vector<WeightTask>& tasks, Range range) noexcept {
   return before(range.end) - before(range.begin);
 }
 
-Range share_tasks(const std::vector<WeightTask>& tasks, Part part) noexcept {
-  const auto total = static_cast<double>(cost_of(tasks, {0, static_cast<Index>(tasks.size())}));
+Range share_tasks(const std::vector<WeightTask>& tasks, Range within, Part part) noexcept {
+  const Index before = cost_of(tasks, {0, within.begin});
+  const auto total = static_cast<double>(cost_of(tasks, within));
   // A task belongs to the thread into whose part its middle falls.
   const auto first_behind = [&](double cut) {
-    const auto first =
-        std::partition_point(tasks.begin(), tasks.end(), [&](const WeightTask& task) {
-          return static_cast<double>(task.cost_before + task.cost() / 2) < cut * total;
+    const auto first = std::partition_point(
+        tasks.begin() + within.begin, tasks.begin() + within.end, [&](const WeightTask& task) {
+          return static_cast<double>(task.cost_before - before + task.cost() / 2) < cut * total;
         });
     return first - tasks.begin();
   };
@@ -121,7 +127,7 @@ void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const We
 
 #define FASTMLP_INSTANTIATE(T)                                                                    \
   template bool has_many_tasks<T>(const Network<T>&);                                             \
-  template std::vector<WeightTask> weight_tasks<T>(const Network<T>&, Index);                     \
+  template std::vector<WeightTask> weight_tasks<T>(const Network<T>&, Index, TaskOrder);          \
   template void copy_columns<T>(const Network<T>&, const Workspace<T>&, const WeightTask&, Index, \
                                 int) noexcept;                                                    \
   template void weight_gradient<T>(const Network<T>&, const Workspace<T>&, const WeightTask&,     \

@@ -26,11 +26,7 @@ double seconds_since(Clock::time_point start) {
 
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
-    : network_(network),
-      settings_(settings),
-      progress_(settings),
-      tasks_(weight_tasks(network, settings.batch_size)),
-      penalties_(tasks_.size(), 0.0) {
+    : network_(network), settings_(settings), progress_(settings) {
   if (settings.batch_size < 1) {
     throw std::invalid_argument("batch_size must be at least 1, got " +
                                 std::to_string(settings.batch_size));
@@ -44,16 +40,7 @@ Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
                                 std::to_string(settings.clip_norm));
   }
   for (int i = 0; i < slot_count(); ++i) slots_[i] = AlignedBuffer<T>(network.flat_size());
-  layer_tasks_.assign(network.layers().size(), Range{0, 0});
-  for (std::size_t i = 0; i < tasks_.size(); ++i) {
-    Range& range = layer_tasks_[static_cast<std::size_t>(tasks_[i].layer)];
-    if (range.size() == 0) range.begin = static_cast<Index>(i);
-    range.end = static_cast<Index>(i) + 1;
-  }
-  if (settings.clip_norm > 0.0) {
-    gradient_ = AlignedBuffer<T>(network.flat_size());
-    squares_.assign(tasks_.size(), 0.0);
-  }
+  if (settings.clip_norm > 0.0) gradient_ = AlignedBuffer<T>(network.flat_size());
 }
 
 template <class T>
@@ -175,9 +162,25 @@ void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
   sharing_ = suits_chunks(network_, batch)                                  ? Sharing::kChunks
              : settings_.clip_norm == 0.0 && suits_columns(network_, batch) ? Sharing::kColumns
                                                                             : Sharing::kRows;
+  plan_tasks(batch);
   if (sharing_ == Sharing::kChunks) return plan_chunks(batch, threads);
   if (!workspace_ || workspace_->rows() < batch || workspace_->threads() < threads) {
     workspace_ = std::make_unique<Workspace<T>>(network_, Pass::kTrain, batch, threads);
+  }
+}
+
+template <class T>
+void Trainer<T>::plan_tasks(Index batch) {
+  tasks_ =
+      weight_tasks(network_, batch,
+                   sharing_ == Sharing::kColumns ? TaskOrder::kFirstLayerPanels : TaskOrder::kRows);
+  penalties_.assign(tasks_.size(), 0.0);
+  squares_.assign(tasks_.size(), 0.0);
+  layer_tasks_.assign(network_.layers().size(), Range{0, 0});
+  for (std::size_t i = 0; i < tasks_.size(); ++i) {
+    Range& range = layer_tasks_[static_cast<std::size_t>(tasks_[i].layer)];
+    if (range.size() == 0) range.begin = static_cast<Index>(i);
+    range.end = static_cast<Index>(i) + 1;
   }
 }
 
@@ -239,14 +242,14 @@ void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, i
       if (!epoch.finite) return;
       double loss = 0.0;
       if (team.rank() == 0) {
-        if (full) balances_now_->rows.adjust();
+        if (full) balances_now_->first.adjust();
         loss = batch_loss(step);
         epoch.stop = poll.after(network_.flops_per_row() * static_cast<double>(step.batch.rows));
       }
       step_weights(step, team);
       team.barrier();
       if (team.rank() == 0) {
-        if (full) balances_now_->tasks.adjust();
+        if (full) balances_now_->second.adjust();
         loss *= settings_.loss_scale;
         for (const double penalty : penalties_) loss += penalty;
         epoch.loss_sum += loss * static_cast<double>(step.batch.rows);

@@ -77,8 +77,8 @@ class Trainer {
 
   /// How a team divides the two phases.
   struct Balances {
-    Balance rows;
-    Balance tasks;
+    Balance first;
+    Balance second;
   };
 
   /// What run_epochs() goes by.
@@ -91,6 +91,7 @@ class Trainer {
   };
 
   void plan_run(const DataView& data, Index batch, int threads);
+  void plan_tasks(Index batch);
   void plan_chunks(Index batch, int threads);
   void plan_balance(Index batch, int threads);
   Work work_of(const Plan& plan) const;
@@ -111,7 +112,8 @@ class Trainer {
   double batch_loss(const Step& step) const noexcept;
   Index chunks_of(const Step& step) const noexcept;
   void step_weights(const Step& step, const Team& team) noexcept;
-  void update_layer(Index layer, const Step& step, const Team& team) noexcept;
+  void step_columns(const Step& step, const Team& team) noexcept;
+  bool fetches_ahead(Index layer, Index rows) const noexcept;
   void update_task(std::size_t index, const Ahead<T>& ahead, const Step& step, int rank) noexcept;
   void update_clipped(const Step& step, const Team& team) noexcept;
   template <class Visit>
@@ -127,7 +129,7 @@ class Trainer {
   TrainSettings settings_;
   Progress progress_;
   AlignedBuffer<T> slots_[kMaxSlots];
-  std::vector<WeightTask> tasks_;
+  std::vector<WeightTask> tasks_;     // of this run
   std::vector<Range> layer_tasks_;    // of each layer, where they are in `tasks_`
   Sharing sharing_ = Sharing::kRows;  // of this run
   std::map<int, Balances> balances_;  // of this run, by the number of threads
