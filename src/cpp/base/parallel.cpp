@@ -7,6 +7,8 @@
 #include <chrono>
 #include <thread>
 
+#include "base/subnormals.h"
+
 namespace fastmlp {
 
 namespace {
@@ -89,6 +91,7 @@ CallThreads::~CallThreads() {
 
 void detail::run_team(int threads, void (*body)(void*, const Team&), void* argument) {
   if (threads <= 1) {
+    const SubnormalsAsZero mode;
     body(argument, Team(0, 1, nullptr));
     return;
   }
@@ -100,6 +103,7 @@ void detail::run_team(int threads, void (*body)(void*, const Team&), void* argum
     Barrier barrier(size);
     Barrier* expected = nullptr;
     shared.compare_exchange_strong(expected, &barrier);
+    const SubnormalsAsZero mode;
     body(argument, Team(omp_get_thread_num(), size, shared.load()));
 #pragma omp barrier  // the winner's barrier lives until all have left it
   }

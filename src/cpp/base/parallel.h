@@ -106,8 +106,8 @@ namespace detail {
 void run_team(int threads, void (*body)(void*, const Team&), void* argument);
 }
 
-/// Calls `body(team)` on `threads` threads. An exception cannot leave a parallel region, so the
-/// body must be noexcept.
+/// Calls `body(team)` on `threads` threads, with subnormal numbers as zero. An exception cannot
+/// leave a parallel region, so the body must be noexcept.
 template <class Body>
 void parallel(int threads, Body& body) {
   static_assert(std::is_nothrow_invocable_v<Body&, const Team&>, "the body must be noexcept");

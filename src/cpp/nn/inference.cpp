@@ -85,7 +85,8 @@ bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, co
 
   if (team_size == 1) {
     Workspace<T> ws(network, pass, block, 1);
-    serve(ws);
+    auto body = [&](const Team&) noexcept { serve(ws); };
+    parallel(1, body);
     return finite;
   }
   std::vector<std::unique_ptr<Workspace<T>>> workspaces;
