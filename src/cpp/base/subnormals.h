@@ -10,7 +10,7 @@
 namespace fastmlp {
 
 /// While it lives, this thread's arithmetic reads and writes subnormal numbers as zero. A training
-/// step of 128-8x256-10 took 2.9 ms at first and 4.9 behind 500 epochs, without it.
+/// step of 128-8x256-10 took 2.9 ms at first and 4.9 after 30 epochs of 32 steps, without it.
 class SubnormalsAsZero {
  public:
 #if defined(__x86_64__)

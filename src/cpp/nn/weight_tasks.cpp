@@ -6,6 +6,16 @@ namespace fastmlp {
 
 namespace {
 
+/// Whether there are enough tasks to share even if those of a layer have kTaskRows rows.
+template <class T>
+bool has_many_tasks(const Network<T>& network) {
+  Index count = 0;
+  for (const DenseLayer& layer : network.layers()) {
+    count += panel_count(layer.shape) * ceil_div(layer.shape.in, kTaskRows);
+  }
+  return count >= 48;
+}
+
 /// Rows of a layer's tasks, where there are many. Each row of tasks reads all of dz: one that fills
 /// L2 by itself is read half as often, which took 2 to 3 % off steps of 1024-2048-2048-1000 with
 /// 512 rows and 784-1024-1024-10 with 256 on Emerald Rapids. Of a taller batch the columns of x
@@ -24,15 +34,6 @@ Index weight_rows(const WeightTask& task, const PanelShape& shape) {
 }
 
 }  // namespace
-
-template <class T>
-bool has_many_tasks(const Network<T>& network) {
-  Index count = 0;
-  for (const DenseLayer& layer : network.layers()) {
-    count += panel_count(layer.shape) * ceil_div(layer.shape.in, kTaskRows);
-  }
-  return count >= 48;
-}
 
 template <class T>
 std::vector<WeightTask> weight_tasks(const Network<T>& network, Index rows, TaskOrder order) {
@@ -126,7 +127,6 @@ void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const We
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                    \
-  template bool has_many_tasks<T>(const Network<T>&);                                             \
   template std::vector<WeightTask> weight_tasks<T>(const Network<T>&, Index, TaskOrder);          \
   template void copy_columns<T>(const Network<T>&, const Workspace<T>&, const WeightTask&, Index, \
                                 int) noexcept;                                                    \

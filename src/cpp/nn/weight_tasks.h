@@ -29,10 +29,6 @@ struct WeightTask {
 /// The cost of neighbours.
 Index cost_of(const std::vector<WeightTask>& tasks, Range range) noexcept;
 
-/// Whether there are enough tasks to share even if those of a layer have kTaskRows rows.
-template <class T>
-bool has_many_tasks(const Network<T>& network);
-
 /// Which tasks of a layer are neighbours: those of the same rows, so that the columns of x stay in
 /// cache from task to task (the other way round ran at half the speed on 2048 x 2048 weights with
 /// panels of 16 columns); or, in a first layer whose columns of x are not copied, those of the same
