@@ -10,14 +10,6 @@
 
 namespace fastmlp::FASTMLP_TARGET {
 
-/// From here on a layer's weights are fetched ahead of their use: smaller ones stay in the cache.
-inline constexpr Index kFarWeights = Index{1} << 20;  // bytes
-
-template <class T>
-FASTMLP_INLINE bool are_far(const PanelShape& shape) {
-  return param_size(shape) * static_cast<Index>(sizeof(T)) >= kFarWeights;
-}
-
 template <class T>
 inline constexpr Index kLine = 64 / static_cast<Index>(sizeof(T));
 

@@ -28,4 +28,12 @@ FASTMLP_INLINE constexpr Index param_size(const PanelShape& s) {
   return (s.in + 1) * padded_out(s);
 }
 
+/// From here on a layer's weights are fetched ahead of their use: smaller ones stay in the cache.
+inline constexpr Index kFarWeights = Index{1} << 20;  // bytes
+
+template <class T>
+FASTMLP_INLINE constexpr bool are_far(const PanelShape& s) {
+  return param_size(s) * static_cast<Index>(sizeof(T)) >= kFarWeights;
+}
+
 }  // namespace fastmlp

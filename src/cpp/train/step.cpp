@@ -178,10 +178,8 @@ void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
 /// weights in the cache lose: 17 % of a step of 784-128-64-10 with 32 rows.
 template <class T>
 bool Trainer<T>::fetches_ahead(Index layer, Index rows) const noexcept {
-  constexpr Index kFarWeights = (Index{1} << 20) / static_cast<Index>(sizeof(T));
   constexpr Index kFewRows = 32;
-  const PanelShape& shape = network_.layers()[static_cast<std::size_t>(layer)].shape;
-  return rows <= kFewRows && param_size(shape) >= kFarWeights;
+  return rows <= kFewRows && are_far<T>(network_.layers()[static_cast<std::size_t>(layer)].shape);
 }
 
 template <class T>

@@ -175,7 +175,7 @@ void Trainer<T>::plan_tasks(Index batch) {
       weight_tasks(network_, batch,
                    sharing_ == Sharing::kColumns ? TaskOrder::kFirstLayerPanels : TaskOrder::kRows);
   penalties_.assign(tasks_.size(), 0.0);
-  squares_.assign(tasks_.size(), 0.0);
+  if (settings_.clip_norm > 0.0) squares_.assign(tasks_.size(), 0.0);
   layer_tasks_.assign(network_.layers().size(), Range{0, 0});
   for (std::size_t i = 0; i < tasks_.size(); ++i) {
     Range& range = layer_tasks_[static_cast<std::size_t>(tasks_[i].layer)];

@@ -3,9 +3,9 @@
 // A step has two phases with a barrier behind each. First every thread takes a share of the
 // batch's rows through gather, forward, loss and backward; then the weight gradients of all layers
 // are one list of tasks, and each finished piece of gradient meets the optimizer while it is in L1.
-// With few rows and wide layers the team shares the columns of each layer instead (nn/passes.h),
-// and on the way back each thread takes some rows of w through the gradient of the layer's input,
-// its own gradient and the optimizer at once, so that w comes from memory once.
+// Where there are more weights than activations the team shares the columns of each layer instead
+// (nn/passes.h), and on the way back a layer's weights are updated as soon as the gradient of its
+// input needs them no more.
 // Tall batches of small networks go by chunks of rows up to a gradient each, so that nothing of the
 // first phase has left the cache in the second.
 // No gradient is ever summed over threads, so results cannot depend on their number: chunks depend
