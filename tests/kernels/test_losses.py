@@ -51,11 +51,27 @@ def test_on_outputs(target, dtype, name, parameter, columns, rng):
 @pytest.mark.parametrize("columns", COLUMNS)
 def test_on_logits(target, dtype, name, parameter, columns, rng):
     loss = ALL[name, parameter]
-    z = (3 * rng.normal(size=(7, columns))).astype(dtype)
+    z = (3 * rng.normal(size=(21, columns))).astype(dtype)
     t = targets(loss, rng, z.shape, dtype)
-    actual = kernels.loss(target, name, True, z, t, np.ones(7, dtype), parameter)
+    actual = kernels.loss(target, name, True, z, t, np.ones(21, dtype), parameter)
     z, t = wide(z, t)
     check(actual, (loss.logit_value(z, t), loss.logit_gradient(z, t)), dtype)
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+@pytest.mark.parametrize("on_logits", [False, True])
+@pytest.mark.parametrize("columns", [1, 2, 8, 9, 15, 16, 17])
+def test_a_row_has_the_same_bits_alone_and_among_others(
+    target, dtype, name, on_logits, columns, rng
+):
+    y = outputs(LOSSES[name], rng, (37, columns), dtype)
+    t = targets(LOSSES[name], rng, y.shape, dtype)
+    weight = rng.random(37).astype(dtype)
+    together = kernels.loss(target, name, on_logits, y, t, weight)
+    rows = [slice(i, i + 1) for i in range(37)]
+    alone = [kernels.loss(target, name, on_logits, y[i], t[i], weight[i]) for i in rows]
+    for a, parts in zip(together, zip(*alone, strict=True), strict=True):
+        np.testing.assert_array_equal(a, np.concatenate(parts))
 
 
 @pytest.mark.parametrize("name", list(ROWS))

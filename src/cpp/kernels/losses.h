@@ -6,6 +6,8 @@
 // A loss whose link is row-wise (softmax) does a whole row of logits at once (`link_row`).
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/activations.h"
 
 namespace fastmlp::FASTMLP_TARGET {
@@ -58,6 +60,22 @@ struct CrossEntropy {
       store(dz + c, load(dz + c) * factor - weight * target);
     }
     return {sum_lanes<T>(surprise)[0], targets[0], total[0]};
+  }
+
+  /// The same for a row in each lane: gives the losses, and turns z into the gradient.
+  static FASTMLP_INLINE V link_columns(RowBlock<T>& z, const RowBlock<T>& t, Index cols, V weight) {
+    const V largest = max_columns<T>(z, cols);
+    V mass{}, surprise{};
+    for (Index c = 0; c < cols; ++c) {
+      const V below = z[c] - largest;
+      z[c] = exp<T>(below);
+      mass += t[c];
+      surprise -= t[c] * below;
+    }
+    const V total = sum_columns<T>(z, cols);
+    const V factor = weight * mass / total;
+    for (Index c = 0; c < cols; ++c) z[c] = z[c] * factor - weight * t[c];
+    return weight * (surprise + mass * log<T>(total));
   }
 };
 
@@ -283,12 +301,41 @@ FASTMLP_INLINE void link_rows(const LossArgs<T>& a, Index first) {
   for (Index i = 0; i < rows; ++i) a.row_loss[first + i] = a.row_weight[first + i] * losses[i];
 }
 
+/// The same by columns.
+template <class T, template <class> class Functor>
+FASTMLP_INLINE void link_columns(const LossArgs<T>& a, Index first) {
+  constexpr Index lanes = kLanes<T>;
+  const Index rows = min_index(lanes, a.rows - first);
+  RowBlock<T> z, t;
+  load_transposed<T>(a.y + first * a.ldy, a.ldy, rows, a.cols, z);
+  load_transposed<T>(a.t + first * a.ldt, a.ldt, rows, a.cols, t);
+  T weights[lanes] = {}, losses[lanes];
+  for (Index i = 0; i < rows; ++i) weights[i] = a.row_weight[first + i];
+  store(losses, Functor<T>::link_columns(z, t, a.cols, load(weights)));
+  for (Index i = 0; i < rows; ++i) a.row_loss[first + i] = losses[i];
+  store_transposed<T>(z, a.dy + first * a.lddy, a.lddy, rows, a.cols);
+}
+
+template <class T, template <class> class Functor>
+FASTMLP_INLINE void link_loss(const LossArgs<T>& a) {
+  constexpr bool has_columns = std::is_base_of_v<CrossEntropy<T>, Functor<T>>;
+  for (Index r = 0; r < a.rows; r += kLanes<T>) {
+    if constexpr (has_columns) {
+      if (a.cols <= kFewColumns) {
+        link_columns<T, Functor>(a, r);
+        continue;
+      }
+    }
+    link_rows<T, Functor>(a, r);
+  }
+}
+
 template <class T, template <class> class Functor, Activation Link, Over Outputs, On Where>
 void loss(const LossArgs<T>& a) {
   constexpr bool by_row = Where == On::kLogits && row_of(Link).keeps == Keep::kRow;
   if constexpr (by_row) {
     static_assert(Outputs == Over::kSum, "a row-wise link has one loss for all outputs");
-    for (Index r = 0; r < a.rows; r += kLanes<T>) link_rows<T, Functor>(a, r);
+    link_loss<T, Functor>(a);
   } else {
     const T share = Outputs == Over::kMean ? T{1} / static_cast<T>(a.cols) : T{1};
     for (Index r = 0; r < a.rows; ++r) {
