@@ -65,6 +65,28 @@ def test_l1_brings_weights_to_zero_that_the_loss_wants_small(target, dtype, name
 
 
 @pytest.mark.parametrize("name", list(ROWS))
+def test_without_a_gradient_nothing_moves(target, dtype, name, rng):
+    w = rng.normal(size=33).astype(dtype)
+    actual, _ = steps(target, name, {}, w, np.zeros((3, 33), dtype), 0.1)
+    np.testing.assert_array_equal(actual[0], w)
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if name != "sgd"])
+@pytest.mark.parametrize("exponent", [-140, -126, -70, -63, -40, 40, 63, 70, 120])
+def test_steps_of_any_scale(target, dtype, name, exponent, rng):
+    """The first step is as long for any gradient, until squares are subnormal or infinite."""
+    w = np.zeros(33, dtype)
+    g = (rng.choice([-1.0, 1.0], 33) * (1 + rng.random(33))).astype(dtype)
+    g = np.ldexp(g, exponent).astype(dtype)
+    hyper = {"epsilon": 1e-300} if dtype == "float64" else {}
+    with np.errstate(over="ignore"):
+        (w, *_), (exact, *_) = steps(target, name, hyper, w, g[None], 0.01)
+    assert np.isfinite(w).all()
+    if exponent < 63 or dtype == "float64":
+        np.testing.assert_allclose(w, exact, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", list(ROWS))
 def test_penalty_is_that_of_the_weights_before_the_step(target, dtype, name, rng):
     w = rng.normal(size=67).astype(dtype)
     slots = [np.zeros_like(w) for _ in range(ROWS[name]["slots"])]

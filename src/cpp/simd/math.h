@@ -28,6 +28,7 @@ struct MathConstants<float> {
   static constexpr int kLogTerms = 5;  // 0.1716^12 / 13 = 5e-11
   static constexpr std::int32_t kSqrtHalfBits = 0x3F3504F3;
   static constexpr float kMinNormal = 0x1p-126f;
+  static constexpr float kMax = 0x1.fffffep127f;
   static constexpr float kNormalTailEnd = 13.19f;  // exp(-x^2 / 2) is a normal number below
   static constexpr std::int32_t kHighHalf = ~0xFFF;
   static constexpr float kTailScale = 2.6428571428571429f;
@@ -65,6 +66,36 @@ struct MathConstants<double> {
       -1.0056481380744692e-9,  -7.4256269324591492e-10, 2.4216870605704126e-10,
       5.1965579236499057e-11,  -2.5723162806281773e-11};
 };
+
+/// sqrt(v) for v >= 0, within 1 ULP: by an estimate and a Newton step where there is one. There,
+/// the root of a subnormal number may be any number below that of the smallest normal one, and
+/// infinity counts as the largest number.
+template <class T>
+FASTMLP_INLINE Vec<T> fast_sqrt(Vec<T> v) {
+  if constexpr (kHasEstimates<T>) {
+    using C = MathConstants<T>;
+    v = min(broadcast<T>(C::kMax), v);
+    const Vec<T> inverse = inverse_sqrt_estimate(max(broadcast<T>(C::kMinNormal), v));
+    const Vec<T> root = v * inverse;
+    return root + T{0.5} * inverse * (v - root * root);
+  } else {
+    return sqrt(v);
+  }
+}
+
+/// a / b for b > 0, within 1 ULP: by an estimate and a Newton step where there is one. There,
+/// infinity counts as the largest number.
+template <class T>
+FASTMLP_INLINE Vec<T> fast_divide(Vec<T> a, Vec<T> b) {
+  if constexpr (kHasEstimates<T>) {
+    b = min(broadcast<T>(MathConstants<T>::kMax), b);
+    const Vec<T> inverse = inverse_estimate(b);
+    const Vec<T> quotient = a * inverse;
+    return quotient + inverse * (a - quotient * b);
+  } else {
+    return a / b;
+  }
+}
 
 /// x moved into [low, high]; NaN stays.
 template <class T>
