@@ -194,6 +194,18 @@ FASTMLP_INLINE F32 inverse_sqrt_estimate(F32 v) {
 }
 #endif
 
+/// Whether a number of each lane can be looked up among 32 by one instruction.
+template <class T>
+inline constexpr bool kLooksUp = false;
+#if defined(__AVX512F__) && FASTMLP_VECTOR_BYTES == 64
+template <>
+inline constexpr bool kLooksUp<float> = true;
+/// table[index % 32], lane by lane.
+FASTMLP_INLINE F32 look_up(const float (&table)[32], I32 index) {
+  return (F32)_mm512_permutex2var_ps((__m512)load(table), (__m512i)index, (__m512)load(table + 16));
+}
+#endif
+
 /// The 64-bit products of the lower 32 bits of each lane.
 FASTMLP_INLINE U64 multiply_low_halves(U64 a, U64 b) {
 #if defined(__AVX512F__) && FASTMLP_VECTOR_BYTES == 64
