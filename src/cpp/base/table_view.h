@@ -49,7 +49,8 @@ template <class T>
 const T* in_place(const TableView& table);
 
 /// Row i of `to` = row order[first + i] of the table (row first + i where order is null), converted
-/// to T. Between the last column and ldto nothing is written but zeros, and behind the last row nothing.
+/// to T. Between the last column and ldto nothing but zeros is written, and behind the last row
+/// nothing.
 template <class T>
 void gather_rows(const TableView& table, const Index* order, Index first, Index rows, T* to,
                  Index ldto) noexcept;
