@@ -1,7 +1,7 @@
 // Activations. An element-wise one is a functor with `value` (of z) and `slope` (of what the
 // catalog says is kept: y or z), each given the activation's parameter as well; a learned one also
-// has `parameter_slope`. `kFused` puts both into the registers of the product's tile; the
-// others run over the finished rows, which costs two passes through L2 and saves an instance of
+// has `parameter_slope`. `kFused` says which of them run in the registers of the product's tile;
+// the others run over the finished rows, a pass through the cache each, which saves an instance of
 // every tile. A row-wise one has `forward_row`, `forward_columns` and `backward_row`.
 #pragma once
 
@@ -10,10 +10,12 @@
 
 namespace fastmlp::FASTMLP_TARGET {
 
+enum class Fused { kNone, kSlope, kBoth };
+
 template <class T>
 struct Identity {
   using V = Vec<T>;
-  static constexpr bool kFused = true;
+  static constexpr Fused kFused = Fused::kBoth;
   static FASTMLP_INLINE V value(V z, V) { return z; }
   static FASTMLP_INLINE V slope(V, V) { return broadcast<T>(T{1}); }
 };
@@ -21,7 +23,7 @@ struct Identity {
 template <class T>
 struct Logistic {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kSlope;
   static FASTMLP_INLINE V value(V z, V) { return T{1} / (T{1} + exp<T>(-z)); }
   static FASTMLP_INLINE V slope(V y, V) { return y * (T{1} - y); }
 };
@@ -29,7 +31,7 @@ struct Logistic {
 template <class T>
 struct Tanh {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kSlope;
   static FASTMLP_INLINE V value(V z, V) { return tanh<T>(z); }
   static FASTMLP_INLINE V slope(V y, V) { return T{1} - y * y; }
 };
@@ -37,7 +39,7 @@ struct Tanh {
 template <class T>
 struct Relu {
   using V = Vec<T>;
-  static constexpr bool kFused = true;
+  static constexpr Fused kFused = Fused::kBoth;
   static FASTMLP_INLINE V value(V z, V) { return max(V{}, z); }
   static FASTMLP_INLINE V slope(V y, V) { return y > T{0} ? broadcast<T>(T{1}) : V{}; }
 };
@@ -45,7 +47,7 @@ struct Relu {
 template <class T>
 struct LeakyRelu {
   using V = Vec<T>;
-  static constexpr bool kFused = true;
+  static constexpr Fused kFused = Fused::kBoth;
   static FASTMLP_INLINE V value(V z, V slope) { return z > T{0} ? z : slope * z; }
   static FASTMLP_INLINE V slope(V y, V slope) { return y > T{0} ? broadcast<T>(T{1}) : slope; }
 };
@@ -54,7 +56,7 @@ struct LeakyRelu {
 template <class T>
 struct PRelu {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static FASTMLP_INLINE V value(V z, V slope) { return z > T{0} ? z : slope * z; }
   static FASTMLP_INLINE V slope(V z, V slope) { return z > T{0} ? broadcast<T>(T{1}) : slope; }
   static FASTMLP_INLINE V parameter_slope(V z) { return z > T{0} ? V{} : z; }
@@ -69,7 +71,7 @@ FASTMLP_INLINE Vec<T> slope_between(Vec<T> y, T low, T high, T slope) {
 template <class T>
 struct Relu6 {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static FASTMLP_INLINE V value(V z, V) { return clamp<T>(z, T{0}, T{6}); }
   static FASTMLP_INLINE V slope(V y, V) { return slope_between<T>(y, T{0}, T{6}, T{1}); }
 };
@@ -77,7 +79,7 @@ struct Relu6 {
 template <class T>
 struct HardTanh {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static FASTMLP_INLINE V value(V z, V) { return clamp<T>(z, T{-1}, T{1}); }
   static FASTMLP_INLINE V slope(V y, V) { return slope_between<T>(y, T{-1}, T{1}, T{1}); }
 };
@@ -85,7 +87,7 @@ struct HardTanh {
 template <class T>
 struct HardSigmoid {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static FASTMLP_INLINE V value(V z, V) { return clamp<T>((z + T{3}) / T{6}, T{0}, T{1}); }
   static FASTMLP_INLINE V slope(V y, V) { return slope_between<T>(y, T{0}, T{1}, T{1} / T{6}); }
 };
@@ -94,7 +96,7 @@ struct HardSigmoid {
 template <class T>
 struct Elu {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static FASTMLP_INLINE V value(V z, V alpha) { return z > T{0} ? z : alpha * expm1<T>(z); }
   static FASTMLP_INLINE V slope(V y, V alpha) { return y > T{0} ? broadcast<T>(T{1}) : y + alpha; }
 };
@@ -103,7 +105,7 @@ struct Elu {
 template <class T>
 struct Selu {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static constexpr T kScale = static_cast<T>(1.0507009873554804934193349852946);
   static constexpr T kAlpha = static_cast<T>(1.6732632423543772848170429916717);
   static FASTMLP_INLINE V value(V z, V) { return kScale * (z > T{0} ? z : kAlpha * expm1<T>(z)); }
@@ -123,7 +125,7 @@ FASTMLP_INLINE V zero_far_below(V z, V value) {
 template <class T>
 struct Gelu {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static FASTMLP_INLINE V value(V z, V) {
     const Normal<T> n = normal<T>(z);
     // In this order, so that nothing on the way is smaller than the result.
@@ -143,7 +145,7 @@ struct Gelu {
 template <class T>
 struct Silu {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static FASTMLP_INLINE V value(V z, V) { return zero_far_below(z, z / (T{1} + exp<T>(-z))); }
   static FASTMLP_INLINE V slope(V z, V) {
     const V s = Logistic<T>::value(z, z);
@@ -154,7 +156,7 @@ struct Silu {
 template <class T>
 struct Softplus {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static FASTMLP_INLINE V value(V z, V) { return max(V{}, z) + log1p<T>(exp<T>(-abs<T>(z))); }
   static FASTMLP_INLINE V slope(V z, V) { return Logistic<T>::value(z, z); }
 };
@@ -163,7 +165,7 @@ struct Softplus {
 template <class T>
 struct Mish {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static FASTMLP_INLINE V exp_below_20(V z) {  // above, tanh is 1 and e^2 could overflow
     return exp<T>(min(broadcast<T>(T{20}), z));
   }
@@ -184,7 +186,7 @@ struct Mish {
 template <class T>
 struct Softsign {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static FASTMLP_INLINE V value(V z, V) { return z / (T{1} + abs<T>(z)); }
   static FASTMLP_INLINE V slope(V y, V) {
     const V rest = T{1} - abs<T>(y);
@@ -195,7 +197,7 @@ struct Softsign {
 template <class T>
 struct Exp {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
   static FASTMLP_INLINE V value(V z, V) { return exp<T>(z); }
   static FASTMLP_INLINE V slope(V y, V) { return y; }
 };
@@ -262,7 +264,7 @@ FASTMLP_INLINE Vec<T> sum_columns(const RowBlock<T>& columns, Index cols) {
 template <class T>
 struct Softmax {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
 
   /// As forward_row(), to the bit, for a row in each lane.
   static FASTMLP_INLINE void forward_columns(RowBlock<T>& z, Index cols) {
@@ -311,7 +313,7 @@ struct Softmax {
 template <class T>
 struct LogSoftmax {
   using V = Vec<T>;
-  static constexpr bool kFused = false;
+  static constexpr Fused kFused = Fused::kNone;
 
   /// As forward_row(), to the bit, for a row in each lane.
   static FASTMLP_INLINE void forward_columns(RowBlock<T>& z, Index cols) {

@@ -62,7 +62,7 @@ FASTMLP_INLINE void forward_product(const ForwardArgs<T>& a, T* y) {
 
 template <class T, template <class> class Functor>
 void forward(const ForwardArgs<T>& a) {
-  if constexpr (Functor<T>::kFused) {
+  if constexpr (Functor<T>::kFused == Fused::kBoth) {
     if (a.z == nullptr) return forward_product<T, Functor>(a, a.y);
   }
   T* z = a.z == nullptr ? a.y : a.z;
@@ -135,7 +135,7 @@ FASTMLP_INLINE void backward_input_product(const BackwardInputArgs<T>& a) {
 
 template <class T, template <class> class Functor>
 void backward_input(const BackwardInputArgs<T>& a) {
-  if constexpr (Functor<T>::kFused) {
+  if constexpr (Functor<T>::kFused != Fused::kNone) {
     backward_input_product<T, Functor>(a);
   } else {
     backward_input_product<T, Identity>(a);
