@@ -6,8 +6,6 @@
 // A loss whose link is row-wise (softmax) does a whole row of logits at once (`link_row`).
 #pragma once
 
-#include <type_traits>
-
 #include "kernels/activations.h"
 
 namespace fastmlp::FASTMLP_TARGET {
