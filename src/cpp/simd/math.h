@@ -84,8 +84,8 @@ FASTMLP_INLINE Vec<T> fast_sqrt(Vec<T> v) {
   }
 }
 
-/// a / b for b > 0, within 1 ULP: by an estimate and a Newton step where there is one. There,
-/// infinity counts as the largest number.
+/// a / b for b > 0, within 1 ULP: by an estimate and a Newton step where there is one. There, what
+/// is divided by numbers above 2^126 may become 0.
 template <class T>
 FASTMLP_INLINE Vec<T> fast_divide(Vec<T> a, Vec<T> b) {
   if constexpr (kHasEstimates<T>) {
