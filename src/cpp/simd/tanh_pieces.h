@@ -6,7 +6,7 @@
 
 namespace fastmlp::FASTMLP_TARGET {
 
-/// Piece 0 is [0, 1/16); then every octave up to 16 has four of equal width.
+/// Piece 0 is [0, 1/16); then every octave has four of equal width.
 struct TanhPieces {
   static constexpr int kCount = 32;
   static constexpr int kDegree = 5;
@@ -20,7 +20,7 @@ struct TanhPieces {
   static constexpr float kIsOne = 10.0f;  // begins a piece whose coefficients are those of 1
 };
 
-/// exp(x) for 0 <= x <= 32, where 20 terms leave a relative error below 1e-15.
+/// exp(x) for 0 <= x <= 32, with a relative error of about 1e-14: each of the squares doubles it.
 constexpr double exp_by_series(double x) {
   double sum = 1.0;
   for (int n = 20; n >= 1; --n) sum = 1.0 + x / 64 * sum / n;
@@ -31,7 +31,7 @@ constexpr double exp_by_series(double x) {
 /// Taylor's series around each center, whose coefficients come out of tanh' = 1 - tanh^2. Those of
 /// degree 7 and 6 are not dropped: on a piece of half width h, x^n is closest to the polynomial
 /// x^n - h^n T_n(x / h) / 2^(n-1) of lower degree (Chebyshev; economisation: Lanczos, 1938). What
-/// remains is below 7e-9.
+/// remains is below 2e-8.
 constexpr TanhPieces make_tanh_pieces() {
   TanhPieces pieces{};
   for (int k = 0; k < TanhPieces::kCount; ++k) {
