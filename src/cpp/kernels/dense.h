@@ -10,9 +10,6 @@
 
 namespace fastmlp::FASTMLP_TARGET {
 
-template <class T>
-inline constexpr Index kLine = 64 / static_cast<Index>(sizeof(T));
-
 /// What forward reads when it has come to row k of a panel: up to `most` rows more, or of the next
 /// panel the first.
 template <class T>
