@@ -66,7 +66,7 @@ class Workspace {
 
 /// Rows of a task in the weight phase: 48 = lcm(6, 8, 12, 16) fills every tile.
 inline constexpr Index kTaskRows = 48;
-inline constexpr Index kMostTaskRows = 2 * kTaskRows;
+inline constexpr Index kMostTaskRows = 4 * kTaskRows;
 
 /// Whether a layer's tasks read their columns of x from a copy. Rows of 256 numbers and more are so
 /// far apart in x that a few dozen of them, with as many of dz, are more pages than the first TLB
