@@ -36,11 +36,11 @@ template <class T>
 inline constexpr Index kLine = 64 / static_cast<Index>(sizeof(T));
 
 /// From this depth on a tile of a full panel takes kStepsAtOnce steps in one turn of its loop. A
-/// virtual core of Emerald Rapids whose other half works for somebody else issues about 2.9
-/// instructions a cycle, and a step of a tile of 6 x 4 vectors is 37 to 38 in 12 cycles, of which
-/// this saves 1.5: 5 to 10 % of a product with 2048 x 2048 weights and 512 rows, 5 to 12 % of a
-/// step of 1024-2048-2048-1000. Alone, the core gains up to 2 %. A depth of 54 lost 2 to 4 %, and
-/// so did one row, which waits for its weights, at any depth.
+/// virtual core of Emerald Rapids issues, for seconds at a time, about 2.9 instructions a cycle, as
+/// if the other half of its core worked for somebody else, and a step of a tile of 6 x 4 vectors is
+/// 37 to 38 in 12 cycles, of which this saves 1.5: then it took 5 to 10 % off a product with
+/// 2048 x 2048 weights and 512 rows, and 5 to 12 % off a step of 1024-2048-2048-1000; otherwise up
+/// to 2 %. A depth of 54 lost 2 to 4 %, and so did one row, which waits for its weights, at any.
 inline constexpr Index kDeepProduct = 128;
 inline constexpr Index kStepsAtOnce = 4;
 
