@@ -68,6 +68,11 @@ DEEP = (
     (9, 17000, 10),
     (13, 1100, 513),
     (5, 3, 100_000),
+    # around a depth of 128, from where on full panels are multiplied four steps at a time: of the
+    # inputs, the outputs, and the batch
+    *((rows, 126 + rows, 64) for rows in range(1, 8)),
+    *((rows, 65, 126 + rows) for rows in range(1, 8)),
+    *((126 + rows, rows, 128) for rows in range(1, 8)),
 )
 
 

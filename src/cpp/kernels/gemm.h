@@ -53,8 +53,8 @@ struct Lines {
 
 /// A tile's share of what is to be fetched: some lines with every turn of its loop, spread over its
 /// depth, for a core waits for no more than about two dozen lines of memory at once. Where one lies
-/// is worked out once for all that lie side by side: done for each of them, on a core whose other
-/// half was busy, it cost a fifth of a product of 96 rows.
+/// is worked out once for all that lie side by side: done for each of them, it cost a fifth of a
+/// product of 96 rows on a core that issued so few instructions.
 template <class T>
 struct Fetch {
   const Ahead<T>& ahead;
