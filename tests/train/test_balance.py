@@ -4,8 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fastmlp._core import Balance
+from fastmlp._core import Balance, Rest
 
 TOLERATED = 0.04  # a difference of speeds that moves no cut
 
@@ -146,3 +148,37 @@ def test_no_such_thread():
             balance.share(10, 1, rank)
         with pytest.raises(IndexError, match=f"rank must be from 0 to 1, got {rank}"):
             balance.took(rank, 1.0, 1.0)
+
+
+@given(
+    own=st.tuples(st.integers(0, 200), st.integers(0, 300)),
+    whole=st.integers(1, 9),
+    takes=st.lists(st.booleans(), max_size=40),
+)
+def test_what_is_left_of_a_part_is_taken_once_from_either_end(own, whole, takes):
+    begin, size = own
+    end = begin + size
+    rest = Rest()
+    rest.offer(begin, end)
+    for front in itertools.chain(takes, itertools.repeat(True)):
+        taken = rest.take_front(whole) if front else rest.take_back(whole)
+        if begin == end:
+            assert taken[0] == taken[1]
+            break
+        assert taken[0] < taken[1]
+        if front:
+            assert taken[0] == begin
+            begin = cut = taken[1]
+        else:
+            assert taken[1] == end
+            end = cut = taken[0]
+        # Whole ones are cut only where one thread takes the last of them.
+        assert cut % whole == 0 or end - begin < 2 * whole
+
+
+def test_the_owner_takes_half_at_a_time():
+    rest = Rest()
+    rest.offer(3, 24)
+    taken = [rest.take_front(4) for _ in range(5)]
+    assert taken == [(3, 16), (16, 20), (20, 22), (22, 23), (23, 24)]
+    assert rest.take_front(4) == rest.take_back(4) == (0, 0)

@@ -60,6 +60,20 @@ def test_sharing_columns_or_rows_gives_the_same_bits(case, batch_size, dtype):
         assert trained(case, dtype, n_jobs, None, batch_size) == by_rows, n_jobs
 
 
+def test_large_layers_are_shared_in_pieces_with_the_same_bits(dtype):
+    rng = np.random.default_rng(3)
+    x, t = rng.normal(size=(264, 500)), rng.normal(size=(264, 1030))
+
+    def trained(n_jobs):
+        layers = [Dense(1024, "relu"), Dropout(0.5), Dense(1030, "identity")]
+        network = Network(layers, n_features=500, random_state=0, dtype=dtype, n_jobs=n_jobs)
+        network.fit(x, t, loss="mse", batch_size=264, epochs=3)
+        return b"".join(array.tobytes() for arrays in network.params for array in arrays)
+
+    alone = trained(1)
+    assert [trained(n_jobs) == alone for n_jobs in (2, 3)] == [True, True]
+
+
 @pytest.mark.parametrize("output", ["identity", "softmax"])
 @pytest.mark.parametrize("rows", [1, 16])
 def test_few_rows_through_a_large_network(output, rows, dtype):

@@ -22,6 +22,7 @@ Balance::Balance(int threads, bool fixed) : fixed_(fixed) {
     throw std::invalid_argument("threads must be positive, got " + std::to_string(threads));
   }
   times_.resize(static_cast<std::size_t>(threads));
+  rests_ = std::vector<Rest>(times_.size());
   cuts_.resize(times_.size() + 1);
   make_equal();
 }

@@ -287,6 +287,20 @@ void bind_trainer(py::module_& m) {
           },
           py::arg("rank"), py::arg("work"), py::arg("seconds"))
       .def("adjust", &Balance::adjust);
+  const auto to_tuple = [](Range range) { return py::make_tuple(range.begin, range.end); };
+  py::class_<Rest>(m, "Rest", "What a thread has not begun of its part of a phase.")
+      .def(py::init<>())
+      .def(
+          "offer", [](Rest& rest, Index begin, Index end) { rest.offer({begin, end}); },
+          py::arg("begin"), py::arg("end"))
+      .def(
+          "take_front",
+          [to_tuple](Rest& rest, Index whole) { return to_tuple(rest.take_front(whole)); },
+          py::arg("whole"))
+      .def(
+          "take_back",
+          [to_tuple](Rest& rest, Index whole) { return to_tuple(rest.take_back(whole)); },
+          py::arg("whole"));
 }
 
 }  // namespace fastmlp::bindings

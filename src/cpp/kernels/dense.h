@@ -18,7 +18,7 @@ FASTMLP_INLINE Ahead<T> rows_behind(const ForwardArgs<T>& a, Index panel, Index 
     ++panel;
     k = 0;
   }
-  if (a.batch == 1 || panel * a.shape.width >= a.columns.end || !are_far<T>(a.shape)) return {};
+  if (a.batch == 1 || panel * a.shape.width >= a.shape.out || !are_far<T>(a.shape)) return {};
   const Index width = panel_width(a.shape, panel);
   const T* rows = a.w + panel_offset(a.shape, panel) + k * width;
   return {{rows}, 1, 1, min_index(most, a.shape.in - k) * width / kLine<T>, 0};
@@ -98,7 +98,7 @@ FASTMLP_INLINE Ahead<T> next_block(const BackwardInputArgs<T>& a, Index row, Ind
   if (col >= a.shape.out) {
     row += rows;
     col = 0;
-    rows = min_index(rows, min_index(a.columns.end, a.shape.in) - row);
+    rows = min_index(rows, a.shape.in - row);
     if (rows <= 0) return {};
   }
   const Index pieces = min_index(kDepthBlock, a.shape.out - col) / a.shape.width;  // full panels

@@ -188,7 +188,8 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
       train_rows(network, ws, batch, weight_sum, plan, nullptr,
                  share(batch.rows, 1, equal_part(team)), team.rank());
       team.barrier();
-      for_each_task(network, ws, tasks, mine, batch.rows, team.rank(), [&](std::size_t i) {
+      const WeightTask* copied = nullptr;
+      for_each_task(network, ws, tasks, mine, batch.rows, team.rank(), copied, [&](std::size_t i) {
         const WeightTask& task = tasks[i];
         T* total = gradient + task.at;
         T* dw = first == 0 ? total : ws.scratch(team.rank());

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "nn/panel_share.h"
+#include "nn/panel_pieces.h"
 
 namespace fastmlp {
 
@@ -64,13 +64,15 @@ void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, co
     const DenseLayer& layer = network.layers()[static_cast<std::size_t>(i)];
     const bool last = i + 1 == ws.layer_count();
     const bool without_activation = (last && logits) || is_row_wise(layer.activation());
-    turn.begin_piece();
-    const PanelShare y(rows, layer.shape.out, layer.shape.width, turn.part());
-    y.for_each([&](Range block, const Columns& columns) {
-      forward_layer(network, ws, i, block, columns, without_activation);
-      if (!last) drop_input(network, ws, i + 1, block, columns, masks);
+    const PanelPieces y(rows, layer.shape.out, layer.shape.width);
+    const double flops = 2.0 * static_cast<double>(rows * param_size(layer.shape));
+    turn.share_pieces(share(y.count(), 1, turn.part()), y.per_panel(), flops, [&](Range pieces) {
+      y.for_each(pieces, [&](Range block, const Columns& columns) {
+        forward_layer(network, ws, i, block, columns, without_activation);
+        if (!last) drop_input(network, ws, i + 1, block, columns, masks);
+      });
+      return static_cast<double>(y.size(pieces) * layer.shape.in);
     });
-    turn.end_piece(static_cast<double>(y.size() * layer.shape.in));
     team.barrier();
   }
   if (logits || !is_row_wise(network.layers().back().activation())) return;
@@ -141,12 +143,14 @@ template <class T>
 void backward_columns(const Network<T>& network, const Workspace<T>& ws, Index layer, Index rows,
                       const MaskKey* masks, Turn& turn, int rank) noexcept {
   const PanelShape& shape = network.layers()[static_cast<std::size_t>(layer)].shape;
-  turn.begin_piece();
-  const PanelShare dx(rows, shape.in, shape.width, turn.part());
-  dx.for_each([&](Range block, const Columns& columns) {
-    backward_layer(network, ws, layer, block, columns, masks, rank);
+  const PanelPieces dx(rows, shape.in, shape.width);
+  const double flops = 2.0 * static_cast<double>(rows * param_size(shape));
+  turn.share_pieces(share(dx.count(), 1, turn.part()), dx.per_panel(), flops, [&](Range pieces) {
+    dx.for_each(pieces, [&](Range block, const Columns& columns) {
+      backward_layer(network, ws, layer, block, columns, masks, rank);
+    });
+    return static_cast<double>(dx.size(pieces) * shape.out / rows);
   });
-  turn.end_piece(static_cast<double>(dx.size() * shape.out / rows));
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                    \

@@ -24,6 +24,9 @@ struct WeightTask {
 
   /// In units of no meaning: the batch's length is a factor of all.
   Index cost() const { return size + bias_size; }
+  bool has_rows_of(const WeightTask& other) const {
+    return layer == other.layer && row_begin == other.row_begin;
+  }
 };
 
 /// The cost of neighbours.
@@ -54,14 +57,18 @@ template <class T>
 void copy_columns(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
                   Index batch, int rank) noexcept;
 
-/// Calls visit(i) for a thread's tasks, with their columns of x copied.
+/// Calls visit(i) for a thread's tasks, with their columns of x copied. `copied` is the task whose
+/// columns this rank has copied of this batch last, or null.
 template <class T, class Visit>
 void for_each_task(const Network<T>& network, const Workspace<T>& ws,
                    const std::vector<WeightTask>& tasks, Range mine, Index batch, int rank,
-                   Visit visit) noexcept {
+                   const WeightTask*& copied, Visit visit) noexcept {
   for (Index i = mine.begin; i < mine.end; ++i) {
     const WeightTask& task = tasks[static_cast<std::size_t>(i)];
-    if (i == mine.begin || task.panel == 0) copy_columns(network, ws, task, batch, rank);
+    if (copied == nullptr || !task.has_rows_of(*copied)) {
+      copy_columns(network, ws, task, batch, rank);
+      copied = &task;
+    }
     visit(static_cast<std::size_t>(i));
   }
 }

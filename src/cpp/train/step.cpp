@@ -84,11 +84,10 @@ bool Trainer<T>::step_chunks(const Step& step, Range mine, const Team& team) noe
     finite &=
         train_rows(network_, ws, batch, step.weight_sum, step.loss, &masks, {0, batch.rows}, 0);
     T* gradient = chunk_gradients_.data() + chunk * network_.flat_size();
-    for_each_task(network_, ws, tasks_, {0, static_cast<Index>(tasks_.size())}, batch.rows, 0,
-                  [&](std::size_t i) {
-                    weight_gradient(network_, ws, tasks_[i], batch.rows, {}, 0,
-                                    gradient + tasks_[i].at);
-                  });
+    const WeightTask* copied = nullptr;
+    for_each_task(network_, ws, tasks_, all_of(tasks_), batch.rows, 0, copied, [&](std::size_t i) {
+      weight_gradient(network_, ws, tasks_[i], batch.rows, {}, 0, gradient + tasks_[i].at);
+    });
     chunk_losses_[static_cast<std::size_t>(chunk)] = sum_in_order(ws.row_loss, batch.rows);
   }
   return finite;
@@ -132,9 +131,10 @@ T* Trainer<T>::scratch(int rank) const noexcept {
 template <class T>
 template <class Visit>
 void Trainer<T>::for_each_own(Range mine, const Step& step, const Team& team,
-                              Visit visit) noexcept {
+                              const WeightTask*& copied, Visit visit) noexcept {
   if (sharing_ != Sharing::kChunks) {
-    return for_each_task(network_, *workspace_, tasks_, mine, step.batch.rows, team.rank(), visit);
+    return for_each_task(network_, *workspace_, tasks_, mine, step.batch.rows, team.rank(), copied,
+                         visit);
   }
   for (Index i = mine.begin; i < mine.end; ++i) visit(static_cast<std::size_t>(i));
 }
@@ -144,22 +144,19 @@ void Trainer<T>::for_each_own(Range mine, const Step& step, const Team& team,
 template <class T>
 void Trainer<T>::step_columns(const Step& step, const Team& team) noexcept {
   Turn turn(balances_now_->second, team);
-  for (Index layer = workspace_->layer_count() - 1; layer >= 0; --layer) {
-    if (layer > 0) {
-      backward_columns(network_, *workspace_, layer, step.batch.rows, &step.masks, turn,
-                       team.rank());
-      team.barrier();
-    }
-    const Range tasks = layer_tasks_[static_cast<std::size_t>(layer)];
-    const Range mine = share_tasks(tasks_, tasks, turn.part());
-    const bool far = fetches_ahead(layer, step.batch.rows);
-    turn.begin_piece();
-    for_each_own(mine, step, team, [&](std::size_t i) {
-      const bool last = static_cast<Index>(i) + 1 == mine.end;
-      update_task(i, far && !last ? rows_of(tasks_[i + 1]) : Ahead<T>{}, step, team.rank());
-    });
-    turn.end_piece(static_cast<double>(cost_of(tasks_, mine)));
+  for (Index layer = workspace_->layer_count() - 1; layer > 0; --layer) {
+    backward_columns(network_, *workspace_, layer, step.batch.rows, &step.masks, turn, team.rank());
+    team.barrier();
+    update_part(layer_tasks_[static_cast<std::size_t>(layer)], step, team, turn);
   }
+  const Range own = share_tasks(tasks_, layer_tasks_.front(), turn.part());
+  const PanelShape& shape = network_.layers().front().shape;
+  const double flops = 2.0 * static_cast<double>(step.batch.rows * param_size(shape));
+  const WeightTask* copied = nullptr;
+  turn.share_pieces(own, 1, flops, [&](Range mine) {
+    update_tasks(mine, step, team, copied);
+    return static_cast<double>(cost_of(tasks_, mine));
+  });
 }
 
 template <class T>
@@ -167,10 +164,28 @@ void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
   if (sharing_ == Sharing::kColumns) return step_columns(step, team);
   if (settings_.clip_norm > 0.0) return update_clipped(step, team);
   Turn turn(balances_now_->second, team);
-  const Range mine = share_tasks(tasks_, all_of(tasks_), turn.part());
+  update_part(all_of(tasks_), step, team, turn);
+}
+
+/// This thread's part of the tasks `within`.
+template <class T>
+void Trainer<T>::update_part(Range within, const Step& step, const Team& team,
+                             Turn& turn) noexcept {
+  const Range mine = share_tasks(tasks_, within, turn.part());
+  const WeightTask* copied = nullptr;
   turn.begin_piece();
-  for_each_own(mine, step, team, [&](std::size_t i) { update_task(i, {}, step, team.rank()); });
+  update_tasks(mine, step, team, copied);
   turn.end_piece(static_cast<double>(cost_of(tasks_, mine)));
+}
+
+template <class T>
+void Trainer<T>::update_tasks(Range mine, const Step& step, const Team& team,
+                              const WeightTask*& copied) noexcept {
+  for_each_own(mine, step, team, copied, [&](std::size_t i) {
+    const bool last = static_cast<Index>(i) + 1 == mine.end;
+    const bool far = !last && fetches_ahead(tasks_[i].layer, step.batch.rows);
+    update_task(i, far ? rows_of(tasks_[i + 1]) : Ahead<T>{}, step, team.rank());
+  });
 }
 
 /// What is written to memory at the end of one task can be read for the next one meanwhile: 5 to
@@ -179,7 +194,8 @@ void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
 template <class T>
 bool Trainer<T>::fetches_ahead(Index layer, Index rows) const noexcept {
   constexpr Index kFewRows = 32;
-  return rows <= kFewRows && are_far<T>(network_.layers()[static_cast<std::size_t>(layer)].shape);
+  return sharing_ == Sharing::kColumns && rows <= kFewRows &&
+         are_far<T>(network_.layers()[static_cast<std::size_t>(layer)].shape);
 }
 
 template <class T>
@@ -228,7 +244,8 @@ void Trainer<T>::apply(std::size_t index, const Step& step, const T* gradient) n
 template <class T>
 void Trainer<T>::update_clipped(const Step& step, const Team& team) noexcept {
   const Range mine = share_tasks(tasks_, all_of(tasks_), equal_part(team));
-  for_each_own(mine, step, team, [&](std::size_t i) {
+  const WeightTask* copied = nullptr;
+  for_each_own(mine, step, team, copied, [&](std::size_t i) {
     const WeightTask& task = tasks_[i];
     T* dw = gradient_.data() + task.at;
     task_gradient(task, step, {}, team.rank(), dw);

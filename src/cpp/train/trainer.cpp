@@ -202,8 +202,8 @@ template <class T>
 void Trainer<T>::plan_balance(Index batch, int threads) {
   const double flops = 3 * network_.flops_per_row() * static_cast<double>(batch);
   const bool fixed = threads == 1 || flops < kFlopsWorthTiming * threads;
-  const Balance equal(threads, fixed);
-  balances_now_ = &balances_.try_emplace(threads, Balances{equal, equal}).first->second;
+  Balances equal{Balance(threads, fixed), Balance(threads, fixed)};
+  balances_now_ = &balances_.try_emplace(threads, std::move(equal)).first->second;
 }
 
 /// Returns false where a hook asked to stop.

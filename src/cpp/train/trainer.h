@@ -117,7 +117,11 @@ class Trainer {
   void update_task(std::size_t index, const Ahead<T>& ahead, const Step& step, int rank) noexcept;
   void update_clipped(const Step& step, const Team& team) noexcept;
   template <class Visit>
-  void for_each_own(Range mine, const Step& step, const Team& team, Visit visit) noexcept;
+  void for_each_own(Range mine, const Step& step, const Team& team, const WeightTask*& copied,
+                    Visit visit) noexcept;
+  void update_part(Range within, const Step& step, const Team& team, Turn& turn) noexcept;
+  void update_tasks(Range mine, const Step& step, const Team& team,
+                    const WeightTask*& copied) noexcept;
   void task_gradient(const WeightTask& task, const Step& step, const Ahead<T>& ahead, int rank,
                      T* dw) noexcept;
   void apply(std::size_t index, const Step& step, const T* gradient) noexcept;
