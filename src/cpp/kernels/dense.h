@@ -11,7 +11,7 @@
 namespace fastmlp::FASTMLP_TARGET {
 
 /// What forward reads when it has come to row k of a panel: up to `most` rows more, or of the next
-/// panel the first.
+/// panel the first, even behind a.columns: these may be a piece of what a thread goes through.
 template <class T>
 FASTMLP_INLINE Ahead<T> rows_behind(const ForwardArgs<T>& a, Index panel, Index k, Index most) {
   if (k == a.shape.in) {

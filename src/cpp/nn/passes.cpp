@@ -65,7 +65,7 @@ void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, co
     const bool last = i + 1 == ws.layer_count();
     const bool without_activation = (last && logits) || is_row_wise(layer.activation());
     const PanelPieces y(rows, layer.shape.out, layer.shape.width);
-    const double flops = 2.0 * static_cast<double>(rows * param_size(layer.shape));
+    const double flops = product_flops(layer.shape, rows);
     turn.share_pieces(share(y.count(), 1, turn.part()), y.per_panel(), flops, [&](Range pieces) {
       y.for_each(pieces, [&](Range block, const Columns& columns) {
         forward_layer(network, ws, i, block, columns, without_activation);
@@ -144,7 +144,7 @@ void backward_columns(const Network<T>& network, const Workspace<T>& ws, Index l
                       const MaskKey* masks, Turn& turn, int rank) noexcept {
   const PanelShape& shape = network.layers()[static_cast<std::size_t>(layer)].shape;
   const PanelPieces dx(rows, shape.in, shape.width);
-  const double flops = 2.0 * static_cast<double>(rows * param_size(shape));
+  const double flops = product_flops(shape, rows);
   turn.share_pieces(share(dx.count(), 1, turn.part()), dx.per_panel(), flops, [&](Range pieces) {
     dx.for_each(pieces, [&](Range block, const Columns& columns) {
       backward_layer(network, ws, layer, block, columns, masks, rank);

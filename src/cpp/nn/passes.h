@@ -66,7 +66,13 @@ bool train_columns(const Network<T>& network, Workspace<T>& ws, const Batch& bat
                    double weight_sum, const LossPlan& loss, const MaskKey* masks, Turn& turn,
                    const Team& team) noexcept;
 
-/// This thread's columns of the dz below `layer` > 0 for the whole batch.
+/// The operations of one of a layer's three products.
+inline double product_flops(const PanelShape& shape, Index rows) {
+  return 2.0 * static_cast<double>(rows * param_size(shape));
+}
+
+/// This thread's columns of the dz below `layer` > 0 for the whole batch, and others' that they
+/// have not begun, up to a barrier.
 template <class T>
 void backward_columns(const Network<T>& network, const Workspace<T>& ws, Index layer, Index rows,
                       const MaskKey* masks, Turn& turn, int rank) noexcept;

@@ -150,8 +150,7 @@ void Trainer<T>::step_columns(const Step& step, const Team& team) noexcept {
     update_part(layer_tasks_[static_cast<std::size_t>(layer)], step, team, turn);
   }
   const Range own = share_tasks(tasks_, layer_tasks_.front(), turn.part());
-  const PanelShape& shape = network_.layers().front().shape;
-  const double flops = 2.0 * static_cast<double>(step.batch.rows * param_size(shape));
+  const double flops = product_flops(network_.layers().front().shape, step.batch.rows);
   const WeightTask* copied = nullptr;
   turn.share_pieces(own, 1, flops, [&](Range mine) {
     update_tasks(mine, step, team, copied);
@@ -178,6 +177,7 @@ void Trainer<T>::update_part(Range within, const Step& step, const Team& team,
   turn.end_piece(static_cast<double>(cost_of(tasks_, mine)));
 }
 
+/// Pieces of a part share `copied`: for_each_task() tells what it is.
 template <class T>
 void Trainer<T>::update_tasks(Range mine, const Step& step, const Team& team,
                               const WeightTask*& copied) noexcept {
