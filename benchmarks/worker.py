@@ -32,7 +32,10 @@ from contenders import UnsupportedError
 # Seconds; shorter calls are repeated within a sample. For 10 ms or more after a sleep, two threads
 # often have no more than one core's time between them.
 SHORTEST_SAMPLE = 0.1
-_ALERT, _REST = 2e-3, 0.1  # seconds between looks; the busy share of them that passes as rest
+# Seconds between looks, and the busy share of them that passes as rest. The system adds up the time
+# of a thread that runs on another core at its ticks, as rare as every 10 ms: from one look to the
+# next there must be one.
+_ALERT, _REST = 20e-3, 0.1
 _PATIENCE = 1.0
 
 
