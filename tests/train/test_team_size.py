@@ -100,12 +100,12 @@ def test_short_runs_of_the_same_work_learn_from_each_other(seconds, fast):
 
     for _ in range(100):
         awake = 0.0
-        team.resume()
+        team.resume(awake=False)
         run(team, seconds, step_seconds)
     shares = []
     for _ in range(100):
         awake = 0.0
-        team.resume()
+        team.resume(awake=False)
         shares.append(share(run(team, seconds, step_seconds), fast))
     assert np.median(shares) > 0.9
 
@@ -114,7 +114,7 @@ def test_short_runs_follow_a_machine_that_changes():
     team = TeamSize(2, BATCH, fixed=False)
     for fast in (1, 2, 1):
         for _ in range(100):
-            team.resume()
+            team.resume(awake=False)
             spent = run(team, 20e-3, lambda n, fast=fast: 50e-6 if n == fast else 80e-6)
         assert share(spent, fast) > 0.5, fast
 
@@ -126,10 +126,23 @@ def test_runs_too_short_to_wake_threads_keep_to_what_works(seconds):
     assert team.threads == 1
     spent = {}
     for _ in range(400):
-        team.resume()
+        team.resume(awake=False)
         for threads, time in run(team, seconds, {1: 50e-6, 2: 80e-6}.get).items():
             spent[threads] = spent.get(threads, 0.0) + time
     assert share(spent, 1) > 0.8
+
+
+@pytest.mark.parametrize("seconds", [0.3e-3, 2e-3, 8e-3])
+@pytest.mark.parametrize("fast", [1, 2])
+def test_short_runs_that_follow_closely_are_as_one(seconds, fast):
+    team = TeamSize(2, BATCH, fixed=False)
+    spent = {}
+    for _ in range(int(10 / seconds)):
+        team.resume(awake=True)
+        step_seconds = {fast: 50e-6, 3 - fast: 80e-6}.get
+        for threads, time in run(team, seconds, step_seconds).items():
+            spent[threads] = spent.get(threads, 0.0) + time
+    assert share(spent, fast) > 0.9
 
 
 @pytest.mark.parametrize(("most", "batch"), [(0, 1), (-1, 1), (1, 0)])

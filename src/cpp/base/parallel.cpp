@@ -78,10 +78,12 @@ int threads_for(double flops, int requested) noexcept {
   return useful < 2.0 ? 1 : static_cast<int>(std::min<double>(wanted, useful));
 }
 
+bool threads_awake() noexcept { return now() - last_busy <= kSurelyAwake; }
+
 CallThreads::CallThreads(double flops, double total, int requested) noexcept
     : count_(threads_for(flops, requested)) {
   if (count_ == 1 || requested > 0 || total >= kFlopsWorthWaking) return;
-  alone_ = now() - last_busy > kSurelyAwake;
+  alone_ = !threads_awake();
   if (alone_) count_ = 1;
 }
 

@@ -82,6 +82,9 @@ void limit_threads(int most) noexcept;
 /// step (0.5 us) cost more than another thread gains; and never more than 256.
 int threads_for(double flops, int requested) noexcept;
 
+/// Whether the calling thread's last call is so short ago (1 ms) that its team still spins.
+bool threads_awake() noexcept;
+
 /// The threads for a call of `total` operations that may come alone. Where threads have slept since
 /// the calling thread's last call, waking them can cost more than a short call gains, so it gets
 /// one, unless the caller asked for a number. `predict` of 2000 rows by 64-100-10, every 20 ms:

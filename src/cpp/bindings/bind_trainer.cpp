@@ -260,7 +260,7 @@ void bind_trainer(py::module_& m) {
       .def_property_readonly("threads", &TeamSize::threads)
       .def("rows_ahead", &TeamSize::rows_ahead, py::arg("left"))
       .def("took", &TeamSize::took, py::arg("rows"), py::arg("seconds"))
-      .def("resume", &TeamSize::resume);
+      .def("resume", &TeamSize::resume, py::arg("awake"));
   py::class_<Balance>(m, "Balance", "How the threads of a run divide the phases of its steps.")
       .def(py::init<int, bool>(), py::arg("threads"), py::arg("fixed"))
       .def(

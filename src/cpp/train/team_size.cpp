@@ -70,9 +70,14 @@ void TeamSize::took(Index rows, double seconds) {
   }
 }
 
+void TeamSize::resume(bool awake) {
+  if (!awake) begin_asleep();
+  fewest_ = threads();
+}
+
 /// The time that the best was measured for counts on. A trial that the end of the last run cut
 /// short begins this one, and is given up where a whole run was too short for it.
-void TeamSize::resume() {
+void TeamSize::begin_asleep() {
   if (phase_ == Phase::kBest) until_trial_ = std::max(goal_ - seconds_, kTrialLength);
   if (began_with_trial_ && trial_ > 0) {
     candidate_ = 0;
@@ -80,7 +85,6 @@ void TeamSize::resume() {
     wait_longer();
   }
   began_with_trial_ = trial_ > 0;
-  fewest_ = threads();
   asleep_ = true;
   warm_up(kSettling);
 }
@@ -144,10 +148,10 @@ int TeamSize::next_trial(double step) const {
   return may_shrink ? (best_ + 1) / 2 : 0;
 }
 
-TeamSize recall_team_size(const Work& work, const TeamSize& fresh) {
+TeamSize recall_team_size(const Work& work, const TeamSize& fresh, bool awake) {
   const auto found = remembered.find(work);
   if (found == remembered.end()) return fresh;
-  found->second.resume();
+  found->second.resume(awake);
   return found->second;
 }
 

@@ -25,12 +25,14 @@ class TeamSize {
   /// what is left of one.
   Index rows_ahead(Index left) const;
   void took(Index rows, double seconds);
-  /// Another run of the same work begins, with all threads but its own asleep.
-  void resume();
+  /// Another run of the same work begins. Where its threads are still awake, it goes on with what
+  /// the last one left unfinished, as if they were one.
+  void resume(bool awake);
 
  private:
   enum class Phase { kWarm, kBest, kTrial };
 
+  void begin_asleep();
   void begin(Phase phase, double seconds);
   void end_best();
   void end_trial();
@@ -64,7 +66,7 @@ using Work = std::vector<Index>;
 
 /// The TeamSize of this thread's last run of the same work, resumed, or else `fresh`: a fit of some
 /// milliseconds is too short to find the number by itself, but a grid search makes many.
-TeamSize recall_team_size(const Work& work, const TeamSize& fresh);
+TeamSize recall_team_size(const Work& work, const TeamSize& fresh, bool awake);
 void remember_team_size(const Work& work, const TeamSize& team_size);
 
 }  // namespace fastmlp

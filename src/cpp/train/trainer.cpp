@@ -54,6 +54,7 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   if (epochs < 1) {
     throw std::invalid_argument("epochs must be at least 1, got " + std::to_string(epochs));
   }
+  const bool awake = threads_awake();
   Plan plan{epochs, rates, min_index(settings_.batch_size, data.x.rows), 0, threads};
   const double row_flops = 3 * network_.flops_per_row();
   const CallThreads call(row_flops * static_cast<double>(plan.batch),
@@ -75,7 +76,7 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   const bool fixed = threads > 0 || plan.batch_threads == 1;
   const Work work = fixed ? Work{} : work_of(plan);
   TeamSize team_size(plan.batch_threads, plan.batch, fixed);
-  if (!fixed) team_size = recall_team_size(work, team_size);
+  if (!fixed) team_size = recall_team_size(work, team_size, awake);
   report.stopped = run_epochs(data, validation, plan, team_size, hooks, report);
   if (!fixed) remember_team_size(work, team_size);
   if (report.stopped == Stopped::kNonFinite) put_back.wanted = true;
