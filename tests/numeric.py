@@ -68,6 +68,10 @@ DEEP = (
     (9, 17000, 10),
     (13, 1100, 513),
     (5, 3, 100_000),
+    (197, 2800, 260),  # several blocks of rows go through all panels one after the other
+    (96, 2800, 260),
+    (97, 2800, 261),
+    (900, 300, 257),
     # around a depth of 128, from where on full panels are multiplied four steps at a time: of the
     # inputs, the outputs, and the batch
     *((rows, 126 + rows, 64) for rows in range(1, 8)),
