@@ -21,9 +21,10 @@ std::atomic<int> thread_limit{kMostThreads};
 
 using Clock = std::chrono::steady_clock;
 
-/// When this thread's team last had something to do, or a call something for it. OpenMP's threads
-/// spin for some milliseconds after that, and then sleep.
+/// When this thread's team last had something to do: OpenMP's threads spin for some milliseconds
+/// after that, and then sleep. And when a call last had something for them, but let them sleep.
 thread_local Clock::duration last_busy{};
+thread_local Clock::duration last_wanted{};
 constexpr Clock::duration kSurelyAwake = std::chrono::milliseconds(1);
 
 Clock::duration now() { return Clock::now().time_since_epoch(); }
@@ -83,12 +84,12 @@ bool threads_awake() noexcept { return now() - last_busy <= kSurelyAwake; }
 CallThreads::CallThreads(double flops, double total, int requested) noexcept
     : count_(threads_for(flops, requested)) {
   if (count_ == 1 || requested > 0 || total >= kFlopsWorthWaking) return;
-  alone_ = !threads_awake();
+  alone_ = !threads_awake() && now() - last_wanted > kSurelyAwake;
   if (alone_) count_ = 1;
 }
 
 CallThreads::~CallThreads() {
-  if (alone_) last_busy = now();
+  if (alone_) last_wanted = now();
 }
 
 void detail::run_team(int threads, void (*body)(void*, const Team&), void* argument) {

@@ -82,7 +82,7 @@ void limit_threads(int most) noexcept;
 /// step (0.5 us) cost more than another thread gains; and never more than 256.
 int threads_for(double flops, int requested) noexcept;
 
-/// Whether the calling thread's last call is so short ago (1 ms) that its team still spins.
+/// Whether the calling thread's team was at work so short ago (1 ms) that it still spins.
 bool threads_awake() noexcept;
 
 /// The threads for a call of `total` operations that may come alone. Where threads have slept since
