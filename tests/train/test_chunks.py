@@ -1,14 +1,21 @@
-"""Tall batches of small networks go by chunks of up to 512 rows, each to a gradient of its own."""
+"""Small networks go by chunks of a batch's rows, each to a gradient of its own; where chunks are
+few, every thread updates weights of its own."""
+
+import signal
 
 import numpy as np
 import pytest
+from builders import bits, build, random_params, trainer
 from numeric import assert_norm_close
+from reference import Mlp
 
 from fastmlp import Dense, Dropout, Network
 
 pytestmark = pytest.mark.usefixtures("use_target")
 
 ROWS = 4700  # nine chunks of 472 rows and a short one
+# Two chunks of 72 and 58 rows, three and six, with replicas; eight and ten without.
+BATCHES = [130, 300, 700, 1024, ROWS]
 
 
 def network_and_data(dtype, n_jobs=1, dropout=0.0):
@@ -22,10 +29,11 @@ def flat(params):
     return np.concatenate([array.ravel() for arrays in params for array in arrays])
 
 
+@pytest.mark.parametrize("rows", BATCHES)
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_step_goes_along_the_gradient_of_the_whole_batch(dtype, weighted):
-    network, x, t, weight = network_and_data(dtype)
-    weight = weight if weighted else None
+def test_a_step_goes_along_the_gradient_of_the_whole_batch(dtype, weighted, rows):
+    network, x, t, weight = network_and_data(dtype, n_jobs=2)
+    x, t, weight = x[:rows], t[:rows], weight[:rows] if weighted else None
     loss, gradients = network.loss_and_gradients(x, t, sample_weight=weight)
     before = flat(network.params)
     history = network.fit(
@@ -39,28 +47,69 @@ def test_a_step_goes_along_the_gradient_of_the_whole_batch(dtype, weighted):
         epochs=1,
         sample_weight=weight,
     )
-    # Sums of 4700 rows in another order: rounding grows like the square root of their number.
-    bound = 70 * float(np.finfo(dtype).eps)
+    # Sums in another order: rounding grows like the square root of the number of rows.
+    bound = np.sqrt(rows) * float(np.finfo(dtype).eps)
     assert_norm_close(before - flat(network.params), flat(gradients), 10 * bound)
     assert history["loss"][0] == pytest.approx(loss, rel=bound)
 
 
 @pytest.mark.parametrize("clip_norm", [None, 0.01])
-def test_threads_do_not_change_bits(dtype, clip_norm):
+@pytest.mark.parametrize("batch_size", BATCHES)
+def test_threads_do_not_change_bits(dtype, clip_norm, batch_size):
     results = []
-    for n_jobs in (1, 2, 4):
+    for n_jobs in (1, 2, 3, 4):
         network, x, t, weight = network_and_data(dtype, n_jobs, dropout=0.3)
         history = network.fit(
             x,
             t,
             loss="cross_entropy",
-            batch_size="full",
+            batch_size=batch_size,
             epochs=3,
             sample_weight=weight,
             clip_norm=clip_norm,
         )
         results.append((flat(network.params).tobytes(), history["loss"]))
-    assert results[0] == results[1] == results[2]
+    assert all(result == results[0] for result in results)
+
+
+def regression(rng, rows):
+    """A core network of 4-24-2 with batches of 130 rows, and data."""
+    widths, mlp = (4, 24, 2), Mlp(("tanh", "identity"))
+    network = build("float32", widths, mlp, random_params(rng, widths))
+    x = np.tile(rng.normal(size=(1000, 4)).astype("float32"), (rows // 1000, 1))
+    return network, trainer(network, batch_size=130, shuffle=False), x, x[:, :2] * x[:, 2:]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("bad_row", [0, 129, 130 * 5, 130 * 5 + 100, 999])
+def test_a_loss_that_is_not_finite_stops_all_threads_at_its_step(rng, n_threads, bad_row):
+    network, teacher, x, t = regression(rng, 1000)
+    before = bits(network)
+    t[bad_row, 1] = np.nan
+    report = teacher.run(x, t, epochs=3, n_threads=n_threads)
+    assert report["stopped"] == "non_finite"
+    assert (report["failed_epoch"], report["failed_batch"]) == (1, bad_row // 130 + 1)
+    assert bits(network) == before
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_an_interrupted_epoch_has_made_whole_steps(rng, n_threads):
+    state = rng.bit_generator.state
+    network, teacher, x, t = regression(rng, 6_000_000)
+    handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(KeyboardInterrupt):
+            teacher.run(x, t, epochs=100, n_threads=n_threads)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert teacher.report["epochs"] == 0
+    rows = 130 * teacher.steps
+    rng.bit_generator.state = state
+    other, other_teacher, *_ = regression(rng, 1000)
+    other_teacher.run(x[:rows], t[:rows], epochs=1, n_threads=1)
+    assert bits(network) == bits(other)
 
 
 def test_chunks_have_masks_of_their_own():

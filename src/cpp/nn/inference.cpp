@@ -188,12 +188,13 @@ double loss_and_gradient(const Network<T>& network, const TableView& x, const Ta
       train_rows(network, ws, batch, weight_sum, plan, nullptr,
                  share(batch.rows, 1, equal_part(team)), team.rank());
       team.barrier();
+      const Range rows{0, batch.rows};
       const WeightTask* copied = nullptr;
-      for_each_task(network, ws, tasks, mine, batch.rows, team.rank(), copied, [&](std::size_t i) {
+      for_each_task(network, ws, tasks, mine, rows, team.rank(), copied, [&](std::size_t i) {
         const WeightTask& task = tasks[i];
         T* total = gradient + task.at;
         T* dw = first == 0 ? total : ws.scratch(team.rank());
-        weight_gradient(network, ws, task, batch.rows, {}, team.rank(), dw);
+        weight_gradient(network, ws, task, rows, {}, team.rank(), dw);
         for (Index j = 0; first > 0 && j < task.size + task.bias_size; ++j) total[j] += dw[j];
       });
       if (team.rank() == 0) {

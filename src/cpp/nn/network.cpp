@@ -83,6 +83,12 @@ Network<T>::Network(Index n_features, const std::vector<DenseSpec>& specs)
 }
 
 template <class T>
+Network<T>::Network(const Network& other)
+    : kernels_(other.kernels_), layers_(other.layers_), params_(other.flat_size()) {
+  std::copy_n(other.params(), flat_size(), params());
+}
+
+template <class T>
 Index Network<T>::n_params() const {
   Index n = 0;
   for (const DenseLayer& layer : layers_) {

@@ -59,6 +59,7 @@ class Network {
  public:
   /// Throws std::invalid_argument for sizes below 1 and rates outside [0, 1).
   Network(Index n_features, const std::vector<DenseSpec>& specs);
+  explicit Network(const Network& other);
 
   const Kernels<T>& kernels() const { return *kernels_; }
   const std::vector<DenseLayer>& layers() const { return layers_; }

@@ -15,11 +15,6 @@ constexpr Index kRowBlock = 256;
 /// Weights of a layer, on average, that make up for its barriers when a team shares columns.
 constexpr Index kWideLayer = 32768;
 
-/// What makes chunks the faster way: several for each thread, and parameters that stay in L1 or L2
-/// beside a chunk's activations.
-constexpr Index kManyChunks = 8;
-constexpr Index kSmallNetwork = 16384;
-
 template <class T>
 double sum_of_losses(const Workspace<T>& ws, Range rows) {
   double sum = 0.0;
@@ -106,11 +101,6 @@ double total_weight(const Batch& batch) noexcept {
 }
 
 template <class T>
-bool suits_chunks(const Network<T>& network, Index rows) {
-  return rows >= kManyChunks * kDepthBlock && network.flat_size() <= kSmallNetwork;
-}
-
-template <class T>
 bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch, double weight_sum,
                 const LossPlan& loss, const MaskKey* masks, Range rows, int rank) noexcept {
   double checked = 0.0;
@@ -161,7 +151,6 @@ void backward_columns(const Network<T>& network, const Workspace<T>& ws, Index l
   template void forward_columns<T>(const Network<T>&, Workspace<T>&, Index, const MaskKey*, bool, \
                                    Turn&, const Team&) noexcept;                                  \
   template bool suits_columns<T>(const Network<T>&, Index);                                       \
-  template bool suits_chunks<T>(const Network<T>&, Index);                                        \
   template bool train_rows<T>(const Network<T>&, Workspace<T>&, const Batch&, double,             \
                               const LossPlan&, const MaskKey*, Range, int) noexcept;              \
   template bool train_columns<T>(const Network<T>&, Workspace<T>&, const Batch&, double,          \

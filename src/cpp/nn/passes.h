@@ -4,9 +4,6 @@
 //         weight gradients, which need the whole batch;
 //   columns: each thread takes its columns of each layer for all rows, with a barrier behind each
 //         layer. What crosses from core to core is then the activations, not the weights.
-// Where a batch is tall and the network small, a third one has results of its own:
-//   chunks: each thread takes some chunks of about 512 rows as far as the gradient of all weights,
-//           and these are summed in the order of the chunks. Nothing leaves the core's cache.
 #pragma once
 
 #include "base/balance.h"
@@ -41,17 +38,6 @@ void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, co
 /// than values in the layers' inputs, and enough of them. Depends on shapes alone.
 template <class T>
 bool suits_columns(const Network<T>& network, Index rows);
-
-/// Rows of a chunk: a block of depth, so that the gradient of its weights is one product; more
-/// where there would be so many chunks that their gradients take up memory.
-inline Index chunk_rows(Index rows) {
-  constexpr Index most_chunks = 256;
-  return round_up(ceil_div(rows, min_index(most_chunks, ceil_div(rows, kDepthBlock))), 8);
-}
-
-/// Whether to go by chunks in a training step with so many rows. Depends on shapes alone.
-template <class T>
-bool suits_chunks(const Network<T>& network, Index rows);
 
 /// Gathers the rows, runs forward, loss and backward down to the first layer's dz; leaves each
 /// row's part of the mean loss in ws.row_loss. Returns false where one of them is not finite.

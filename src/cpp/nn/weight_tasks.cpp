@@ -45,7 +45,9 @@ std::vector<WeightTask> weight_tasks(const Network<T>& network, Index rows, Task
     const DenseLayer& layer = network.layers()[i];
     const PanelShape& shape = layer.shape;
     // Few large tasks would leave threads idle at the barrier: 12 rows fill every tile as well.
-    const Index rows_at_once = many ? task_rows<T>(shape, rows) : 12;
+    const Index rows_at_once = order == TaskOrder::kUnshared ? kMostTaskRows
+                               : many                        ? task_rows<T>(shape, rows)
+                                                             : 12;
     const auto add = [&](Index panel, Index row) {
       const Index width = panel_width(shape, panel);
       const Index end = min_index(row + rows_at_once, shape.in);
@@ -101,39 +103,39 @@ Range share_tasks(const std::vector<WeightTask>& tasks, Range within, Part part)
 
 template <class T>
 void copy_columns(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                  Index batch, int rank) noexcept {
+                  Range rows, int rank) noexcept {
   const PanelShape& shape = network.layers()[static_cast<std::size_t>(task.layer)].shape;
   if (task.learned || !copies_columns(shape, ws.rows())) return;
   const LayerBuffers<T>& buffers = ws.layer(task.layer);
-  const T* from = buffers.x + task.row_begin;
+  const T* from = buffers.x + rows.begin * buffers.ldx + task.row_begin;
   T* to = ws.columns(rank);
   const Index count = weight_rows(task, shape);
-  for (Index r = 0; r < batch; ++r) {
+  for (Index r = 0; r < rows.size(); ++r) {
     std::copy_n(from + r * buffers.ldx, count, to + r * count);
   }
 }
 
 template <class T>
 void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                     Index batch, const Ahead<T>& ahead, int rank, T* dw) noexcept {
+                     Range rows, const Ahead<T>& ahead, int rank, T* dw) noexcept {
   const DenseLayer& layer = network.layers()[static_cast<std::size_t>(task.layer)];
   const LayerBuffers<T>& buffers = ws.layer(task.layer);
   // The gradient of learned parameters is a sum over rows like that of biases, of what the slope
   // left in z.
-  const T* dz = task.learned ? buffers.z : buffers.dz;
+  const T* dz = (task.learned ? buffers.z : buffers.dz) + rows.begin * buffers.ldy;
   const bool copied = copies_columns(layer.shape, ws.rows());
-  const T* x = copied ? ws.columns(rank) : buffers.x + task.row_begin;
+  const T* x = copied ? ws.columns(rank) : buffers.x + rows.begin * buffers.ldx + task.row_begin;
   network.kernels().backward_weights({x, copied ? weight_rows(task, layer.shape) : buffers.ldx, dz,
-                                      buffers.ldy, dw, batch, task.panel, task.row_begin,
+                                      buffers.ldy, dw, rows.size(), task.panel, task.row_begin,
                                       task.row_end, layer.shape, ahead});
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                    \
   template std::vector<WeightTask> weight_tasks<T>(const Network<T>&, Index, TaskOrder);          \
-  template void copy_columns<T>(const Network<T>&, const Workspace<T>&, const WeightTask&, Index, \
+  template void copy_columns<T>(const Network<T>&, const Workspace<T>&, const WeightTask&, Range, \
                                 int) noexcept;                                                    \
   template void weight_gradient<T>(const Network<T>&, const Workspace<T>&, const WeightTask&,     \
-                                   Index, const Ahead<T>&, int, T*) noexcept;
+                                   Range, const Ahead<T>&, int, T*) noexcept;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE

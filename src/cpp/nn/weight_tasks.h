@@ -35,8 +35,9 @@ Index cost_of(const std::vector<WeightTask>& tasks, Range range) noexcept;
 /// Which tasks of a layer are neighbours: those of the same rows, so that the columns of x stay in
 /// cache from task to task (the other way round ran at half the speed on 2048 x 2048 weights with
 /// panels of 16 columns); or, in a first layer whose columns of x are not copied, those of the same
-/// panel, so that a thread updates the weights that it reads when the team shares columns.
-enum class TaskOrder { kRows, kFirstLayerPanels };
+/// panel, so that a thread updates the weights that it reads when the team shares columns. Where
+/// nothing is shared, few tasks with as many rows as they may have.
+enum class TaskOrder { kRows, kFirstLayerPanels, kUnshared };
 
 /// All tasks of a step with so many rows of data, in an order that depends on shapes alone.
 template <class T>
@@ -52,32 +53,32 @@ inline Range all_of(const std::vector<WeightTask>& tasks) {
 Range share_tasks(const std::vector<WeightTask>& tasks, Range within, Part part) noexcept;
 
 /// Copies the columns of x that belong to a task, and to its neighbours of the same rows, where
-/// weight_gradient() reads them from a copy.
+/// weight_gradient() reads them from a copy. `rows` are those of the workspace.
 template <class T>
 void copy_columns(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                  Index batch, int rank) noexcept;
+                  Range rows, int rank) noexcept;
 
 /// Calls visit(i) for a thread's tasks, with their columns of x copied. `copied` is the task whose
-/// columns this rank has copied of this batch last, or null.
+/// columns this rank has copied of these rows last, or null.
 template <class T, class Visit>
 void for_each_task(const Network<T>& network, const Workspace<T>& ws,
-                   const std::vector<WeightTask>& tasks, Range mine, Index batch, int rank,
+                   const std::vector<WeightTask>& tasks, Range mine, Range rows, int rank,
                    const WeightTask*& copied, Visit visit) noexcept {
   for (Index i = mine.begin; i < mine.end; ++i) {
     const WeightTask& task = tasks[static_cast<std::size_t>(i)];
     if (copied == nullptr || !task.has_rows_of(*copied)) {
-      copy_columns(network, ws, task, batch, rank);
+      copy_columns(network, ws, task, rows, rank);
       copied = &task;
     }
     visit(static_cast<std::size_t>(i));
   }
 }
 
-/// The gradient of the task's rows over the whole batch, contiguous as in the flat array, from the
-/// columns that this rank copied last. Meanwhile `ahead`, the rows of another task, is fetched into
-/// the cache.
+/// The gradient of the task's rows over these of the workspace, contiguous as in the flat array,
+/// from the columns that this rank copied last. Meanwhile `ahead`, the rows of another task, is
+/// fetched into the cache.
 template <class T>
 void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                     Index batch, const Ahead<T>& ahead, int rank, T* dw) noexcept;
+                     Range rows, const Ahead<T>& ahead, int rank, T* dw) noexcept;
 
 }  // namespace fastmlp

@@ -32,6 +32,7 @@ template <class T>
 typename Trainer<T>::Step Trainer<T>::make_step(const DataView& data, Index first, Index batch_size,
                                                 Index number) const noexcept {
   Step step{};
+  step.number = number;
   step.batch = {&data.x,
                 &data.t,
                 data.weight ? &data.weight : nullptr,
@@ -61,7 +62,7 @@ bool Trainer<T>::step_rows(const Step& step, const Team& team) noexcept {
   }
   const bool by_chunks = sharing_ == Sharing::kChunks;
   turn.begin_piece();
-  const Range mine = by_chunks ? share(chunks_of(step), 1, turn.part())
+  const Range mine = by_chunks ? share(chunks_.count_of(step.batch.rows), 1, turn.part())
                                : share(step.batch.rows, row_grain(network_), turn.part());
   const bool finite = by_chunks ? step_chunks(step, mine, team)
                                 : train_rows(network_, *workspace_, step.batch, step.weight_sum,
@@ -73,35 +74,64 @@ bool Trainer<T>::step_rows(const Step& step, const Team& team) noexcept {
 /// Chunks of the batch, each up to the gradient of all weights.
 template <class T>
 bool Trainer<T>::step_chunks(const Step& step, Range mine, const Team& team) noexcept {
-  Workspace<T>& ws = *chunk_workspaces_[static_cast<std::size_t>(team.rank())];
+  Workspace<T>& ws = chunks_.workspace(team.rank());
+  const Network<T>& network = network_of(team.rank());
   bool finite = true;
-  for (Index chunk = mine.begin; chunk < mine.end; ++chunk) {
+  for (Index first = mine.begin; first < mine.end; first += chunks_.at_once()) {
+    const Index end = min_index(first + chunks_.at_once(), mine.end);
+    const Range rows = chunks_.rows_of({first, end}, step.batch.rows);
     Batch batch = step.batch;
+    batch.first += rows.begin;
+    batch.rows = rows.size();
     MaskKey masks = step.masks;
-    masks.first_row = chunk * chunk_rows_;
-    batch.first += chunk * chunk_rows_;
-    batch.rows = min_index(chunk_rows_, step.batch.rows - chunk * chunk_rows_);
+    masks.first_row = rows.begin;
     finite &=
-        train_rows(network_, ws, batch, step.weight_sum, step.loss, &masks, {0, batch.rows}, 0);
-    T* gradient = chunk_gradients_.data() + chunk * network_.flat_size();
-    const WeightTask* copied = nullptr;
-    for_each_task(network_, ws, tasks_, all_of(tasks_), batch.rows, 0, copied, [&](std::size_t i) {
-      weight_gradient(network_, ws, tasks_[i], batch.rows, {}, 0, gradient + tasks_[i].at);
-    });
-    chunk_losses_[static_cast<std::size_t>(chunk)] = sum_in_order(ws.row_loss, batch.rows);
+        train_rows(network, ws, batch, step.weight_sum, step.loss, &masks, {0, batch.rows}, 0);
+    for (Index chunk = first; chunk < end; ++chunk) {
+      const Range own = chunks_.rows_of({chunk, chunk + 1}, step.batch.rows);
+      const Range within{own.begin - rows.begin, own.end - rows.begin};
+      T* gradient = chunks_.gradient(turn_of(step), chunk);
+      const std::vector<WeightTask>& tasks = chunks_.tasks();
+      const WeightTask* copied = nullptr;
+      for_each_task(network, ws, tasks, all_of(tasks), within, 0, copied, [&](std::size_t t) {
+        weight_gradient(network, ws, tasks[t], within, {}, 0, gradient + tasks[t].at);
+      });
+      *chunks_.loss(turn_of(step), chunk) = sum_in_order(ws.row_loss + within.begin, within.size());
+    }
   }
   return finite;
 }
 
 template <class T>
 double Trainer<T>::batch_loss(const Step& step) const noexcept {
-  if (sharing_ == Sharing::kChunks) return sum_in_order(chunk_losses_.data(), chunks_of(step));
+  if (sharing_ == Sharing::kChunks) {
+    return sum_in_order(chunks_.loss(turn_of(step), 0), chunks_.count_of(step.batch.rows));
+  }
   return sum_in_order(workspace_->row_loss, step.batch.rows);
 }
 
 template <class T>
-Index Trainer<T>::chunks_of(const Step& step) const noexcept {
-  return ceil_div(step.batch.rows, chunk_rows_);
+Index Trainer<T>::turn_of(const Step& step) const noexcept {
+  return replicates_ ? step.number % 2 : 0;
+}
+
+/// What a thread's passes read and its updates write.
+template <class T>
+Network<T>& Trainer<T>::network_of(int rank) const noexcept {
+  return replicates_ && rank > 0 ? chunks_.replica(rank).network : network_;
+}
+
+template <class T>
+T* Trainer<T>::slot_of(int rank, int i) noexcept {
+  return replicates_ && rank > 0 ? chunks_.replica(rank).slots[i].data() : slots_[i].data();
+}
+
+template <class T>
+void Trainer<T>::copy_to_replica(int rank) noexcept {
+  if (rank == 0) return;
+  const Index size = network_.flat_size();
+  std::copy_n(network_.params(), size, network_of(rank).params());
+  for (int s = 0; s < slot_count(); ++s) std::copy_n(slots_[s].data(), size, slot_of(rank, s));
 }
 
 /// The gradient of a task's weights over the whole batch.
@@ -109,22 +139,20 @@ template <class T>
 void Trainer<T>::task_gradient(const WeightTask& task, const Step& step, const Ahead<T>& ahead,
                                int rank, T* dw) noexcept {
   if (sharing_ != Sharing::kChunks) {
-    return weight_gradient(network_, *workspace_, task, step.batch.rows, ahead, rank, dw);
+    return weight_gradient(network_, *workspace_, task, {0, step.batch.rows}, ahead, rank, dw);
   }
   const Index size = task.size + task.bias_size;
-  const T* part = chunk_gradients_.data() + task.at;
-  std::copy(part, part + size, dw);
-  for (Index chunk = 1; chunk < chunks_of(step); ++chunk) {
-    part += network_.flat_size();
+  std::copy_n(chunks_.gradient(turn_of(step), 0) + task.at, size, dw);
+  for (Index chunk = 1; chunk < chunks_.count_of(step.batch.rows); ++chunk) {
+    const T* part = chunks_.gradient(turn_of(step), chunk) + task.at;
     for (Index i = 0; i < size; ++i) dw[i] += part[i];
   }
 }
 
 template <class T>
 T* Trainer<T>::scratch(int rank) const noexcept {
-  return sharing_ == Sharing::kChunks
-             ? chunk_workspaces_[static_cast<std::size_t>(rank)]->scratch(0)
-             : workspace_->scratch(rank);
+  return sharing_ == Sharing::kChunks ? chunks_.workspace(rank).scratch(0)
+                                      : workspace_->scratch(rank);
 }
 
 /// Calls visit(i) for this thread's tasks; what chunks left needs only to be added up.
@@ -133,8 +161,8 @@ template <class Visit>
 void Trainer<T>::for_each_own(Range mine, const Step& step, const Team& team,
                               const WeightTask*& copied, Visit visit) noexcept {
   if (sharing_ != Sharing::kChunks) {
-    return for_each_task(network_, *workspace_, tasks_, mine, step.batch.rows, team.rank(), copied,
-                         visit);
+    return for_each_task(network_, *workspace_, tasks_, mine, {0, step.batch.rows}, team.rank(),
+                         copied, visit);
   }
   for (Index i = mine.begin; i < mine.end; ++i) visit(static_cast<std::size_t>(i));
 }
@@ -162,6 +190,10 @@ template <class T>
 void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
   if (sharing_ == Sharing::kColumns) return step_columns(step, team);
   if (settings_.clip_norm > 0.0) return update_clipped(step, team);
+  if (replicates_) {
+    const WeightTask* copied = nullptr;
+    return update_tasks(all_of(tasks_), step, team, copied);
+  }
   Turn turn(balances_now_->second, team);
   update_part(all_of(tasks_), step, team, turn);
 }
@@ -211,25 +243,26 @@ void Trainer<T>::update_task(std::size_t index, const Ahead<T>& ahead, const Ste
                              int rank) noexcept {
   T* dw = scratch(rank);
   task_gradient(tasks_[index], step, ahead, rank, dw);
-  apply(index, step, dw);
+  apply(index, step, rank, dw);
 }
 
 /// The optimizer on the parameters of one task; biases and learned parameters are not penalised.
 template <class T>
-void Trainer<T>::apply(std::size_t index, const Step& step, const T* gradient) noexcept {
+void Trainer<T>::apply(std::size_t index, const Step& step, int rank, const T* gradient) noexcept {
   const WeightTask& task = tasks_[index];
   const DenseSpec& spec = network_.layers()[static_cast<std::size_t>(task.layer)].spec;
   const auto update = network_.kernels().update[static_cast<std::size_t>(settings_.optimizer)];
   UpdateArgs<T> args{};
-  args.w = network_.params() + task.at;
+  args.w = network_of(rank).params() + task.at;
   args.g = gradient;
-  for (int s = 0; s < slot_count(); ++s) args.slot[s] = slots_[s].data() + task.at;
+  for (int s = 0; s < slot_count(); ++s) args.slot[s] = slot_of(rank, s) + task.at;
   args.n = task.size;
   args.coefficients = &step.coefficients;
   args.rate = progress_.rate;
   args.l1 = spec.l1 * step.penalty_scale;
   args.l2 = spec.l2 * step.penalty_scale;
-  penalties_[index] = update(args);
+  const double penalty = update(args);
+  if (rank == 0 || !replicates_) penalties_[index] = penalty;
   if (task.bias_size == 0) return;
   args.w += task.size;
   args.g += task.size;
@@ -261,7 +294,7 @@ void Trainer<T>::update_clipped(const Step& step, const Team& team) noexcept {
     args.x = args.y = dw;
     args.cols = args.ldx = args.ldy = tasks_[index].size + tasks_[index].bias_size;
     if (args.scale < 1.0) network_.kernels().scale(args);
-    apply(index, step, dw);
+    apply(index, step, team.rank(), dw);
   }
 }
 
@@ -276,6 +309,7 @@ double Trainer<T>::clipped_scale() const noexcept {
 #define FASTMLP_INSTANTIATE(T)                                                          \
   template Trainer<T>::Step Trainer<T>::make_step(const DataView&, Index, Index, Index) \
       const noexcept;                                                                   \
+  template void Trainer<T>::copy_to_replica(int) noexcept;                              \
   template bool Trainer<T>::step_rows(const Step&, const Team&) noexcept;               \
   template double Trainer<T>::batch_loss(const Step&) const noexcept;                   \
   template void Trainer<T>::step_weights(const Step&, const Team&) noexcept;

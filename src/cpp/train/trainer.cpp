@@ -62,6 +62,9 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
                          threads);
   plan.batch_threads = call.count();
   plan_run(data, plan.batch, plan.batch_threads);
+  if (sharing_ == Sharing::kChunks) {
+    plan.batch_threads = static_cast<int>(min_index(plan.batch_threads, chunks_.count()));
+  }
   if (validation) {
     val_outputs_ = AlignedBuffer<T>(checked_mul(validation->x.rows, network_.n_outputs()));
   }
@@ -113,7 +116,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     epoch.step_loss = &report.step_loss;
     const bool whole = run_epoch(data, plan, team_size, poll, epoch);
     report.fewest_threads = team_size.fewest();
-    if (!epoch.finite) {
+    if (!epoch.finite && whole) {
       report.failed_epoch = i + 1;
       report.failed_batch = epoch.batches + 1;
       return Stopped::kNonFinite;
@@ -163,8 +166,9 @@ void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
   sharing_ = suits_chunks(network_, batch)                                  ? Sharing::kChunks
              : settings_.clip_norm == 0.0 && suits_columns(network_, batch) ? Sharing::kColumns
                                                                             : Sharing::kRows;
+  if (sharing_ == Sharing::kChunks) chunks_.plan(network_, batch, threads, slot_count());
   plan_tasks(batch);
-  if (sharing_ == Sharing::kChunks) return plan_chunks(batch, threads);
+  if (sharing_ == Sharing::kChunks) return;
   if (!workspace_ || workspace_->rows() < batch || workspace_->threads() < threads) {
     workspace_ = std::make_unique<Workspace<T>>(network_, Pass::kTrain, batch, threads);
   }
@@ -172,9 +176,11 @@ void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
 
 template <class T>
 void Trainer<T>::plan_tasks(Index batch) {
-  tasks_ =
-      weight_tasks(network_, batch,
-                   sharing_ == Sharing::kColumns ? TaskOrder::kFirstLayerPanels : TaskOrder::kRows);
+  const TaskOrder order = sharing_ == Sharing::kColumns ? TaskOrder::kFirstLayerPanels
+                          : sharing_ == Sharing::kChunks && chunks_.has_replicas()
+                              ? TaskOrder::kUnshared
+                              : TaskOrder::kRows;
+  tasks_ = weight_tasks(network_, batch, order);
   penalties_.assign(tasks_.size(), 0.0);
   if (settings_.clip_norm > 0.0) squares_.assign(tasks_.size(), 0.0);
   layer_tasks_.assign(network_.layers().size(), Range{0, 0});
@@ -186,23 +192,9 @@ void Trainer<T>::plan_tasks(Index batch) {
 }
 
 template <class T>
-void Trainer<T>::plan_chunks(Index batch, int threads) {
-  chunk_rows_ = chunk_rows(batch);
-  chunk_workspaces_.resize(std::max(chunk_workspaces_.size(), static_cast<std::size_t>(threads)));
-  for (std::unique_ptr<Workspace<T>>& ws : chunk_workspaces_) {
-    if (ws && ws->rows() >= chunk_rows_) continue;
-    ws = std::make_unique<Workspace<T>>(network_, Pass::kTrain, chunk_rows_, 1);
-  }
-  const Index chunks = ceil_div(batch, chunk_rows_);
-  const Index size = checked_mul(chunks, network_.flat_size());
-  if (chunk_gradients_.size() < size) chunk_gradients_ = AlignedBuffer<T>(size);
-  chunk_losses_.resize(static_cast<std::size_t>(chunks));
-}
-
-template <class T>
 void Trainer<T>::plan_balance(Index batch, int threads) {
   const double flops = 3 * network_.flops_per_row() * static_cast<double>(batch);
-  const bool fixed = threads == 1 || flops < kFlopsWorthTiming * threads;
+  const bool fixed = threads == 1 || replicates_ || flops < kFlopsWorthTiming * threads;
   Balances equal{Balance(threads, fixed), Balance(threads, fixed)};
   balances_now_ = &balances_.try_emplace(threads, std::move(equal)).first->second;
 }
@@ -231,24 +223,31 @@ bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& tea
 template <class T>
 void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, int threads,
                            Poll& poll, Epoch& epoch) {
+  replicates_ = threads > 1 && sharing_ == Sharing::kChunks && chunks_.has_replicas() &&
+                settings_.clip_norm == 0.0;
   plan_balance(batch_size, threads);
   const Index before = progress_.steps + epoch.batches;
   auto body = [&](const Team& team) noexcept {
+    if (replicates_) copy_to_replica(team.rank());
     Index number = before;
     for (Index first = rows.begin; first < rows.end; first += batch_size) {
       const Step step = make_step(data, first, batch_size, ++number);
       const bool full = step.batch.rows == batch_size;  // rows of a short batch cost more
-      if (!step_rows(step, team)) epoch.finite = false;
+      if (!step_rows(step, team)) {
+        epoch.finite = false;
+        epoch.end = number;
+      }
       team.barrier();
-      if (!epoch.finite) return;
+      if (epoch.end <= number) return;
       double loss = 0.0;
       if (team.rank() == 0) {
         if (full) balances_now_->first.adjust();
         loss = batch_loss(step);
         epoch.stop = poll.after(network_.flops_per_row() * static_cast<double>(step.batch.rows));
+        if (epoch.stop) epoch.end = number + 1;
       }
       step_weights(step, team);
-      team.barrier();
+      if (!replicates_) team.barrier();
       if (team.rank() == 0) {
         if (full) balances_now_->second.adjust();
         loss *= settings_.loss_scale;
@@ -257,7 +256,6 @@ void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, i
         epoch.batches += 1;
         epoch.step_loss->push_back(loss);
       }
-      if (epoch.stop) return;
     }
   };
   parallel(threads, body);

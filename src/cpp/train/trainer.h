@@ -6,8 +6,7 @@
 // Where there are more weights than activations the team shares the columns of each layer instead
 // (nn/passes.h), and on the way back a layer's weights are updated as soon as the gradient of its
 // input needs them no more.
-// Tall batches of small networks go by chunks of rows up to a gradient each, so that nothing of the
-// first phase has left the cache in the second.
+// Small networks go by chunks of rows (train/chunks.h).
 // No gradient is ever summed over threads, so results cannot depend on their number: chunks depend
 // on shapes, and are summed in their order.
 #pragma once
@@ -19,6 +18,7 @@
 
 #include "base/balance.h"
 #include "nn/passes.h"
+#include "train/chunks.h"
 #include "train/hooks.h"
 #include "train/progress.h"
 #include "train/team_size.h"
@@ -55,6 +55,7 @@ class Trainer {
     LossPlan loss;
     Coefficients coefficients;
     double penalty_scale;
+    Index number;  // from 1
   };
 
   /// What an epoch's weights are worth on the validation set; NaN without one.
@@ -65,10 +66,14 @@ class Trainer {
 
   /// One epoch in progress: what the team shares.
   struct Epoch {
-    std::atomic<bool> finite{true};  // written in first phases, read behind their barrier
-    bool stop = false;      // written by rank 0 in second phases, read behind their barrier
-    double loss_sum = 0.0;  // rank 0's: batch loss x rows of the steps so far
-    Index batches = 0;      // rank 0's: steps so far
+    /// Number of the first step that is not made to its end: a thread that finds a loss not finite
+    /// in a first phase writes its step's, and rank 0 where a hook asks to stop in a second phase
+    /// that of the step behind. Read behind the barrier of the first phase.
+    std::atomic<Index> end{std::numeric_limits<Index>::max()};
+    std::atomic<bool> finite{true};            // counts unless `stop`, which was before
+    bool stop = false;                         // rank 0's: a hook asked to
+    double loss_sum = 0.0;                     // rank 0's: batch loss x rows of the steps so far
+    Index batches = 0;                         // rank 0's: steps so far
     std::vector<double>* step_loss = nullptr;  // rank 0's, with room for all steps of the epoch
   };
 
@@ -92,7 +97,6 @@ class Trainer {
 
   void plan_run(const DataView& data, Index batch, int threads);
   void plan_tasks(Index batch);
-  void plan_chunks(Index batch, int threads);
   void plan_balance(Index batch, int threads);
   Work work_of(const Plan& plan) const;
   Stopped run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
@@ -110,7 +114,10 @@ class Trainer {
   bool step_rows(const Step& step, const Team& team) noexcept;
   bool step_chunks(const Step& step, Range chunks, const Team& team) noexcept;
   double batch_loss(const Step& step) const noexcept;
-  Index chunks_of(const Step& step) const noexcept;
+  Index turn_of(const Step& step) const noexcept;
+  Network<T>& network_of(int rank) const noexcept;
+  T* slot_of(int rank, int i) noexcept;
+  void copy_to_replica(int rank) noexcept;
   void step_weights(const Step& step, const Team& team) noexcept;
   void step_columns(const Step& step, const Team& team) noexcept;
   bool fetches_ahead(Index layer, Index rows) const noexcept;
@@ -124,7 +131,7 @@ class Trainer {
                     const WeightTask*& copied) noexcept;
   void task_gradient(const WeightTask& task, const Step& step, const Ahead<T>& ahead, int rank,
                      T* dw) noexcept;
-  void apply(std::size_t index, const Step& step, const T* gradient) noexcept;
+  void apply(std::size_t index, const Step& step, int rank, const T* gradient) noexcept;
   Ahead<T> rows_of(const WeightTask& task) noexcept;
   T* scratch(int rank) const noexcept;
   double clipped_scale() const noexcept;
@@ -142,11 +149,9 @@ class Trainer {
   AlignedBuffer<T> gradient_;         // of all parameters, where its norm is clipped
   std::vector<double> squares_;       // per task, the sum of the squares of its gradient
   std::vector<Index> order_;
-  std::unique_ptr<Workspace<T>> workspace_;                      // the team's, unless by chunks
-  std::vector<std::unique_ptr<Workspace<T>>> chunk_workspaces_;  // one per thread
-  Index chunk_rows_ = 0;
-  AlignedBuffer<T> chunk_gradients_;  // of each chunk, all parameters
-  std::vector<double> chunk_losses_;
+  std::unique_ptr<Workspace<T>> workspace_;  // the team's, unless by chunks
+  Chunks<T> chunks_;
+  bool replicates_ = false;       // in the steps in progress: each thread updates its replica
   AlignedBuffer<T> kept_params_;  // of the best epoch, or of the beginning of the run
   AlignedBuffer<T> val_outputs_;
 };
