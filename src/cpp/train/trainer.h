@@ -77,7 +77,7 @@ class Trainer {
     std::vector<double>* step_loss = nullptr;  // rank 0's, with room for all steps of the epoch
   };
 
-  /// How the team shares a step: see nn/passes.h.
+  /// How the team shares a step: see nn/passes.h and train/chunks.h.
   enum class Sharing { kRows, kColumns, kChunks };
 
   /// How a team divides the two phases.
