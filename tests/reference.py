@@ -28,7 +28,7 @@ class Activation:
     max_ulp: int = 0
     probability: bool = False  # values lie in (0, 1)
     positive: bool = False
-    kinks: tuple[float, ...] = ()  # where the slope jumps
+    kinks: tuple[float, ...] = ()  # where the slope jumps or has a kink
 
     def backward(self, z: Array, dy: Array) -> Array:
         """dz, given dy."""
@@ -155,7 +155,10 @@ ACTIVATIONS: dict[str, Activation] = {
     ),
     "softplus": Activation(softplus, logistic, max_ulp=4, positive=True),
     "softsign": Activation(
-        lambda z: z / (1 + np.abs(z)), lambda z: 1 / (1 + np.abs(z)) ** 2, max_ulp=4
+        lambda z: z / (1 + np.abs(z)),
+        lambda z: 1 / (1 + np.abs(z)) ** 2,
+        max_ulp=4,
+        kinks=(0.0,),
     ),
     "hard_sigmoid": clipped(0, 1, shift=3, scale=6),
     "hard_tanh": clipped(-1, 1),

@@ -21,6 +21,7 @@ CASES = [
 ]
 CASES += [("tanh", *pair) for pair in OUTPUT if ("tanh", *pair) not in CASES]
 WIDTHS = (6, 9, 5, 4)
+NARROW = (20, 2, 24, 2)  # two layers of so few outputs that their weights lie transposed
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
 pytestmark = pytest.mark.usefixtures("use_target")
@@ -37,16 +38,16 @@ def smooth_rows(mlp, params, x, t, loss, margin=0.02):
     return np.min(distance, axis=0) > margin
 
 
-def problem(rng, hidden, loss, output, *, penalised=True):
+def problem(rng, hidden, loss, output, *, widths=WIDTHS, penalised=True):
     """A network, its parameters, 25 rows of data and their weights."""
     l1, l2 = ((0.03, 0.0, 0.01), (0.0, 0.02, 0.05)) if penalised else ((), ())
     mlp = Mlp((hidden, hidden, output), l1, l2)
     # Weights far from zero, where |w| has a kink.
-    params = [(w + 0.05 * np.sign(w), b) for w, b in random_params(rng, WIDTHS)]
+    params = [(w + 0.05 * np.sign(w), b) for w, b in random_params(rng, widths)]
     if hidden == "exp":  # exponentials of exponentials
         params = [(w / 8, b) for w, b in params]
-    x = rng.normal(size=(2000, WIDTHS[0]))
-    t = targets_for(loss, rng, len(x), WIDTHS[-1])
+    x = rng.normal(size=(2000, widths[0]))
+    t = targets_for(loss, rng, len(x), widths[-1])
     rows = np.flatnonzero(smooth_rows(mlp, params, x, t, loss))[:25]
     return mlp, params, x[rows], t[rows], rng.uniform(0.1, 2, len(rows))
 
@@ -86,12 +87,13 @@ def test_gradients_of_layers_with_many_panels(dtype, rng, widths, rows, n_thread
         assert_norm_close(db, exact_db, 5 * TOLERANCE[dtype], "db")
 
 
+@pytest.mark.parametrize("widths", [WIDTHS, NARROW])
 @pytest.mark.parametrize(("hidden", "loss", "output"), CASES)
 @pytest.mark.parametrize("weighted", [False, True])
-def test_gradients_are_the_formula(dtype, rng, hidden, loss, output, weighted):
-    mlp, params, x, t, weight = problem(rng, hidden, loss, output)
+def test_gradients_are_the_formula(dtype, rng, widths, hidden, loss, output, weighted):
+    mlp, params, x, t, weight = problem(rng, hidden, loss, output, widths=widths)
     weight = weight if weighted else None
-    network = build(dtype, WIDTHS, mlp, params)
+    network = build(dtype, widths, mlp, params)
     value, coef_grads, intercept_grads, _ = network.loss_and_gradients(x, t, loss, weight)
     expected, gradients = mlp.loss_and_gradients(x, t, params, loss, weight)
     tolerance = 5 * TOLERANCE[dtype]
@@ -101,13 +103,14 @@ def test_gradients_are_the_formula(dtype, rng, hidden, loss, output, weighted):
         assert_norm_close(db, exact_db, tolerance, "db")
 
 
+@pytest.mark.parametrize("widths", [WIDTHS, NARROW])
 @pytest.mark.parametrize(("hidden", "loss", "output"), CASES)
-def test_gradients_are_the_slope_of_the_objective(rng, hidden, loss, output):
-    mlp, params, x, t, weight = problem(rng, hidden, loss, output)
-    network = build("float64", WIDTHS, mlp, params)
+def test_gradients_are_the_slope_of_the_objective(rng, widths, hidden, loss, output):
+    mlp, params, x, t, weight = problem(rng, hidden, loss, output, widths=widths)
+    network = build("float64", widths, mlp, params)
     _, coef_grads, intercept_grads, _ = network.loss_and_gradients(x, t, loss, weight)
     for _ in range(2):
-        direction = random_params(rng, WIDTHS)
+        direction = random_params(rng, widths)
 
         def objective(s, direction=direction):
             pairs = list(zip(params, direction, strict=True))
@@ -210,14 +213,27 @@ def test_threads_that_share_columns_predict_the_same_bits(dtype, rng, hidden, ro
         np.testing.assert_array_equal(network.predict(x, n_threads=n_threads), alone)
 
 
-def test_a_row_is_predicted_alike_alone_and_in_company(dtype, rng):
-    mlp, widths = Mlp(("tanh", "relu", "softmax")), (17, 33, 65, 10)
+@pytest.mark.parametrize("widths", [(17, 33, 65, 10), (50, 3, 70, 2), (7, 130, 129, 1)])
+def test_a_row_is_predicted_alike_alone_and_in_company(dtype, rng, widths):
+    mlp = Mlp(("tanh", "relu", "softmax" if widths[-1] > 1 else "identity"))
     network = build(dtype, widths, mlp, random_params(rng, widths))
-    x = rng.normal(size=(131, 17))
+    x = rng.normal(size=(131, widths[0]))
     together = network.predict(x)
     alone = np.concatenate([network.predict(row[None]) for row in x])
     np.testing.assert_array_equal(together, alone)
     np.testing.assert_array_equal(network.predict(x[::-1])[::-1], together)
+
+
+def test_an_overflow_stays_in_its_unit(dtype):
+    """What lies behind a layer's last unit is no part of the next one's sums."""
+    large = np.finfo(dtype).max
+    params = [
+        (np.full((1, 17), large), np.zeros(17)),
+        (np.full((17, 17), -1.0), np.zeros(17)),
+        (np.ones((17, 1)), np.ones(1)),
+    ]
+    network = build(dtype, (1, 17, 17, 1), Mlp(("relu", "relu", "identity")), params)
+    np.testing.assert_array_equal(network.predict(np.full((40, 1), 2.0)), np.ones((40, 1)))
 
 
 def test_no_rows(dtype):

@@ -78,7 +78,8 @@ struct Parameters {
 
 template <class T>
 PanelShape shape_for(const Kernels<T>& kernels, Index in, Index out) {
-  return {in, out, kernels.panel_vectors * kernels.lanes, kernels.lanes};
+  return {in, out, kernels.panel_vectors * kernels.lanes, kernels.lanes,
+          is_narrow(in, out, kernels.lanes)};
 }
 
 template <class T>
@@ -133,11 +134,11 @@ py::object dense_backward_weights(const std::string& target, const py::array& x,
     Padded<T> xs(x), dzs(dz);
     const PanelShape shape = shape_for(kernels, xs.cols, dzs.cols);
     AlignedBuffer<T> panels(param_size(shape));
-    constexpr Index rows_at_once = 48;
+    const Index rows_at_once = shape.narrow ? shape.width : 48;
     for (Index p = 0; p < panel_count(shape); ++p) {
       for (Index row = 0; row < shape.in; row += rows_at_once) {
         const Index end = min_index(row + rows_at_once, shape.in);
-        T* dw = panels.data() + panel_offset(shape, p) + row * panel_width(shape, p);
+        T* dw = panels.data() + row_offset(shape, p, row);
         kernels.backward_weights({xs.data() + row,
                                   xs.ld,
                                   dzs.data(),

@@ -2,11 +2,14 @@
 //   forward:           y(batch, out) = f(x w + b)
 //   backward_input:   dx(batch, in)  = (dz w^T) * slope, a transposed panel of w at a time
 //   backward_weights: dw(in, out)    = x^T dz, db = the column sums of dz
+// A narrow layer's w lies transposed, so that the second has nothing to transpose, the third is
+// dw^T = dz^T x, and the first is in kernels/narrow.h.
 // Nothing here allocates or starts threads.
 #pragma once
 
 #include "kernels/activations.h"
 #include "kernels/gemm.h"
+#include "kernels/narrow.h"
 
 namespace fastmlp::FASTMLP_TARGET {
 
@@ -78,11 +81,15 @@ FASTMLP_INLINE void forward_product(const ForwardArgs<T>& a, T* y) {
 
 template <class T, template <class> class Functor>
 void forward(const ForwardArgs<T>& a) {
-  if constexpr (Functor<T>::kFused == Fused::kBoth) {
-    if (a.z == nullptr) return forward_product<T, Functor>(a, a.y);
-  }
   T* z = a.z == nullptr ? a.y : a.z;
-  forward_product<T, Identity>(a, z);
+  if (a.shape.narrow) {
+    forward_narrow(a, z);
+  } else {
+    if constexpr (Functor<T>::kFused == Fused::kBoth) {
+      if (z == a.y) return forward_product<T, Functor>(a, a.y);
+    }
+    forward_product<T, Identity>(a, z);
+  }
   activation_forward<T, Functor>({z, a.y, a.ldy, a.batch, a.columns, a.parameter});
 }
 
@@ -133,11 +140,16 @@ FASTMLP_INLINE void backward_input_product(const BackwardInputArgs<T>& a) {
     T* dx = a.dx + col;
     for (Index k = 0; k < a.shape.out; k += kDepthBlock) {
       const Index depth = min_index(kDepthBlock, a.shape.out - k);
-      transpose_panel(a.w, a.shape, col, width, k, depth, a.scratch);
       const T* start = k == 0 ? kZeros<T> : dx;
       Product<T> product{a.dz + k, a.lddz, a.scratch, width, start, k == 0 ? 0 : a.lddx,
                          a.batch,  depth,  {}};
-      if (are_far<T>(a.shape)) product.ahead = next_block(a, col, width, k + depth);
+      if (a.shape.narrow) {
+        product.b = a.w + narrow_offset(a.shape, col);
+        product.ldb = narrow_width(a.shape, col);
+      } else {
+        transpose_panel(a.w, a.shape, col, width, k, depth, a.scratch);
+        if (are_far<T>(a.shape)) product.ahead = next_block(a, col, width, k + depth);
+      }
       if (k + depth < a.shape.out) {
         multiply_panel<T, false>(width / kLanes<T>, product,
                                  StoreValue<T, Identity>{dx, a.lddx, T{}});
@@ -201,29 +213,36 @@ bool all_finite(const FiniteArgs<T>& a) {
 /// from 147 to 160 GF/s.
 inline constexpr Index kWeightDepthBlock = 128;
 
+/// In a narrow layer dz takes x's place, and x that of dz.
 template <class T>
 void backward_weights(const BackwardWeightsArgs<T>& a) {
-  const Index width = panel_width(a.shape, a.panel);
-  const T* dz = a.dz + a.panel * a.shape.width;
+  const bool narrow = a.shape.narrow;
+  const Index bias_width = panel_width(a.shape, a.panel);
   const Index weight_end = min_index(a.row_end, a.shape.in);
-  const StoreValue<T, Identity> finish{a.dw, width, T{}};
-  for (Index k = 0; k < a.batch && a.row_begin < weight_end; k += kWeightDepthBlock) {
-    const Index depth = min_index(kWeightDepthBlock, a.batch - k);
-    const T* start = k == 0 ? kZeros<T> : a.dw;
-    const Product<T> product{a.x + k * a.ldx,
-                             a.ldx,
-                             dz + k * a.lddz,
-                             a.lddz,
-                             start,
-                             k == 0 ? 0 : width,
-                             weight_end - a.row_begin,
-                             depth,
-                             k == 0 ? a.ahead : Ahead<T>{}};
-    multiply_panel<T, true>(width / kLanes<T>, product, finish);
+  const T* dz = a.dz + a.panel * a.shape.width;
+  T* db = a.dw;
+  if (a.row_begin < weight_end) {
+    const Index width = narrow ? narrow_width(a.shape, a.row_begin) : bias_width;
+    const Index rows = narrow ? a.shape.out : weight_end - a.row_begin;
+    const StoreValue<T, Identity> finish{a.dw, width, T{}};
+    db += rows * width;
+    for (Index k = 0; k < a.batch; k += kWeightDepthBlock) {
+      const Index depth = min_index(kWeightDepthBlock, a.batch - k);
+      const T* x_block = a.x + k * a.ldx;
+      const T* dz_block = dz + k * a.lddz;
+      const T* start = k == 0 ? kZeros<T> : a.dw;
+      Product<T> product{x_block, a.ldx, dz_block,
+                         a.lddz,  start, k == 0 ? 0 : width,
+                         rows,    depth, k == 0 ? a.ahead : Ahead<T>{}};
+      if (narrow) {
+        std::swap(product.a, product.b);
+        std::swap(product.lda, product.ldb);
+      }
+      multiply_panel<T, true>(width / kLanes<T>, product, finish);
+    }
+    if (narrow && a.row_begin + width > a.shape.in) zero_surplus_inputs(a, width);
   }
-  if (a.row_end > a.shape.in) {
-    column_sums(dz, a.lddz, a.batch, width, a.dw + (a.shape.in - a.row_begin) * width);
-  }
+  if (a.row_end > a.shape.in) column_sums(dz, a.lddz, a.batch, bias_width, db);
 }
 
 }  // namespace fastmlp::FASTMLP_TARGET

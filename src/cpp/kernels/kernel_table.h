@@ -55,8 +55,8 @@ struct ForwardArgs {
 };
 
 /// dx(batch, in) = (dz(batch, out) w^T) * slope of the activation that made x, in some columns,
-/// which are whole vectors. Columns of dx behind `in` become zero. A row-wise activation takes
-/// whole rows.
+/// which begin with a multiple of a panel's width. Columns of dx behind `in` become zero. A
+/// row-wise activation takes whole rows.
 template <class T>
 struct BackwardInputArgs {
   const T* dz;
@@ -73,14 +73,15 @@ struct BackwardInputArgs {
   Columns columns;  // of dx
 };
 
-/// Rows [row_begin, row_end) of one panel of dw = x^T dz, row `in` being db = the sum over dz.
+/// Rows [row_begin, row_end) of one panel of dw = x^T dz, row `in` being db = the sum over dz. Of a
+/// narrow layer these are a panel of inputs.
 template <class T>
 struct BackwardWeightsArgs {
   const T* x;  // column row_begin of the input; not read for the bias row
   Index ldx;
   const T* dz;
   Index lddz;
-  T* dw;  // (row_end - row_begin) x panel width
+  T* dw;  // (row_end - row_begin) x panel width; narrow: out x panel width, then db
   Index batch;
   Index panel;
   Index row_begin;

@@ -53,7 +53,9 @@ double forward_flops(const Network<T>& network, Index rows) {
 template <class T, class Visit>
 bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, const MaskKey* masks,
                     int threads, Visit visit) {
-  const T* in_place_rows = in_place<T>(x);
+  const PanelShape& shape = network.layers().front().shape;
+  const bool reads_padding = shape.narrow && shape.in < padded_in(shape);
+  const T* in_place_rows = reads_padding ? nullptr : in_place<T>(x);
   std::atomic<bool> finite{true};
   const auto team_size = static_cast<int>(min_index(threads, ceil_div(x.rows, 16)));
   const Index equal = min_index(x.rows, round_up(ceil_div(x.rows, team_size), kMaskRows));

@@ -67,7 +67,8 @@ Network<T>::Network(Index n_features, const std::vector<DenseSpec>& specs)
     check(spec);
     const Index units = spec.units();
     checked_mul(in + 2, round_up(units, lanes));
-    const PanelShape shape{in, units, kernels_->panel_vectors * lanes, lanes};
+    const PanelShape shape{in, units, kernels_->panel_vectors * lanes, lanes,
+                           is_narrow(in, units, lanes)};
     const Parameter& parameter = row_of(spec.parts.front().activation).parameter;
     const bool learns = parameter.kind == Parameter::kLearned;
     const Index learned_offset = offset + param_size(shape);
@@ -112,6 +113,16 @@ namespace {
 /// bias.
 template <class Visit>
 void for_each_param(const PanelShape& shape, Visit visit) {
+  if (shape.narrow) {
+    for (Index c = 0; c < shape.out; ++c) {
+      for (Index r = 0; r < shape.in; ++r) {
+        const Index first = round_down(r, shape.width);
+        visit(narrow_offset(shape, first) + c * narrow_width(shape, first) + r - first, r, c);
+      }
+      visit(narrow_offset(shape, padded_in(shape)) + c, shape.in, c);
+    }
+    return;
+  }
   for (Index p = 0; p < panel_count(shape); ++p) {
     const Index width = panel_width(shape, p);
     const Index first = p * shape.width;

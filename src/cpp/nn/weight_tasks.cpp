@@ -45,16 +45,18 @@ std::vector<WeightTask> weight_tasks(const Network<T>& network, Index rows, Task
     const DenseLayer& layer = network.layers()[i];
     const PanelShape& shape = layer.shape;
     // Few large tasks would leave threads idle at the barrier: 12 rows fill every tile as well.
-    const Index rows_at_once = order == TaskOrder::kUnshared ? kMostTaskRows
-                               : many                        ? task_rows<T>(shape, rows)
-                                                             : 12;
+    const Index rows_at_once = shape.narrow                    ? shape.width
+                               : order == TaskOrder::kUnshared ? kMostTaskRows
+                               : many                          ? task_rows<T>(shape, rows)
+                                                               : 12;
     const auto add = [&](Index panel, Index row) {
       const Index width = panel_width(shape, panel);
       const Index end = min_index(row + rows_at_once, shape.in);
       const bool last = end == shape.in;
+      const Index size = shape.narrow ? shape.out * narrow_width(shape, row) : (end - row) * width;
       tasks.push_back({static_cast<Index>(i), panel, row, last ? end + 1 : end,
-                       layer.offset + panel_offset(shape, panel) + row * width, (end - row) * width,
-                       last ? width : 0, false, 0});
+                       layer.offset + row_offset(shape, panel, row), size, last ? width : 0, false,
+                       0});
     };
     if (i == 0 && order == TaskOrder::kFirstLayerPanels && !copies_columns(shape, rows)) {
       for (Index p = 0; p < panel_count(shape); ++p) {

@@ -9,8 +9,9 @@
 
 namespace fastmlp {
 
-/// Some rows of one panel of one layer's weight gradient, or the columns of one panel of the
-/// learned parameters of its activation. A layer's tasks are neighbours.
+/// Some rows of one panel of one layer's weight gradient, or a panel of inputs of a narrow one's,
+/// or the columns of one panel of the learned parameters of its activation. A layer's tasks are
+/// neighbours.
 struct WeightTask {
   Index layer;
   Index panel;

@@ -281,6 +281,25 @@ FASTMLP_INLINE Vec<T> max_lanes(Vec<T> v) {
   return detail::butterfly<T, kLanes<T> / 2>(v, [](Vec<T> a, Vec<T> b) { return max(a, b); });
 }
 
+/// Lane i of the result is the sum of the lanes of block[i], as sum_lanes() adds them up, by two
+/// shuffles and an addition for every two vectors.
+template <class T, Index Count>
+FASTMLP_INLINE Vec<T> sum_each(const Vec<T> (&block)[Count]) {
+  if constexpr (Count == 1) {
+    return block[0];
+  } else {
+    constexpr Index half = Count / 2;
+    constexpr auto all = std::make_index_sequence<kLanes<T>>{};
+    Vec<T> sums[half];
+    FASTMLP_UNROLL
+    for (Index i = 0; i < half; ++i) {
+      sums[i] = detail::zip<0>(block[i], block[i + half], all) +
+                detail::zip<1>(block[i], block[i + half], all);
+    }
+    return sum_each<T>(sums);
+  }
+}
+
 /// Transposes the square block of kLanes vectors in `rows` by log2(kLanes) perfect shuffles.
 template <class T, Index Rounds = kLanes<T>>
 FASTMLP_INLINE void transpose(Vec<T> (&rows)[kLanes<T>]) {
