@@ -51,13 +51,13 @@ FASTMLP_NOINLINE void forward_narrow(const ForwardArgs<T> a, T* z) {
     store_transposed<T>(columns, z + r * a.ldy, a.ldy, lanes, outputs);
   }
   for (; r < a.batch; ++r) {
-    Vec<T> row{};
+    Vec<T> sums[lanes] = {};
     for (Index o = 0; o < outputs; ++o) {
-      Vec<T> sums[1] = {};
-      add_narrow(a.x + r * a.ldx, a.ldx, a.w, a.shape, o, sums);
-      row[o] = sum_lanes<T>(sums[0])[0] + bias[o];
+      Vec<T> sum[1] = {};
+      add_narrow(a.x + r * a.ldx, a.ldx, a.w, a.shape, o, sum);
+      sums[o] = sum[0];
     }
-    store(z + r * a.ldy, row);
+    store(z + r * a.ldy, sum_each<T>(sums) + load(bias));
   }
 }
 
