@@ -78,8 +78,7 @@ struct Parameters {
 
 template <class T>
 PanelShape shape_for(const Kernels<T>& kernels, Index in, Index out) {
-  return {in, out, kernels.panel_vectors * kernels.lanes, kernels.lanes,
-          is_narrow(in, out, kernels.lanes)};
+  return layer_shape(in, out, kernels.panel_vectors * kernels.lanes, kernels.lanes);
 }
 
 template <class T>

@@ -225,20 +225,23 @@ void backward_weights(const BackwardWeightsArgs<T>& a) {
   if (a.row_begin < weight_end) {
     const Index width = narrow ? narrow_width(a.shape, a.row_begin) : bias_width;
     const Index rows = narrow ? a.shape.out : weight_end - a.row_begin;
+    const T* left = narrow ? dz : a.x;
+    const T* right = narrow ? a.x : dz;
+    const Index ldleft = narrow ? a.lddz : a.ldx;
+    const Index ldright = narrow ? a.ldx : a.lddz;
     const StoreValue<T, Identity> finish{a.dw, width, T{}};
     db += rows * width;
     for (Index k = 0; k < a.batch; k += kWeightDepthBlock) {
       const Index depth = min_index(kWeightDepthBlock, a.batch - k);
-      const T* x_block = a.x + k * a.ldx;
-      const T* dz_block = dz + k * a.lddz;
-      const T* start = k == 0 ? kZeros<T> : a.dw;
-      Product<T> product{x_block, a.ldx, dz_block,
-                         a.lddz,  start, k == 0 ? 0 : width,
-                         rows,    depth, k == 0 ? a.ahead : Ahead<T>{}};
-      if (narrow) {
-        std::swap(product.a, product.b);
-        std::swap(product.lda, product.ldb);
-      }
+      const Product<T> product{left + k * ldleft,
+                               ldleft,
+                               right + k * ldright,
+                               ldright,
+                               k == 0 ? kZeros<T> : a.dw,
+                               k == 0 ? 0 : width,
+                               rows,
+                               depth,
+                               k == 0 ? a.ahead : Ahead<T>{}};
       multiply_panel<T, true>(width / kLanes<T>, product, finish);
     }
     if (narrow && a.row_begin + width > a.shape.in) zero_surplus_inputs(a, width);

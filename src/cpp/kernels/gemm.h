@@ -1,8 +1,8 @@
-// The micro-kernel, and the loop over the rows of one panel. All three products of a dense layer
-// are c(rows, panel) = start + a(rows, depth) b(depth, panel) with b and c as vectors and one
-// number of a broadcast at a time; the weight gradient reads a down its columns.
-// Each number of c is one chain of multiply-adds over the depth in ascending order, whatever tile
-// holds it, so results do not depend on how rows are shared.
+// The micro-kernel, and the loop over the rows of one panel. All three products of a dense layer,
+// but the forward one of a narrow layer, are c(rows, panel) = start + a(rows, depth) b(depth,
+// panel) with b and c as vectors and one number of a broadcast at a time; the weight gradient reads
+// a down its columns. Each number of c is one chain of multiply-adds over the depth in ascending
+// order, whatever tile holds it, so results do not depend on how rows are shared.
 #pragma once
 
 #include "kernels/kernel_table.h"

@@ -67,8 +67,7 @@ Network<T>::Network(Index n_features, const std::vector<DenseSpec>& specs)
     check(spec);
     const Index units = spec.units();
     checked_mul(in + 2, round_up(units, lanes));
-    const PanelShape shape{in, units, kernels_->panel_vectors * lanes, lanes,
-                           is_narrow(in, units, lanes)};
+    const PanelShape shape = layer_shape(in, units, kernels_->panel_vectors * lanes, lanes);
     const Parameter& parameter = row_of(spec.parts.front().activation).parameter;
     const bool learns = parameter.kind == Parameter::kLearned;
     const Index learned_offset = offset + param_size(shape);
