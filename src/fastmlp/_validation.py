@@ -12,6 +12,7 @@ from sklearn.utils import validation
 
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
+_INT64 = np.dtype(np.int64)
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 # How the messages of NumPy and of pandas begin when something is no number.
@@ -140,6 +141,11 @@ def is_clean(X: Any, n_features: int, dtype: str) -> bool:
     if X.dtype is _FLOAT64 and dtype == "float32":
         return bool(np.vdot(X, X) < _FLOAT32_MAX**2)
     return (X.dtype is _FLOAT32 or X.dtype is _FLOAT64) and bool(np.vdot(X, X) < np.inf)
+
+
+def is_clean_labels(t: Any) -> bool:
+    """Tell that `t` is an array of NumPy's own integers, which needs no further validation."""
+    return type(t) is np.ndarray and t.ndim == 1 and t.dtype is _INT64 and len(t) > 0
 
 
 def check_range(argument: str, array: NDArray[Any], dtype: str) -> None:

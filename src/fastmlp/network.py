@@ -19,6 +19,7 @@ from fastmlp._validation import (
     check_arrays,
     check_range,
     is_clean,
+    is_clean_labels,
     naming_text,
     to_float,
 )
@@ -378,11 +379,12 @@ class Network:
     def _data(self, X: Any, t: Any, sample_weight: Any = None) -> Data:
         """Check inputs, targets and weights against each other."""
         x = self._inputs(X)
-        try:
-            t = check_array(t, dtype=CORE_DTYPES, ensure_2d=False, input_name="t")
-        except ValueError as error:
-            raise ValueError(f"t must hold numbers, or numbers of classes: {error}") from error
-        check_range("t", t, self.dtype)
+        if not is_clean_labels(t) and not is_clean(t, self.n_outputs, self.dtype):
+            try:
+                t = check_array(t, dtype=CORE_DTYPES, ensure_2d=False, input_name="t")
+            except ValueError as error:
+                raise ValueError(f"t must hold numbers, or numbers of classes: {error}") from error
+            check_range("t", t, self.dtype)
         if t.ndim == 1 and self.n_outputs == 1:
             t = t.reshape(-1, 1)
         is_labels = t.ndim == 1 and t.dtype.kind in "iu"

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "nn/passes.h"
+
 namespace fastmlp {
 
 namespace {
@@ -25,12 +27,12 @@ constexpr Index kRowsAtOnce = 256;
 
 /// Two chunks; of more than 256 rows, as many of 128 as it takes, up to eight; then eight of up to
 /// 512, the most that a gradient takes in one product; then as many of 512 as it takes, until their
-/// gradients take up memory.
-Index rows_of_chunk(Index batch) {
+/// gradients take up memory. A multiple of `grain`.
+Index rows_of_chunk(Index batch, Index grain) {
   constexpr Index most_chunks = 256;
   const Index rows = std::clamp(ceil_div(batch, kManyChunks), Index{128}, kDepthBlock);
   const Index chunks = std::clamp(ceil_div(batch, rows), Index{2}, most_chunks);
-  return round_up(ceil_div(batch, chunks), kMaskRows);
+  return round_up(ceil_div(batch, chunks), grain);
 }
 
 }  // namespace
@@ -43,7 +45,7 @@ bool suits_chunks(const Network<T>& network, Index rows) {
 template <class T>
 void Chunks<T>::plan(const Network<T>& network, Index batch, int threads, int slots) {
   size_ = network.flat_size();
-  rows_ = rows_of_chunk(batch);
+  rows_ = rows_of_chunk(batch, row_grain(network));
   count_ = ceil_div(batch, rows_);
   at_once_ = std::max<Index>(1, kRowsAtOnce / rows_);
   turns_ = count_ < kManyChunks && (count_ - 1) * size_ <= kMostOthers ? 2 : 1;

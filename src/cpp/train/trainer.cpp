@@ -22,6 +22,13 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// Makes room for `more`, and at least for twice as many as there was: asked for an exact number,
+/// `reserve` copied all losses in every epoch (10,000 epochs of 64 steps: 17.5 us a step, not 4.3).
+void make_room(std::vector<double>& losses, Index more) {
+  const std::size_t wanted = losses.size() + static_cast<std::size_t>(more);
+  if (wanted > losses.capacity()) losses.reserve(std::max(wanted, 2 * losses.capacity()));
+}
+
 }  // namespace
 
 template <class T>
@@ -111,8 +118,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     Epoch epoch{};
     if (plan.rates) progress_.rate = plan.rates[i];
     const double rate = progress_.rate;
-    report.step_loss.reserve(report.step_loss.size() +
-                             static_cast<std::size_t>(ceil_div(data.x.rows, plan.batch)));
+    make_room(report.step_loss, ceil_div(data.x.rows, plan.batch));
     epoch.step_loss = &report.step_loss;
     const bool whole = run_epoch(data, plan, team_size, poll, epoch);
     report.fewest_threads = team_size.fewest();
