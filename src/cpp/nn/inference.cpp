@@ -53,9 +53,6 @@ double forward_flops(const Network<T>& network, Index rows) {
 template <class T, class Visit>
 bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, const MaskKey* masks,
                     int threads, Visit visit) {
-  const PanelShape& shape = network.layers().front().shape;
-  const bool reads_padding = shape.narrow && shape.in < padded_in(shape);
-  const T* in_place_rows = reads_padding ? nullptr : in_place<T>(x);
   std::atomic<bool> finite{true};
   const auto team_size = static_cast<int>(min_index(threads, ceil_div(x.rows, 16)));
   const Index equal = min_index(x.rows, round_up(ceil_div(x.rows, team_size), kMaskRows));
@@ -66,16 +63,10 @@ bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, co
     for (Range piece = pieces.next(); piece.size() > 0 && finite; piece = pieces.next()) {
       const Index first = piece.begin;
       const Index rows = piece.size();
-      const T* input = ws.x;
-      Index ld_input = ws.ldx;
-      if (in_place_rows && !ws.layer(0).dropped) {
-        ld_input = x.row_stride / static_cast<Index>(sizeof(T));
-        input = in_place_rows + first * ld_input;
-        ws.layer(0).x = input;
-        ws.layer(0).ldx = ld_input;
-      } else {
-        gather_rows(x, nullptr, first, rows, ws.x, ws.ldx);
-      }
+      const bool in_place = read_in_place(network, ws, x, first);
+      if (!in_place) gather_rows(x, nullptr, first, rows, ws.x, ws.ldx);
+      const T* input = in_place ? ws.layer(0).x : ws.x;
+      const Index ld_input = in_place ? ws.layer(0).ldx : ws.ldx;
       if (!network.kernels().all_finite({input, ld_input, rows, network.n_features()})) {
         finite = false;
       }

@@ -90,11 +90,25 @@ void smooth_labels(const LossChoice& choice, T* t, Index ldt, Index rows, Index 
 }  // namespace
 
 template <class T>
+bool read_in_place(const Network<T>& network, Workspace<T>& ws, const TableView& x, Index first) {
+  LayerBuffers<T>& input = ws.layer(0);
+  if (input.dropped) return false;
+  const PanelShape& shape = network.layers().front().shape;
+  const bool reads_padding = shape.narrow && shape.in < padded_in(shape);
+  const T* rows = reads_padding ? nullptr : in_place<T>(x);
+  input.ldx = rows ? x.row_stride / static_cast<Index>(sizeof(T)) : ws.ldx;
+  input.x = rows ? rows + first * input.ldx : ws.x;
+  return rows != nullptr;
+}
+
+template <class T>
 void gather_batch(Workspace<T>& ws, const Batch& batch, double weight_sum, const LossPlan& plan,
                   Range rows) {
   const Index ldt = ws.output().ldy;
   const Index first = batch.first + rows.begin;
-  gather_rows(*batch.x, batch.order, first, rows.size(), ws.x + rows.begin * ws.ldx, ws.ldx);
+  if (batch.x) {
+    gather_rows(*batch.x, batch.order, first, rows.size(), ws.x + rows.begin * ws.ldx, ws.ldx);
+  }
   gather_rows(*batch.t, batch.order, first, rows.size(), ws.t + rows.begin * ldt, ldt);
   T* weight = ws.row_weight + rows.begin;
   if (batch.weight) {
@@ -198,6 +212,7 @@ void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index ind
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                \
+  template bool read_in_place<T>(const Network<T>&, Workspace<T>&, const TableView&, Index);   \
   template void gather_batch<T>(Workspace<T>&, const Batch&, double, const LossPlan&, Range); \
   template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&, \
                               const MaskKey*);                                                \

@@ -17,7 +17,7 @@ struct MaskKey {
 
 /// Rows [first, first + rows) of the data, in the order of `order` if there is one.
 struct Batch {
-  const TableView* x;
+  const TableView* x;  // null where the first layer reads them in place
   const TableView* t;
   const TableView* weight;  // one column; null for equal weights
   const Index* order;
@@ -41,6 +41,12 @@ struct LossPlan {
 
 /// Whether an activation needs all columns of a row at once.
 inline bool is_row_wise(Activation activation) { return row_of(activation).keeps == Keep::kRow; }
+
+/// Lets the first layer read rows of x from `first` on where they lie, if nothing stands against it
+/// (type, strides, dropout, zeros wanted behind the last column), or else from ws.x. Returns whether
+/// they are read in place. The workspace must be one thread's own.
+template <class T>
+bool read_in_place(const Network<T>& network, Workspace<T>& ws, const TableView& x, Index first);
 
 /// The rows' inputs, targets and weights, from the data into the workspace.
 template <class T>
