@@ -162,6 +162,17 @@ struct PenaltyArgs {
   double l2;
 };
 
+/// sum = the gradients of `count` parts of a batch added up in their order, each `stride` behind the
+/// last. n is a multiple of the lanes.
+template <class T>
+struct SumArgs {
+  const T* parts;
+  Index count;
+  Index stride;
+  T* sum;
+  Index n;
+};
+
 /// Rows that a mask decides on together: where rows are cut.
 inline constexpr Index kMaskRows = 8;
 
@@ -211,6 +222,7 @@ struct Kernels {
   void (*prepare[kOptimizerCount])(double rate, const double* hyper, Index step, Coefficients&);
   double (*update[kOptimizerCount])(const UpdateArgs<T>&);
   double (*add_penalty)(const PenaltyArgs<T>&);
+  void (*sum_parts)(const SumArgs<T>&);
   bool (*all_finite)(const FiniteArgs<T>&);
   void (*dropout)(const DropoutArgs<T>&);
   PhiloxBlock (*random_block)(std::uint64_t seed, PhiloxBlock counter);  // as the masks use it

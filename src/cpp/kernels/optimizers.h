@@ -213,6 +213,15 @@ double update(const UpdateArgs<T>& a) {
 }
 
 template <class T>
+void sum_parts(const SumArgs<T>& a) {
+  for (Index i = 0; i < a.n; i += kLanes<T>) {
+    Vec<T> sum = load(a.parts + i);
+    for (Index k = 1; k < a.count; ++k) sum += load(a.parts + k * a.stride + i);
+    store(a.sum + i, sum);
+  }
+}
+
+template <class T>
 double add_penalty(const PenaltyArgs<T>& a) {
   const T l1 = static_cast<T>(a.l1);
   const T l2 = static_cast<T>(a.l2);

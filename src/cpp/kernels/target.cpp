@@ -63,6 +63,7 @@ const Kernels<Scalar> FASTMLP_TABLE = {
 #undef OPTIMIZER
     },
     add_penalty<Scalar>,
+    sum_parts<Scalar>,
     all_finite<Scalar>,
     dropout<Scalar>,
     random_block,

@@ -143,12 +143,9 @@ void Trainer<T>::task_gradient(const WeightTask& task, const Step& step, const A
   if (sharing_ != Sharing::kChunks) {
     return weight_gradient(network_, *workspace_, task, {0, step.batch.rows}, ahead, rank, dw);
   }
-  const Index size = task.size + task.bias_size;
-  std::copy_n(chunks_.gradient(turn_of(step), 0) + task.at, size, dw);
-  for (Index chunk = 1; chunk < chunks_.count_of(step.batch.rows); ++chunk) {
-    const T* part = chunks_.gradient(turn_of(step), chunk) + task.at;
-    for (Index i = 0; i < size; ++i) dw[i] += part[i];
-  }
+  network_.kernels().sum_parts({chunks_.gradient(turn_of(step), 0) + task.at,
+                                chunks_.count_of(step.batch.rows), network_.flat_size(), dw,
+                                task.size + task.bias_size});
 }
 
 template <class T>
