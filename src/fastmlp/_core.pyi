@@ -345,6 +345,8 @@ class kernels:  # noqa: N801 - a submodule, spelt as one
         l2: float,
     ) -> tuple[NDArray[Any], list[NDArray[Any]], float]: ...
     @staticmethod
+    def sum_parts(target: str, parts: NDArray[Any]) -> NDArray[Any]: ...
+    @staticmethod
     def dropout(
         target: str,
         x: NDArray[Any],

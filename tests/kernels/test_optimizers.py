@@ -109,3 +109,13 @@ def test_the_minimum_of_a_parabola_is_reached(target, dtype, name, hyper, rng):
         w, slots, _ = kernels.optimizer_step(target, name, w, w - goal, *args)
     # At a constant rate Adam hovers, and no step of RMSprop is longer than rate / sqrt(1 - rho).
     np.testing.assert_allclose(w, goal, atol=0.01 if name != "rmsprop" else 0.01 / np.sqrt(0.1))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+@pytest.mark.parametrize("size", [1, 8, 16, 17, 130])
+def test_parts_of_a_gradient_are_added_in_their_order(target, dtype, count, size, rng):
+    parts = (rng.normal(size=(count, size)) * 10.0 ** rng.integers(-3, 4, (count, 1))).astype(dtype)
+    exact = parts[0].copy()
+    for part in parts[1:]:
+        exact += part
+    np.testing.assert_array_equal(kernels.sum_parts(target, parts), exact)

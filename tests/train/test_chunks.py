@@ -13,9 +13,10 @@ from fastmlp import Dense, Dropout, Network
 
 pytestmark = pytest.mark.usefixtures("use_target")
 
-ROWS = 4700  # nine chunks of 472 rows and a short one
-# Two chunks of 72 and 58 rows, three and six, with replicas; eight and ten without.
-BATCHES = [130, 300, 700, 1024, ROWS]
+ROWS = 4701  # nine chunks of 471 rows and a short one
+# Two chunks of 66 and 65 rows, three and six, with replicas; eight and ten without. With dropout
+# they are multiples of 8 rows.
+BATCHES = [131, 301, 700, 1024, ROWS]
 
 
 def network_and_data(dtype, n_jobs=1, dropout=0.0):
@@ -55,10 +56,11 @@ def test_a_step_goes_along_the_gradient_of_the_whole_batch(dtype, weighted, rows
 
 @pytest.mark.parametrize("clip_norm", [None, 0.01])
 @pytest.mark.parametrize("batch_size", BATCHES)
-def test_threads_do_not_change_bits(dtype, clip_norm, batch_size):
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_threads_do_not_change_bits(dtype, clip_norm, batch_size, dropout):
     results = []
     for n_jobs in (1, 2, 3, 4):
-        network, x, t, weight = network_and_data(dtype, n_jobs, dropout=0.3)
+        network, x, t, weight = network_and_data(dtype, n_jobs, dropout)
         history = network.fit(
             x,
             t,
@@ -69,6 +71,32 @@ def test_threads_do_not_change_bits(dtype, clip_norm, batch_size):
             clip_norm=clip_norm,
         )
         results.append((flat(network.params).tobytes(), history["loss"]))
+    assert all(result == results[0] for result in results)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("n_features", [7, 80])  # 80 inputs of 3 units: a narrow layer
+def test_rows_read_in_place_train_like_gathered_ones(dtype, n_features, dropout, rng):
+    x = rng.normal(size=(500, n_features)).astype(dtype)
+    t = rng.integers(0, 2, 500)
+    wide = np.full((500, n_features + 5), np.nan, dtype)
+    wide[:, :n_features] = x
+    tables = [x, wide[:, :n_features], np.asfortranarray(x), x[::-1].copy()[::-1]]
+    if dtype == np.float32:
+        tables.append(x.astype(np.float64))
+    results = []
+    for first in tables:
+        network = Network(
+            [Dropout(dropout), Dense(3, "relu"), Dense(1, "logistic")],
+            n_features=n_features,
+            random_state=0,
+            dtype=np.dtype(dtype).name,
+            n_jobs=2,
+        )
+        # The second call's rows lie elsewhere, for the same trainer.
+        for table in (first, np.asfortranarray(x), first):
+            network.fit(table, t, loss="binary_cross_entropy", batch_size=200, shuffle=False)
+        results.append(flat(network.params).tobytes())
     assert all(result == results[0] for result in results)
 
 

@@ -245,6 +245,15 @@ py::object optimizer_step(const std::string& target, const std::string& name, co
   });
 }
 
+py::object sum_parts(const std::string& target, const py::array& parts) {
+  return by_dtype(parts, [&](auto zero) -> py::object {
+    using T = decltype(zero);
+    Padded<T> from(parts), sum(1, from.cols);
+    kernels_of<T>(target).sum_parts({from.data(), from.rows, from.ld, sum.data(), sum.ld});
+    return sum.array().reshape({sum.cols});
+  });
+}
+
 py::object dropout(const std::string& target, const py::array& x, double rate, double scale,
                    std::uint64_t seed, std::uint32_t layer, std::uint64_t step) {
   return by_dtype(x, [&](auto zero) -> py::object {
@@ -294,6 +303,7 @@ void bind_kernels(py::module_& m) {
   k.def("optimizer_step", &optimizer_step, py::arg("target"), py::arg("optimizer"), py::arg("w"),
         py::arg("g"), py::arg("slots"), py::arg("rate"), py::arg("hyperparameters"),
         py::arg("step"), py::arg("l1"), py::arg("l2"));
+  k.def("sum_parts", &sum_parts, py::arg("target"), py::arg("parts"));
   k.def("dropout", &dropout, py::arg("target"), py::arg("x"), py::arg("rate"), py::arg("scale"),
         py::arg("seed"), py::arg("layer"), py::arg("step"));
   k.def("random_bits", &random_bits, py::arg("target"), py::arg("seed"), py::arg("counter"));

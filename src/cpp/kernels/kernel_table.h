@@ -162,8 +162,8 @@ struct PenaltyArgs {
   double l2;
 };
 
-/// sum = the gradients of `count` parts of a batch added up in their order, each `stride` behind the
-/// last. n is a multiple of the lanes.
+/// sum = the sum of the gradients of `count` parts of a batch, in their order; they lie `stride`
+/// apart. n is a multiple of the lanes.
 template <class T>
 struct SumArgs {
   const T* parts;

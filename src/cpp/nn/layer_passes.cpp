@@ -212,7 +212,7 @@ void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index ind
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                \
-  template bool read_in_place<T>(const Network<T>&, Workspace<T>&, const TableView&, Index);   \
+  template bool read_in_place<T>(const Network<T>&, Workspace<T>&, const TableView&, Index);  \
   template void gather_batch<T>(Workspace<T>&, const Batch&, double, const LossPlan&, Range); \
   template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&, \
                               const MaskKey*);                                                \

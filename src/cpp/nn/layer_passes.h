@@ -42,9 +42,9 @@ struct LossPlan {
 /// Whether an activation needs all columns of a row at once.
 inline bool is_row_wise(Activation activation) { return row_of(activation).keeps == Keep::kRow; }
 
-/// Lets the first layer read rows of x from `first` on where they lie, if nothing stands against it
-/// (type, strides, dropout, zeros wanted behind the last column), or else from ws.x. Returns whether
-/// they are read in place. The workspace must be one thread's own.
+/// Lets the first layer read rows of x from `first` on where they lie, unless type, strides,
+/// dropout or zeros wanted behind the last column forbid it: then from ws.x. Returns whether it
+/// does. The workspace must be one thread's own.
 template <class T>
 bool read_in_place(const Network<T>& network, Workspace<T>& ws, const TableView& x, Index first);
 
