@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import ynnpack
 from tasks import BETA_1, BETA_2, EPSILON, MOMENTUM, Array, Params, Task, data
 
 from contenders import UnsupportedError, missing
@@ -31,7 +32,7 @@ def pin(threads: int | None) -> None:
     Raises
     ------
     UnsupportedError
-        If JAX already runs with another number.
+        If JAX already runs with another number, or cannot be held to AVX2 as `XLA_FLAGS` ask.
     """
     if not _pinned:
         if threads is not None and "jax" in sys.modules:
@@ -43,6 +44,8 @@ def pin(threads: int | None) -> None:
 
         # a handover to another thread costs more than a small network: two to three times faster
         jax.config.update("jax_cpu_enable_async_dispatch", False)
+        if ynnpack.is_wanted():
+            ynnpack.hold_to_avx2()
         _pinned.append(threads)
     elif _pinned[0] != threads:
         raise UnsupportedError(f"jax keeps the {_pinned[0]} threads it was started with")
