@@ -29,8 +29,7 @@ import tasks
 from cases import Case, WrongAnswerError, case_of, timed
 from contenders import UnsupportedError
 
-# Seconds; shorter calls are repeated within a sample. For 10 ms or more after a sleep, two threads
-# often have no more than one core's time between them.
+# Seconds; shorter calls are repeated within a sample.
 SHORTEST_SAMPLE = 0.1
 # Seconds between looks, and the busy share of them that passes as rest. The system adds up the time
 # of a thread that runs on another core at its ticks, as rare as every 10 ms: from one look to the

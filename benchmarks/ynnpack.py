@@ -32,17 +32,17 @@ def hold_to_avx2() -> None:
     Raises
     ------
     UnsupportedError
-        If this jaxlib has no such word, or YNNPACK does not heed it.
+        If there is no such word in this jaxlib, no `nm` to find it, or the word is filled again.
     """
     base, library = _mapped("libjax_common.so")
     symbols = _symbols(library)
     if base is None or not {_ASK, _WORD} <= symbols.keys():
-        raise UnsupportedError("the products of this jaxlib cannot be held to AVX2")
+        raise UnsupportedError("without nm, or in this jaxlib, products cannot be held to AVX2")
     ask = ctypes.CFUNCTYPE(ctypes.c_uint64)(base + symbols[_ASK])
     ask()  # or the first product would ask the processor, and fill the word again
     ctypes.c_uint64.from_address(base + symbols[_WORD]).value &= _UP_TO_FMA
     if ask() & ~_UP_TO_FMA:
-        raise UnsupportedError("the products of this jaxlib ignore the bits that were cleared")
+        raise UnsupportedError("YNNPACK fills in again what was cleared of AVX-512")
 
 
 def _mapped(name: str) -> tuple[int | None, str]:
@@ -56,8 +56,9 @@ def _mapped(name: str) -> tuple[int | None, str]:
 
 def _symbols(library: str) -> dict[str, int]:
     """Addresses in a shared library by name; none where there is no `nm`, or no such library."""
+    command = ["nm", "--defined-only", library]
     try:
-        listed = subprocess.run(["nm", library], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return {}
     fields = (line.split() for line in listed.splitlines() if "get_supported_arch_flags" in line)
