@@ -45,9 +45,9 @@ const int registered = pthread_atfork(end_pool_before_fork, nullptr, nullptr);
 
 }  // namespace
 
-void Barrier::wait() noexcept {
+void Barrier::wait(int size) noexcept {
   const unsigned phase = phase_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
     arrived_.store(0, std::memory_order_relaxed);
     phase_.store(phase + 1, std::memory_order_release);
     return;
@@ -98,17 +98,12 @@ void detail::run_team(int threads, void (*body)(void*, const Team&), void* argum
     body(argument, Team(0, 1, nullptr));
     return;
   }
-  // OpenMP may grant fewer threads than asked for: the first to arrive knows how many.
-  std::atomic<Barrier*> shared{nullptr};
+  Barrier barrier;
 #pragma omp parallel num_threads(threads)
   {
-    const int size = omp_get_num_threads();
-    Barrier barrier(size);
-    Barrier* expected = nullptr;
-    shared.compare_exchange_strong(expected, &barrier);
+    const int size = omp_get_num_threads();  // OpenMP may grant fewer than were asked for
     const SubnormalsAsZero mode;
-    body(argument, Team(omp_get_thread_num(), size, shared.load()));
-#pragma omp barrier  // the winner's barrier lives until all have left it
+    body(argument, Team(omp_get_thread_num(), size, &barrier));
   }
   last_busy = now();
 }

@@ -36,11 +36,10 @@ inline Range share(Index n, Index grain, Part part) {
 /// doubles it.
 class Barrier {
  public:
-  explicit Barrier(int size) : size_(size) {}
-  void wait() noexcept;
+  /// Waits for `size` threads, the same number for all of them.
+  void wait(int size) noexcept;
 
  private:
-  const int size_;
   std::atomic<int> arrived_{0};
   std::atomic<unsigned> phase_{0};
   std::atomic<int> spins_{kMostSpins};
@@ -57,7 +56,7 @@ class Team {
   int size() const { return size_; }
   /// Waits for the whole team; free for a team of one.
   void barrier() const noexcept {
-    if (size_ > 1) barrier_->wait();
+    if (size_ > 1) barrier_->wait(size_);
   }
 
  private:

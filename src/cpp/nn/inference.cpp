@@ -48,6 +48,17 @@ double forward_flops(const Network<T>& network, Index rows) {
   return network.flops_per_row() * static_cast<double>(rows);
 }
 
+/// Lets the first layer read these rows, where they lie or gathered. Returns whether all numbers
+/// are finite in the network's type.
+template <class T>
+bool take_in(const Network<T>& network, Workspace<T>& ws, const TableView& x, Range rows) {
+  const bool in_place = read_in_place(network, ws, x, rows.begin);
+  if (!in_place) gather_rows(x, nullptr, rows.begin, rows.size(), ws.x, ws.ldx);
+  const T* input = in_place ? ws.layer(0).x : ws.x;
+  const Index ld_input = in_place ? ws.layer(0).ldx : ws.ldx;
+  return network.kernels().all_finite({input, ld_input, rows.size(), network.n_features()});
+}
+
 /// Calls visit(workspace, first row, rows) behind a forward pass of each block of rows, on up to
 /// `threads` threads. Returns whether all inputs were finite in the network's type.
 template <class T, class Visit>
@@ -63,13 +74,7 @@ bool forward_blocks(const Network<T>& network, const TableView& x, Pass pass, co
     for (Range piece = pieces.next(); piece.size() > 0 && finite; piece = pieces.next()) {
       const Index first = piece.begin;
       const Index rows = piece.size();
-      const bool in_place = read_in_place(network, ws, x, first);
-      if (!in_place) gather_rows(x, nullptr, first, rows, ws.x, ws.ldx);
-      const T* input = in_place ? ws.layer(0).x : ws.x;
-      const Index ld_input = in_place ? ws.layer(0).ldx : ws.ldx;
-      if (!network.kernels().all_finite({input, ld_input, rows, network.n_features()})) {
-        finite = false;
-      }
+      if (!take_in(network, ws, x, piece)) finite = false;
       const MaskKey key = masks ? MaskKey{masks->seed, masks->step, first} : MaskKey{};
       forward_rows(network, ws, {0, rows}, masks ? &key : nullptr, false);
       visit(ws, first, rows);
@@ -109,11 +114,12 @@ Index shared_panels(const Network<T>& network) {
 template <class T>
 bool predict_few(const Network<T>& network, const TableView& x, int team_size, T* outputs) {
   Workspace<T> ws(network, Pass::kPredict, x.rows, 1);
-  gather_rows(x, nullptr, 0, x.rows, ws.x, ws.ldx);
-  if (!network.kernels().all_finite({ws.x, ws.ldx, x.rows, network.n_features()})) return false;
+  if (!take_in(network, ws, x, {0, x.rows})) return false;
+  const MaskKey* masks = nullptr;
+  drop_input(network, ws, 0, {0, x.rows}, whole_row(network.n_features()), masks);
   auto body = [&](const Team& team) noexcept {
     Turn turn(team);
-    forward_columns(network, ws, x.rows, static_cast<const MaskKey*>(nullptr), false, turn, team);
+    forward_columns(network, ws, x.rows, masks, false, turn, team);
   };
   parallel(team_size, body);
   unpad(ws.output().y, ws.output().ldy, x.rows, network.n_outputs(), outputs);

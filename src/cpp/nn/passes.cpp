@@ -52,9 +52,6 @@ void forward_rows(const Network<T>& network, Workspace<T>& ws, Range rows, const
 template <class T>
 void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, const MaskKey* masks,
                      bool logits, Turn& turn, const Team& team) noexcept {
-  const Range mine = share(rows, kMaskRows, turn.part());
-  drop_input(network, ws, 0, mine, whole_row(network.n_features()), masks);
-  team.barrier();
   for (Index i = 0; i < ws.layer_count(); ++i) {
     const DenseLayer& layer = network.layers()[static_cast<std::size_t>(i)];
     const bool last = i + 1 == ws.layer_count();
@@ -71,8 +68,7 @@ void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, co
     team.barrier();
   }
   if (logits || !is_row_wise(network.layers().back().activation())) return;
-  activate_rows(network, ws, ws.layer_count() - 1, mine);
-  team.barrier();
+  activate_rows(network, ws, ws.layer_count() - 1, share(rows, row_grain(network), turn.part()));
 }
 
 template <class T>
@@ -124,6 +120,8 @@ bool train_columns(const Network<T>& network, Workspace<T>& ws, const Batch& bat
                    const Team& team) noexcept {
   const Range mine = share(batch.rows, row_grain(network), turn.part());
   gather_batch(ws, batch, weight_sum, loss, mine);
+  drop_input(network, ws, 0, mine, whole_row(network.n_features()), masks);
+  team.barrier();
   forward_columns(network, ws, batch.rows, masks, loss.on_logits, turn, team);
   loss_rows(network, ws, loss, mine);
   return std::isfinite(sum_of_losses(ws, mine));

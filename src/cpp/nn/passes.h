@@ -28,8 +28,9 @@ template <class T>
 void forward_rows(const Network<T>& network, Workspace<T>& ws, Range rows, const MaskKey* masks,
                   bool logits) noexcept;
 
-/// The same for rows [0, rows) by a team that shares columns, with a barrier before and behind.
-/// Hidden layers must not be row-wise.
+/// The same for rows [0, rows) by a team that shares columns, behind a barrier and the first
+/// layer's drop_input(). Hidden layers must not be row-wise. Each thread leaves the rows finished
+/// that `turn.part()` makes its own, by grains of row_grain().
 template <class T>
 void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, const MaskKey* masks,
                      bool logits, Turn& turn, const Team& team) noexcept;
