@@ -202,9 +202,11 @@ def test_a_plain_prediction_finds_a_bad_number_wherever_it_is(dtype, rng, cols, 
 @pytest.mark.parametrize("hidden", ["relu", "tanh", "gelu"])
 @pytest.mark.parametrize("rows", [1, 16])
 @pytest.mark.parametrize("widths", [(300, 260, 200, 10), (500, 1100, 700, 3)])
-def test_threads_that_share_columns_predict_the_same_bits(dtype, rng, hidden, rows, widths):
+@pytest.mark.parametrize("rate", [0.0, 0.4])
+def test_threads_that_share_columns_predict_the_same_bits(dtype, rng, hidden, rows, widths, rate):
     mlp = Mlp((hidden, hidden, "softmax"))
-    network = build(dtype, widths, mlp, random_params(rng, widths))
+    params = random_params(rng, widths)
+    network = build(dtype, widths, mlp, params, input_dropout=rate, dropout_mode="classic")
     x = rng.normal(size=(rows, widths[0]))
     alone = network.predict(x, n_threads=1)
     for _ in range(5):  # with 0, calls in quick succession: threads share all but the first
