@@ -176,9 +176,9 @@ def to_onnx(estimator: MLPClassifier | MLPRegressor | Network) -> "ModelProto":
     else:
         single = isinstance(estimator, MLPRegressor) and plan.layers[-1].units == 1
         outputs = [_add_output(graph, last, [] if single else [plan.layers[-1].units])]
-    model = _make_model(graph, plan.n_features, outputs)
+    model: ModelProto = _make_model(graph, plan.n_features, outputs)
     onnx.checker.check_model(model)
-    return model  # type: ignore[no-any-return]
+    return model
 
 
 def _import_onnx() -> Any:

@@ -98,10 +98,12 @@ class PackedEstimator(BaseEstimator):
             check_is_fitted(self)
         dtype = self._architecture.dtype
         if "feature_names_in_" not in known and is_clean(X, self.n_features_in_, dtype):
-            return X  # type: ignore[no-any-return]
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=CORE_DTYPES)
-        check_range("X", X, dtype)
-        return X  # type: ignore[no-any-return]
+            return X
+        checked: NDArray[Any] = validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype=CORE_DTYPES
+        )
+        check_range("X", checked, dtype)
+        return checked
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return the output layer's values, of shape (n_samples, n_outputs)."""

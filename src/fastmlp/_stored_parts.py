@@ -199,7 +199,7 @@ def find_attributes(
     stored: Stored, table: Mapping[str, Callable[[Any], bool]], n_features: int
 ) -> dict[str, Any]:
     """Return the attributes that the table wants, and the names of the features if there are."""
-    found = decode(stored.attributes)
+    found: dict[str, Any] = decode(stored.attributes)
     names = found.keys() - _OPTIONAL
     require(names == table.keys(), f"the attributes must be {sorted(table)}; got {sorted(names)}")
     for name, is_sound in table.items():
@@ -210,7 +210,7 @@ def find_attributes(
         require(sound and len(features) == n_features, f"{n_features} feature names are needed")
         found["feature_names_in_"] = np.array(features, dtype=object)
     found.pop("classes_", None)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 # Class labels: numbers are an array of the file, strings are in its header

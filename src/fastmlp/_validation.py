@@ -4,7 +4,7 @@ import inspect
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +127,7 @@ def _is_text(values: Any) -> bool:
     return array.dtype.kind in "mM"
 
 
-def is_clean(X: Any, n_features: int, dtype: str) -> bool:
+def is_clean(X: Any, n_features: int, dtype: str) -> TypeGuard[NDArray[Any]]:
     """Tell in about a microsecond, plus one pass, that `X` needs no further validation.
 
     The sum of squares is finite only when every element is, and below the square of the largest

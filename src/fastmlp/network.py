@@ -366,15 +366,16 @@ class Network:
 
     def _inputs(self, X: Any) -> NDArray[Any]:
         """Return X as the core reads it."""
-        if not is_clean(X, self.n_features, self.dtype):
-            with naming_text(X):
-                X = check_array(X, dtype=CORE_DTYPES, input_name="X")
-            if X.shape[1] != self.n_features:
-                raise ValueError(
-                    f"X has {X.shape[1]} features, but the network expects {self.n_features}."
-                )
-            check_range("X", X, self.dtype)
-        return X  # type: ignore[no-any-return]
+        if is_clean(X, self.n_features, self.dtype):
+            return X
+        with naming_text(X):
+            checked: NDArray[Any] = check_array(X, dtype=CORE_DTYPES, input_name="X")
+        if checked.shape[1] != self.n_features:
+            raise ValueError(
+                f"X has {checked.shape[1]} features, but the network expects {self.n_features}."
+            )
+        check_range("X", checked, self.dtype)
+        return checked
 
     def _data(self, X: Any, t: Any, sample_weight: Any = None) -> Data:
         """Check inputs, targets and weights against each other."""
