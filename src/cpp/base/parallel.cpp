@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kFlopsPerThread = 150e3;
 constexpr double kFlopsWorthWaking = 100e6;  // about a millisecond of one core
-constexpr int kMostThreads = 256;  // OpenMP ends the process where it can't create a thread
+constexpr int kMostThreads = 256;
 
 std::atomic<int> thread_limit{kMostThreads};
 
@@ -35,13 +35,53 @@ void pause_briefly() {
 #endif
 }
 
+/// How often all pools have been ended.
+std::atomic<unsigned> ended_pools{0};
+
 // A forked child inherits the record of libgomp's pool but not its threads, and would wait for
 // them for ever in its first region. Ending the pool before the fork lets both sides start anew.
 void end_pool_before_fork() {
-  if (!omp_in_parallel()) omp_pause_resource_all(omp_pause_soft);
+  if (omp_in_parallel()) return;
+  omp_pause_resource_all(omp_pause_soft);
+  ended_pools += 1;
 }
 
 const int registered = pthread_atfork(end_pool_before_fork, nullptr, nullptr);
+
+/// Creates so many threads at once, and ends them again. Returns how many there could be.
+int try_threads(int wanted) noexcept {
+  pthread_t threads[kMostThreads];
+  std::atomic<bool> go{false};
+  const auto wait = [](void* flag) -> void* {
+    while (!static_cast<std::atomic<bool>*>(flag)->load()) std::this_thread::yield();
+    return nullptr;
+  };
+  int count = 0;
+  while (count < wanted && pthread_create(&threads[count], nullptr, wait, &go) == 0) ++count;
+  go = true;
+  for (int i = 0; i < count; ++i) pthread_join(threads[i], nullptr);
+  return count;
+}
+
+/// What this thread knows of its pool.
+struct Pool {
+  int size = 1;  // threads, this one included
+  unsigned ended_before = 0;
+  Clock::duration refused{};  // when there could not be as many as were wanted
+};
+thread_local Pool pool;
+
+/// How many threads there can be of those wanted. OpenMP ends the process where it can't create
+/// one, as in a container that has run out of them, so new ones are tried beforehand.
+int available(int wanted) noexcept {
+  constexpr Clock::duration retry = std::chrono::seconds(1);
+  if (pool.ended_before != ended_pools) pool = {1, ended_pools, {}};
+  if (wanted <= pool.size) return wanted;
+  if (pool.refused.count() != 0 && now() - pool.refused < retry) return pool.size;
+  const int most = pool.size + try_threads(wanted - pool.size);
+  pool.refused = most < wanted ? now() : Clock::duration{};
+  return most;
+}
 
 }  // namespace
 
@@ -93,6 +133,7 @@ CallThreads::~CallThreads() {
 }
 
 void detail::run_team(int threads, void (*body)(void*, const Team&), void* argument) {
+  if (threads > 1) threads = available(threads);
   if (threads <= 1) {
     const SubnormalsAsZero mode;
     body(argument, Team(0, 1, nullptr));
@@ -105,6 +146,7 @@ void detail::run_team(int threads, void (*body)(void*, const Team&), void* argum
     const SubnormalsAsZero mode;
     body(argument, Team(omp_get_thread_num(), size, &barrier));
   }
+  pool.size = threads;  // of a larger pool, libgomp has ended the rest
   last_busy = now();
 }
 

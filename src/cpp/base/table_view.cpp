@@ -42,14 +42,29 @@ void convert_row(const char* from, Index stride, Index cols, T* to) {
   }
 }
 
+/// The number as it was read, once: what is checked is then what is used, whoever writes there
+/// meanwhile.
+inline Index read_once(Index value) {
+  __asm__ volatile("" : "+r"(value));
+  return value;
+}
+
+inline bool inside(Index i, Index n) {
+  return static_cast<std::size_t>(i) < static_cast<std::size_t>(n);
+}
+
 /// Numbers in the same place add up, as they do in SciPy.
 template <class T, class From, class Int>
 void expand_row(const TableView& table, Index row, T* to) {
   const Int* starts = static_cast<const Int*>(table.row_starts);
   const Int* columns = static_cast<const Int*>(table.columns);
   const char* data = static_cast<const char*>(table.data);
-  for (Int i = starts[row]; i < starts[row + 1]; ++i) {
-    to[columns[i]] += static_cast<T>(element<From>(data + i * table.col_stride));
+  const Index begin = read_once(starts[row]);
+  const Index end = min_index(read_once(starts[row + 1]), table.stored);
+  for (Index i = begin < 0 ? end : begin; i < end; ++i) {
+    const Index column = read_once(columns[i]);
+    if (!inside(column, table.cols)) continue;
+    to[column] += static_cast<T>(element<From>(data + i * table.col_stride));
   }
 }
 
@@ -77,7 +92,8 @@ void gather_one_hot(const TableView& table, const Index* order, Index first, Ind
   const char* data = static_cast<const char*>(table.data);
   for (Index i = 0; i < rows; ++i, to += ldto) {
     const char* row = data + (order ? order[first + i] : first + i) * table.row_stride;
-    to[static_cast<Index>(element<From>(row))] = T{1};
+    const Index label = read_once(static_cast<Index>(element<From>(row)));
+    if (inside(label, table.one_hot)) to[label] = T{1};
   }
 }
 

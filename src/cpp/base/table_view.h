@@ -36,6 +36,7 @@ struct TableView {
   const void* row_starts =
       nullptr;                    // of a table in compressed sparse rows: `data` holds what is not
   const void* columns = nullptr;  // zero, row i from row_starts[i] on, and `columns` where it is
+  Index stored = 0;               // numbers in `data` of such a table
   bool wide_indices = false;      // 64 bits each instead of 32
   Index one_hot = 0;  // if positive, the one column holds class labels, expanded to so many columns
 
@@ -50,7 +51,8 @@ const T* in_place(const TableView& table);
 
 /// Row i of `to` = row order[first + i] of the table (row first + i where order is null), converted
 /// to T. Between the last column and ldto nothing but zeros is written, and behind the last row
-/// nothing.
+/// nothing. Indices and labels that lead outside, because somebody has changed them since they were
+/// checked, are passed over.
 template <class T>
 void gather_rows(const TableView& table, const Index* order, Index first, Index rows, T* to,
                  Index ldto) noexcept;

@@ -17,15 +17,31 @@ py::object to_python(const Parameter& parameter) {
                   py::arg("learned") = parameter.kind == Parameter::kLearned);
 }
 
+const char* values_name(Values values) {
+  const char* const names[] = {"real",    "non-negative", "positive", "unit",
+                               "simplex", "log-simplex",  "sides"};
+  return names[static_cast<int>(values)];
+}
+
 py::list activations() {
   const char* const keeps[] = {"output", "input", "row"};
   py::list rows;
   for (const ActivationRow& row : kActivations) {
     rows.append(py::dict(py::arg("name") = row.name, py::arg("doc") = row.doc,
                          py::arg("keeps") = keeps[static_cast<int>(row.keeps)],
+                         py::arg("outputs") = values_name(row.outputs),
                          py::arg("parameter") = to_python(row.parameter)));
   }
   return rows;
+}
+
+/// The output activations that a loss is one of.
+py::list activations_before(const LossRow& loss) {
+  py::list names;
+  for (const ActivationRow& row : kActivations) {
+    if (within(row.outputs, loss.outputs)) names.append(row.name);
+  }
+  return names;
 }
 
 py::list losses() {
@@ -33,6 +49,10 @@ py::list losses() {
   for (const LossRow& row : kLosses) {
     rows.append(py::dict(py::arg("name") = row.name, py::arg("doc") = row.doc,
                          py::arg("link") = kActivations[static_cast<int>(row.link)].name,
+                         py::arg("after") = activations_before(row),
+                         py::arg("outputs") = words(row.outputs),
+                         py::arg("targets") = words(row.targets),
+                         py::arg("has_labels") = row.targets == Values::kUnit,
                          py::arg("mean_over_outputs") = row.over == Over::kMean,
                          py::arg("parameter") = to_python(row.parameter)));
   }
@@ -62,6 +82,29 @@ py::list target_rows() {
   return rows;
 }
 
+/// The first of the targets that is outside the range of a loss, with its row; None without one.
+/// Sides are 0 and 1, or -1 and 1, but not both.
+py::object first_outside(const std::string& name, const py::array& t) {
+  const Values values = row_of(loss_choice(name, std::nullopt).loss).targets;
+  if (values == Values::kReal || t.dtype().kind() == 'b') return py::none();
+  const Index rows = t.shape(0);
+  const py::array matrix = t.attr("reshape")(rows, -1);
+  const TableView view = table_view(matrix, "t");
+  AlignedBuffer<double> row(view.cols);
+  bool has_zero = false, has_minus = false;
+  for (Index r = 0; r < rows; ++r) {
+    gather_rows(view, nullptr, r, 1, row.data(), view.cols);
+    for (Index c = 0; c < view.cols; ++c) {
+      const double value = row.data()[c];
+      has_zero |= value == 0.0;
+      has_minus |= value == -1.0;
+      const bool both = values == Values::kSides && has_zero && has_minus;
+      if (both || !allows(values, value)) return py::make_tuple(r, value);
+    }
+  }
+  return py::none();
+}
+
 }  // namespace
 
 void bind_catalog(py::module_& m) {
@@ -72,6 +115,8 @@ void bind_catalog(py::module_& m) {
                         py::arg("optimizers") = optimizers(), py::arg("targets") = target_rows());
       },
       "Every activation, loss, optimizer and target, as declared in the core's tables.");
+  m.def("first_outside", &first_outside, py::arg("loss"), py::arg("t"),
+        "Row and value of the first target that is outside the range of a loss, or None.");
   m.def(
       "current_target", [] { return current_target().name; },
       "Name of the target that new networks use.");

@@ -1,11 +1,15 @@
 // Nodes of computation graphs and their optimizers, for both scalar types, and _core.graph with the
 // table of operations.
+#include <pthread.h>
+
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <optional>
 
 #include "bindings/bindings.h"
 #include "bindings/numpy_view.h"
+#include "bindings/python_hooks.h"
 #include "graph/optimizer.h"
 
 namespace fastmlp::bindings {
@@ -20,7 +24,8 @@ using graph::Shape;
 constexpr double kFlopsWithGil = 1e5;
 
 /// Lets one thread at a time touch nodes: another may be at work without the GIL. Whoever has to
-/// wait gives the GIL up, so the two locks can't block each other.
+/// wait gives the GIL up, so the two locks can't block each other. A forked child begins with a
+/// lock of its own, for the thread that may have held the parent's is not there.
 class Exclusive {
  public:
   Exclusive() : lock_(mutex(), std::try_to_lock) {
@@ -31,17 +36,25 @@ class Exclusive {
 
  private:
   static std::mutex& mutex() {
-    static std::mutex one;
+    static std::mutex& one = *new std::mutex;
+    static const int registered = pthread_atfork(nullptr, nullptr, [] { new (&one) std::mutex; });
+    (void)registered;
     return one;
   }
   std::unique_lock<std::mutex> lock_;
 };
 
+/// Calls run(poll) without the GIL where there is enough to do; Ctrl-C then ends it.
 template <class F>
 void run_without_gil(double flops, F run) {
-  std::optional<py::gil_scoped_release> release;
-  if (flops > kFlopsWithGil) release.emplace();
-  run();
+  PythonCaller caller;
+  Poll poll(caller);
+  {
+    std::optional<py::gil_scoped_release> release;
+    if (flops > kFlopsWithGil) release.emplace();
+    run(poll);
+  }
+  caller.rethrow();
 }
 
 Shape shape_of(const py::array& array, const std::string& name) {
@@ -137,7 +150,7 @@ template <class T>
 void forward(Node<T>& root, bool training, int threads) {
   const Exclusive exclusive;
   graph::ForwardPass<T> pass(root, training);
-  run_without_gil(pass.flops(), [&] { pass.run(threads); });
+  run_without_gil(pass.flops(), [&](Poll& poll) { pass.run(threads, poll); });
 }
 
 /// Writes the gradient by the root itself: as given, or 1 for a root of one element.
@@ -171,7 +184,7 @@ void backward(Node<T>& root, const py::object& gradient, int threads) {
   const Exclusive exclusive;
   seed_gradient(root, gradient);
   graph::BackwardPass<T> pass(root);
-  run_without_gil(pass.flops(), [&] { pass.run(threads); });
+  run_without_gil(pass.flops(), [&](Poll& poll) { pass.run(threads, poll); });
 }
 
 template <class T>
@@ -241,7 +254,7 @@ void bind_optimizer(py::module_& m, const char* name) {
           "step",
           [](Optimizer& self, double rate, int n_threads) {
             const Exclusive exclusive;
-            run_without_gil(self.flops(), [&] { self.step(rate, n_threads); });
+            run_without_gil(self.flops(), [&](Poll&) { self.step(rate, n_threads); });
           },
           py::arg("rate"), py::arg("n_threads") = 0);
 }

@@ -3,6 +3,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/numpy_view.h"
+#include "bindings/python_hooks.h"
 #include "nn/inference.h"
 
 namespace fastmlp::bindings {
@@ -34,32 +35,83 @@ DenseSpec make_spec(const std::vector<PartTuple>& parts, double input_dropout,
   return spec;
 }
 
-/// The outputs, and whether all inputs were finite.
-template <class T>
-std::pair<py::array_t<T>, bool> predict_view(const Network<T>& network, const TableView& x,
-                                             const MaskKey* masks, int threads) {
+[[noreturn]] void refuse(Outcome outcome) {
+  if (outcome == Outcome::kInputNotFinite) {
+    throw std::invalid_argument("x holds NaN, infinity or numbers too large for the network");
+  }
+  throw std::invalid_argument(
+      "the outputs are NaN or infinite: the inputs, or the weights, are too large for the sums of "
+      "their products; scale the inputs to about unit size");
+}
+
+/// What every row of x gives, in an array of type Out.
+template <class T, class Out>
+std::pair<py::array, Outcome> predict_into(const Network<T>& network, const TableView& x,
+                                           const MaskKey* masks, Give give, int threads) {
   check_threads(threads);
-  py::array_t<T> outputs({x.rows, network.n_outputs()});
-  T* data = outputs.mutable_data();
+  py::array_t<Out> to({x.rows, width_of(network, give)});
+  Out* data = to.mutable_data();
+  PythonCaller caller;
+  Poll poll(caller);
   std::optional<py::gil_scoped_release> release;
   if (network.flops_per_row() * static_cast<double>(x.rows) > kFlopsWithGil) release.emplace();
-  const bool finite = predict(network, x, masks, threads, data);
+  const Outcome outcome = predict(network, x, masks, give, threads, poll, data);
   release.reset();
-  return {std::move(outputs), finite};
+  caller.rethrow();
+  return {std::move(to), outcome};
+}
+
+/// With `like_x` the type of the array is float32 only where that of x is, too.
+template <class T>
+std::pair<py::array, Outcome> predict_view(const Network<T>& network, const TableView& x,
+                                           const MaskKey* masks, Give give, bool like_x,
+                                           int threads) {
+  if (like_x && x.dtype != DType::kFloat32) {
+    return predict_into<T, double>(network, x, masks, give, threads);
+  }
+  return predict_into<T, T>(network, x, masks, give, threads);
+}
+
+/// By number, as one call in a microsecond has no time for names.
+template <class T>
+Give checked_give(const Network<T>& network, int give) {
+  if (give == static_cast<int>(Give::kOutputs)) return Give::kOutputs;
+  if (give == static_cast<int>(Give::kLogits)) return Give::kLogits;
+  const Activation last = network.layers().back().activation();
+  const bool probable = last == Activation::softmax || last == Activation::logistic;
+  if (give == static_cast<int>(Give::kProbabilities) && probable) return Give::kProbabilities;
+  throw std::invalid_argument(
+      "give must be GIVE_OUTPUTS, GIVE_LOGITS or, of a softmax or logistic output layer, "
+      "GIVE_PROBABILITIES; got " +
+      std::to_string(give));
 }
 
 template <class T>
-py::object predict_plain(const Network<T>& network, const py::object& x, int threads) {
+py::array predict_any(const Network<T>& network, const py::object& x, int give, bool like_x,
+                      const MaskKey* masks, int threads) {
+  const HeldView view = input_view(x, network.n_features(), "x");
+  auto [to, outcome] =
+      predict_view(network, view, masks, checked_give(network, give), like_x, threads);
+  if (outcome != Outcome::kDone) refuse(outcome);
+  return std::move(to);
+}
+
+template <class T>
+py::object predict_plain(const Network<T>& network, const py::object& x, int give, bool like_x,
+                         int threads) {
   const TableView view = plain_view(x, network.n_features());
   if (!view) return py::none();
-  auto [outputs, finite] = predict_view(network, view, nullptr, threads);
-  return finite ? py::object(std::move(outputs)) : py::none();
+  auto [to, outcome] =
+      predict_view(network, view, nullptr, checked_give(network, give), like_x, threads);
+  if (outcome == Outcome::kInputNotFinite) return py::none();
+  if (outcome != Outcome::kDone) refuse(outcome);
+  return std::move(to);
 }
 
 template <class T>
 py::tuple forward_arrays(const Network<T>& network, const py::object& x, int threads) {
   check_threads(threads);
-  const TableView view = input_view(x, network.n_features(), "x");
+  const HeldView view = input_view(x, network.n_features(), "x");
   py::list zs, ys;
   std::vector<T*> z_data, y_data;
   for (const DenseLayer& layer : network.layers()) {
@@ -69,31 +121,72 @@ py::tuple forward_arrays(const Network<T>& network, const py::object& x, int thr
       list->append(array);
     }
   }
+  PythonCaller caller;
+  Poll poll(caller);
+  Outcome outcome;
   {
     py::gil_scoped_release release;
-    inspect(network, view, threads, z_data.data(), y_data.data());
+    outcome = inspect(network, view, threads, poll, z_data.data(), y_data.data());
   }
+  caller.rethrow();
+  if (outcome != Outcome::kDone) refuse(outcome);
   return py::make_tuple(zs, ys);
 }
+
+/// The arguments that a loss over a data set has.
+template <class T>
+struct LossArguments {
+  HeldView x, t, weight;
+  LossChoice loss;
+
+  LossArguments(const Network<T>& network, const py::object& x_, const py::array& t_,
+                const std::string& loss_, const py::object& sample_weight,
+                std::optional<double> loss_parameter)
+      : x(input_view(x_, network.n_features(), "x")),
+        t(target_view(t_, x.rows, network.n_outputs(), "t")),
+        weight(weight_view(sample_weight, x.rows, "sample_weight")),
+        loss(loss_choice(loss_, loss_parameter)) {}
+  const TableView* weight_or_none() const { return weight ? &weight : nullptr; }
+};
 
 template <class T>
 py::tuple loss_and_gradients(const Network<T>& network, const py::object& x, const py::array& t,
                              const std::string& loss, const py::object& sample_weight,
                              std::optional<double> loss_parameter, int threads) {
   check_threads(threads);
-  const TableView x_view = input_view(x, network.n_features(), "x");
-  const TableView t_view = target_view(t, x_view.rows, network.n_outputs(), "t");
-  const TableView weight = weight_view(sample_weight, x_view.rows, "sample_weight");
-  const LossChoice kind = loss_choice(loss, loss_parameter);
+  const LossArguments<T> given(network, x, t, loss, sample_weight, loss_parameter);
   double value;
   AlignedBuffer<T> gradient(network.flat_size());
+  PythonCaller caller;
+  Poll poll(caller);
   {
     py::gil_scoped_release release;
-    value = loss_and_gradient(network, x_view, t_view, weight ? &weight : nullptr, kind, threads,
-                              gradient.data());
+    loss_and_gradient(network, given.x, given.t, given.weight_or_none(), given.loss, threads, poll,
+                      value, gradient.data());
   }
+  caller.rethrow();
   const py::tuple lists = export_params(network, gradient.data());
   return py::make_tuple(value, lists[0], lists[1], lists[2]);
+}
+
+template <class T>
+double mean_loss(const Network<T>& network, const py::object& x, const py::array& t,
+                 const std::string& loss, const py::object& sample_weight,
+                 std::optional<double> loss_parameter, int threads) {
+  check_threads(threads);
+  const LossArguments<T> given(network, x, t, loss, sample_weight, loss_parameter);
+  double value;
+  PythonCaller caller;
+  Poll poll(caller);
+  Outcome outcome;
+  {
+    py::gil_scoped_release release;
+    outcome = evaluate<T>(network, given.x, given.t, given.weight_or_none(), given.loss, threads,
+                          poll, value, Give::kOutputs, nullptr);
+  }
+  caller.rethrow();
+  if (outcome != Outcome::kDone) refuse(outcome);
+  return value;
 }
 
 template <class T>
@@ -116,25 +209,32 @@ void bind(py::module_& m, const char* name) {
           },
           py::arg("coefs"), py::arg("intercepts"), py::arg("slopes") = py::none())
       .def("get_params", [](const Net& self) { return export_params(self, self.params()); })
+      .def("copy", [](const Net& self) { return std::make_unique<Net>(self); })
       .def(
           "predict",
-          [](const Net& self, const py::object& x, int n_threads) {
-            return predict_view(self, input_view(x, self.n_features(), "x"), nullptr, n_threads)
-                .first;
+          [](const Net& self, const py::object& x, int n_threads, int give, bool like_x) {
+            return predict_any(self, x, give, like_x, nullptr, n_threads);
           },
-          py::arg("x"), py::arg("n_threads") = 0)
-      .def("predict_plain", &predict_plain<T>, py::arg("x"), py::arg("n_threads") = 0,
-           "The outputs for a plain, finite array; None for anything that has to be checked.")
+          py::arg("x"), py::arg("n_threads") = 0, py::arg("give") = 0, py::arg("like_x") = false)
+      .def(
+          "predict_plain",
+          [](const Net& self, const py::object& x, int n_threads, int give, bool like_x) {
+            return predict_plain(self, x, give, like_x, n_threads);
+          },
+          py::arg("x"), py::arg("n_threads") = 0, py::arg("give") = 0, py::arg("like_x") = false,
+          "The outputs for a plain, finite array; None for anything that has to be checked.")
       .def(
           "predict_masked",
           [](const Net& self, const py::object& x, std::uint64_t seed, std::uint64_t sample,
              int n_threads) {
             const MaskKey masks{seed, sample};
-            return predict_view(self, input_view(x, self.n_features(), "x"), &masks, n_threads)
-                .first;
+            return predict_any(self, x, 0, false, &masks, n_threads);
           },
           py::arg("x"), py::arg("seed"), py::arg("sample"), py::arg("n_threads") = 0)
       .def("forward", &forward_arrays<T>, py::arg("x"), py::arg("n_threads") = 0)
+      .def("mean_loss", &mean_loss<T>, py::arg("x"), py::arg("t"), py::arg("loss"),
+           py::arg("sample_weight") = py::none(), py::arg("loss_parameter") = py::none(),
+           py::arg("n_threads") = 0)
       .def("loss_and_gradients", &loss_and_gradients<T>, py::arg("x"), py::arg("t"),
            py::arg("loss"), py::arg("sample_weight") = py::none(),
            py::arg("loss_parameter") = py::none(), py::arg("n_threads") = 0);
@@ -143,6 +243,9 @@ void bind(py::module_& m, const char* name) {
 }  // namespace
 
 void bind_network(py::module_& m) {
+  m.attr("GIVE_OUTPUTS") = static_cast<int>(Give::kOutputs);
+  m.attr("GIVE_LOGITS") = static_cast<int>(Give::kLogits);
+  m.attr("GIVE_PROBABILITIES") = static_cast<int>(Give::kProbabilities);
   py::class_<DenseSpec>(m, "DenseSpec", "One dense layer, and the dropout applied to its input.")
       .def(py::init(&make_spec), py::arg("parts"), py::kw_only(), py::arg("input_dropout") = 0.0,
            py::arg("dropout_mode") = "inverted", py::arg("l1") = 0.0, py::arg("l2") = 0.0)

@@ -22,8 +22,8 @@ py::dict train(const py::array& x, const py::array& t, const py::array& coef,
                const py::array& intercept, double eta0, Index epochs, bool shuffle,
                std::uint64_t seed, Index first_epoch) {
   const TableView weights = table_view(coef, "coef");
-  const TableView inputs = input_view(x, weights.cols, "x");
-  const TableView targets = target_view(t, inputs.rows, weights.rows, "t");
+  const HeldView inputs = input_view(x, weights.cols, "x");
+  const HeldView targets = target_view(t, inputs.rows, weights.rows, "t");
   py::array_t<double> w = copy_of(coef, {weights.rows, weights.cols}, "coef");
   py::array_t<double> b = copy_of(intercept, {weights.rows}, "intercept");
   const Hyperplanes planes{w.mutable_data(), b.mutable_data(), weights.rows, weights.cols};

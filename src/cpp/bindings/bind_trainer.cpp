@@ -65,14 +65,31 @@ py::dict to_dict(const RunReport& report) {
       py::arg("seconds") = seconds,
       py::arg("step_loss") =
           py::array_t<double>(static_cast<Index>(report.step_loss.size()), report.step_loss.data()),
-      py::arg("best_epoch") = report.best_epoch, py::arg("failed_epoch") = report.failed_epoch,
-      py::arg("failed_batch") = report.failed_batch);
+      py::arg("best_epoch") = report.best_epoch, py::arg("kept") = report.kept,
+      py::arg("failed_epoch") = report.failed_epoch, py::arg("failed_batch") = report.failed_batch);
 }
 
 template <class T>
 struct BoundTrainer {
   Trainer<T> trainer;
   RunReport report;
+  bool runs = false;
+};
+
+/// Only one thread at a time may use a trainer; all of them look while they hold the GIL.
+template <class T>
+class Exclusive {
+ public:
+  explicit Exclusive(BoundTrainer<T>& trainer) : trainer_(trainer) {
+    if (trainer.runs) throw std::runtime_error("it is training already, in another call");
+    trainer.runs = true;
+  }
+  ~Exclusive() { trainer_.runs = false; }
+  Exclusive(const Exclusive&) = delete;
+  Exclusive& operator=(const Exclusive&) = delete;
+
+ private:
+  BoundTrainer<T>& trainer_;
 };
 
 template <class T>
@@ -80,7 +97,7 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
     Network<T>& network, const std::string& loss, const std::string& optimizer,
     const py::dict& hyperparameters, double rate, const std::string& schedule, double power_t,
     Index batch_size, bool shuffle, std::uint64_t seed, double tol, Index n_iter_no_change,
-    const std::string& monitor, bool penalty_per_sample, double loss_scale,
+    const std::string& monitor, bool stops_by_score, bool penalty_per_sample, double loss_scale,
     std::optional<double> loss_parameter, double label_smoothing, double clip_norm) {
   TrainSettings s;
   s.loss = loss_choice(loss, loss_parameter);
@@ -100,67 +117,59 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
   s.tol = tol;
   s.n_iter_no_change = n_iter_no_change;
   s.monitor = static_cast<Monitor>(index_named(kMonitorNames, monitor, "monitor"));
+  s.stops_by_score = stops_by_score;
   s.penalty_per_sample = penalty_per_sample;
   s.loss_scale = loss_scale;
   s.clip_norm = clip_norm;
-  return std::unique_ptr<BoundTrainer<T>>(new BoundTrainer<T>{Trainer<T>(network, s), {}});
+  return std::unique_ptr<BoundTrainer<T>>(new BoundTrainer<T>{Trainer<T>(network, s), {}, false});
 }
 
+/// A data set, and the arrays that it looks into.
 template <class T>
-DataView data_view(const Network<T>& network, const py::object& x, const py::array& t,
-                   const py::object& weight, const std::string& suffix) {
-  DataView data;
-  data.x = input_view(x, network.n_features(), ("x" + suffix).c_str());
-  data.t = target_view(t, data.x.rows, network.n_outputs(), ("t" + suffix).c_str());
-  data.weight = weight_view(weight, data.x.rows, ("sample_weight" + suffix).c_str());
-  return data;
-}
+struct HeldData {
+  HeldView x, t, weight;
 
-void check_rates(const std::optional<std::vector<double>>& rates, Index epochs) {
-  if (!rates) return;
-  if (static_cast<Index>(rates->size()) != epochs) {
-    throw std::invalid_argument("rates must have one rate per epoch, " + std::to_string(epochs) +
-                                ", got " + std::to_string(rates->size()));
-  }
-  for (const double rate : *rates) {
-    if (!(rate >= 0.0 && std::isfinite(rate))) {
-      throw std::invalid_argument("rates must be finite and not negative, got " +
-                                  std::to_string(rate));
-    }
-  }
-}
+  HeldData(const Network<T>& network, const py::object& x_, const py::array& t_,
+           const py::object& weight_, const std::string& suffix)
+      : x(input_view(x_, network.n_features(), ("x" + suffix).c_str())),
+        t(target_view(t_, x.rows, network.n_outputs(), ("t" + suffix).c_str())),
+        weight(weight_view(weight_, x.rows, ("sample_weight" + suffix).c_str())) {}
+  DataView view() const { return {x, t, weight}; }
+};
 
 template <class T>
 py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
              const py::object& sample_weight, Index epochs, const py::object& x_val,
              const py::object& t_val, const py::object& sample_weight_val,
-             const py::object& on_epoch_end, const std::optional<std::vector<double>>& rates,
-             const py::object& score, int n_threads) {
+             const py::object& on_epoch_end, const py::object& rate, const py::object& score,
+             int n_threads) {
+  const Exclusive<T> exclusive(self);
   check_threads(n_threads);
   const Network<T>& network = self.trainer.network();
-  const DataView data = data_view(network, x, t, sample_weight, "");
-  DataView validation;
+  const HeldData<T> data(network, x, t, sample_weight, "");
+  std::optional<HeldData<T>> validation;
   if (x_val.is_none() != t_val.is_none()) {
     throw std::invalid_argument("x_val and t_val must be given together");
   }
   if (!x_val.is_none()) {
-    validation = data_view(network, x_val, py::cast<py::array>(t_val), sample_weight_val, "_val");
+    validation.emplace(network, x_val, py::cast<py::array>(t_val), sample_weight_val, "_val");
   } else if (self.trainer.settings().monitor != Monitor::kLoss) {
     throw std::invalid_argument(
         "monitor '" +
         std::string(kMonitorNames[static_cast<int>(self.trainer.settings().monitor)]) +
         "' needs a validation set: give x_val and t_val");
   }
-  check_rates(rates, epochs);
   if (score.is_none() == (self.trainer.settings().monitor == Monitor::kHook)) {
     throw std::invalid_argument("score belongs to the monitor 'hook', which needs it");
   }
-  PythonHooks hooks(on_epoch_end, score);
+  PythonHooks hooks(on_epoch_end, score, rate);
   self.report = RunReport{};
   {
+    const DataView data_view = data.view();
+    const DataView validation_view = validation ? validation->view() : DataView{};
     py::gil_scoped_release release;
-    self.trainer.run(data, validation.x ? &validation : nullptr, epochs,
-                     rates ? rates->data() : nullptr, n_threads, hooks, self.report);
+    self.trainer.run(data_view, validation ? &validation_view : nullptr, epochs, n_threads, hooks,
+                     self.report);
   }
   hooks.rethrow();
   return to_dict(self.report);
@@ -168,6 +177,7 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
 
 template <class T>
 py::dict get_state(BoundTrainer<T>& self) {
+  const Exclusive<T> exclusive(self);
   const Progress& p = self.trainer.progress();
   py::list slots;
   for (int i = 0; i < self.trainer.slot_count(); ++i) {
@@ -176,12 +186,13 @@ py::dict get_state(BoundTrainer<T>& self) {
   return py::dict(py::arg("rate") = p.rate, py::arg("epochs") = p.epochs,
                   py::arg("steps") = p.steps, py::arg("rows_seen") = p.rows_seen,
                   py::arg("no_improvement") = p.no_improvement, py::arg("best") = p.best,
-                  py::arg("slots") = slots);
+                  py::arg("kept") = p.kept, py::arg("slots") = slots);
 }
 
 /// Takes over what `state` has; the rest stays as it is.
 template <class T>
 void set_state(BoundTrainer<T>& self, const py::dict& state) {
+  const Exclusive<T> exclusive(self);
   Progress p = self.trainer.progress();
   const auto take = [&](const char* key, auto& value) {
     if (state.contains(key)) value = py::cast<std::decay_t<decltype(value)>>(state[key]);
@@ -192,6 +203,7 @@ void set_state(BoundTrainer<T>& self, const py::dict& state) {
   take("rows_seen", p.rows_seen);
   take("no_improvement", p.no_improvement);
   take("best", p.best);
+  take("kept", p.kept);
   if (state.contains("slots")) {
     const auto slots = py::cast<py::sequence>(state["slots"]);
     if (static_cast<int>(slots.size()) != self.trainer.slot_count()) {
@@ -220,18 +232,21 @@ void bind(py::module_& m, const char* name) {
            py::arg("batch_size"), py::arg("shuffle") = defaults.shuffle,
            py::arg("seed") = defaults.seed, py::arg("tol") = defaults.tol,
            py::arg("n_iter_no_change") = defaults.n_iter_no_change, py::arg("monitor") = "loss",
+           py::arg("stops_by_score") = defaults.stops_by_score,
            py::arg("penalty_per_sample") = false, py::arg("loss_scale") = 1.0,
            py::arg("loss_parameter") = py::none(), py::arg("label_smoothing") = 0.0,
            py::arg("clip_norm") = 0.0)
       .def_property_readonly("steps", [](Bound& self) { return self.trainer.progress().steps; })
       .def_property_readonly("rate", [](Bound& self) { return self.trainer.progress().rate; })
+      .def("copy_network",
+           [](const Bound& self) { return std::make_unique<Network<T>>(self.trainer.network()); })
       .def_property_readonly("report", [](const Bound& self) { return to_dict(self.report); })
       .def_property_readonly("fewest_threads",
                              [](const Bound& self) { return self.report.fewest_threads; })
       .def("run", &run<T>, py::arg("x"), py::arg("t"), py::arg("sample_weight") = py::none(),
            py::kw_only(), py::arg("epochs"), py::arg("x_val") = py::none(),
            py::arg("t_val") = py::none(), py::arg("sample_weight_val") = py::none(),
-           py::arg("on_epoch_end") = py::none(), py::arg("rates") = py::none(),
+           py::arg("on_epoch_end") = py::none(), py::arg("rate") = py::none(),
            py::arg("score") = py::none(), py::arg("n_threads") = 0)
       .def("get_state", &get_state<T>)
       .def("set_state", &set_state<T>, py::arg("state"));

@@ -111,7 +111,7 @@ TableView table_view(const py::array& array, const char* name) {
 }
 
 /// The three arrays of a scipy.sparse matrix or array in compressed sparse rows.
-TableView sparse_view(const py::object& matrix, Index n_features, const char* name) {
+HeldView sparse_view(const py::object& matrix, Index n_features, const char* name) {
   const auto format = py::cast<std::string>(matrix.attr("format"));
   const auto shape = py::cast<std::vector<Index>>(matrix.attr("shape"));
   if (format != "csr" || shape.size() != 2 || shape[1] != n_features || shape[0] < 1) {
@@ -130,10 +130,14 @@ TableView sparse_view(const py::object& matrix, Index n_features, const char* na
       columns.shape(0) != data.shape(0) || starts.shape(0) != shape[0] + 1) {
     throw std::invalid_argument(std::string(name) + " is not a valid CSR matrix");
   }
-  TableView view;
+  HeldView view;
+  view.owners[0] = data;
+  view.owners[1] = columns;
+  view.owners[2] = starts;
   view.data = data.data();
   view.dtype = dtype_of(data, name);
   view.rows = shape[0];
+  view.stored = data.shape(0);
   view.cols = n_features;
   view.col_stride = data.itemsize();
   view.row_starts = starts.data();
@@ -145,7 +149,7 @@ TableView sparse_view(const py::object& matrix, Index n_features, const char* na
   return view;
 }
 
-TableView input_view(const py::object& object, Index n_features, const char* name) {
+HeldView input_view(const py::object& object, Index n_features, const char* name) {
   if (!py::isinstance<py::array>(object) && py::hasattr(object, "indptr")) {
     return sparse_view(object, n_features, name);
   }
@@ -154,7 +158,9 @@ TableView input_view(const py::object& object, Index n_features, const char* nam
   const std::string expected = "(rows, " + std::to_string(n_features) + ")";
   if (array.ndim() != 2 || array.shape(1) != n_features) wrong_shape(name, expected, array);
   if (array.shape(0) < 1) throw std::invalid_argument(std::string(name) + " has no rows");
-  return table_view(array, name);
+  HeldView view{table_view(array, name), {}};
+  view.owners[0] = array;
+  return view;
 }
 
 TableView plain_view(const py::object& object, Index n_features) {
@@ -168,8 +174,9 @@ TableView plain_view(const py::object& object, Index n_features) {
   return table_view(array, "x");
 }
 
-TableView target_view(const py::array& array, Index rows, Index n_outputs, const char* name) {
-  TableView view;
+HeldView target_view(const py::array& array, Index rows, Index n_outputs, const char* name) {
+  HeldView view;
+  view.owners[0] = array;
   view.dtype = dtype_of(array, name);
   view.data = array.data();
   view.rows = rows;
@@ -198,13 +205,14 @@ TableView target_view(const py::array& array, Index rows, Index n_outputs, const
   return view;
 }
 
-TableView weight_view(const py::object& object, Index rows, const char* name) {
+HeldView weight_view(const py::object& object, Index rows, const char* name) {
   if (object.is_none()) return {};
   const auto array = py::cast<py::array>(object);
   if (array.ndim() != 1 || array.shape(0) != rows) {
     wrong_shape(name, "(" + std::to_string(rows) + ",)", array);
   }
-  TableView view;
+  HeldView view;
+  view.owners[0] = array;
   view.data = array.data();
   view.dtype = dtype_of(array, name);
   view.rows = rows;

@@ -17,6 +17,12 @@ namespace fastmlp::bindings {
 
 namespace py = pybind11;
 
+/// A view together with the arrays that it looks into, whatever becomes of the object that they
+/// came from.
+struct HeldView : TableView {
+  py::object owners[3];
+};
+
 /// The core's element type of an array; throws py::type_error where there is none.
 DType dtype_of(const py::array& array, const char* name);
 
@@ -24,7 +30,7 @@ DType dtype_of(const py::array& array, const char* name);
 TableView table_view(const py::array& array, const char* name);
 
 /// Inputs of a network: 2-D, at least one row, n_features columns; or scipy.sparse in CSR format.
-TableView input_view(const py::object& object, Index n_features, const char* name);
+HeldView input_view(const py::object& object, Index n_features, const char* name);
 
 /// Inputs that need no conversion or explanation: an ndarray, of no subclass, that input_view()
 /// would take. Anything else gives an empty view.
@@ -32,10 +38,10 @@ TableView plain_view(const py::object& object, Index n_features);
 
 /// Targets for n_outputs outputs: a (rows, n_outputs) array, a (rows,) array for one output, or
 /// for several a (rows,) array of class labels 0 .. n_outputs - 1.
-TableView target_view(const py::array& array, Index rows, Index n_outputs, const char* name);
+HeldView target_view(const py::array& array, Index rows, Index n_outputs, const char* name);
 
 /// Weights of rows: (rows,), or none.
-TableView weight_view(const py::object& array, Index rows, const char* name);
+HeldView weight_view(const py::object& array, Index rows, const char* name);
 
 /// Throws std::invalid_argument for a negative number of threads; 0 means all.
 void check_threads(int n_threads);

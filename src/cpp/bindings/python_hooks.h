@@ -1,4 +1,4 @@
-// A long loop of the core meets Python: Ctrl-C between steps, a callback between epochs.
+// A long call of the core meets Python: Ctrl-C on the way, callbacks between epochs.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -13,20 +13,42 @@ namespace py = pybind11;
 
 py::dict to_dict(const EpochReport& report);
 
+/// Whether Ctrl-C was pressed, or another signal's handler has raised: `error` is then what it was.
+inline bool signal_raised(std::exception_ptr& error) noexcept {
+  py::gil_scoped_acquire acquire;
+  try {
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  return error != nullptr;
+}
+
+/// Python as the caller of a long call: left behind a signal, whose error is then thrown.
+class PythonCaller final : public Caller {
+ public:
+  bool poll() noexcept override { return signal_raised(error_); }
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  std::exception_ptr error_;
+};
+
 /// Runs with the GIL released. Errors found while polling wait in here until the loop is left.
 class PythonHooks final : public Hooks {
  public:
-  explicit PythonHooks(py::object on_epoch_end = py::none(), py::object score = py::none())
-      : on_epoch_end_(std::move(on_epoch_end)), score_(std::move(score)) {}
+  explicit PythonHooks(py::object on_epoch_end = py::none(), py::object score = py::none(),
+                       py::object rate = py::none())
+      : on_epoch_end_(std::move(on_epoch_end)), score_(std::move(score)), rate_(std::move(rate)) {}
 
-  bool poll() noexcept override {
+  bool poll() noexcept override { return signal_raised(error_); }
+
+  double rate(Index epoch, double present) override {
+    if (rate_.is_none()) return present;
     py::gil_scoped_acquire acquire;
-    try {
-      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    } catch (...) {
-      error_ = std::current_exception();
-    }
-    return error_ != nullptr;
+    return py::cast<double>(rate_(epoch));
   }
 
   double score() override {
@@ -47,6 +69,7 @@ class PythonHooks final : public Hooks {
  private:
   py::object on_epoch_end_;
   py::object score_;
+  py::object rate_;
   std::exception_ptr error_;
 };
 

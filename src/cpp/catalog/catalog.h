@@ -11,14 +11,79 @@ enum class Keep { kOutput, kInput, kRow };
 /// How a loss combines the outputs of one row.
 enum class Over { kSum, kMean };
 
+/// Ranges of the numbers of a row: what an activation gives, and what a loss takes.
+enum class Values {
+  kReal,
+  kNonNegative,
+  kPositive,
+  kUnit,        // from 0 to 1
+  kSimplex,     // from 0 to 1, and they add up to 1
+  kLogSimplex,  // the logarithms of such
+  kSides,       // 0 and 1, or -1 and 1
+};
+
+/// Whether all that lies in `narrow` lies in `wide`.
+FASTMLP_INLINE constexpr bool within(Values narrow, Values wide) {
+  switch (wide) {
+    case Values::kReal:
+      return true;
+    case Values::kNonNegative:
+      return narrow == Values::kNonNegative || within(narrow, Values::kPositive);
+    case Values::kPositive:  // a probability is 0 only where it was rounded
+      return narrow == Values::kPositive || within(narrow, Values::kUnit);
+    case Values::kUnit:
+      return narrow == Values::kUnit || narrow == Values::kSimplex;
+    default:
+      return narrow == wide;
+  }
+}
+
+/// Whether one number, looked at alone, may be among such values. NaN may not.
+FASTMLP_INLINE constexpr bool allows(Values values, double x) {
+  switch (values) {
+    case Values::kReal:
+      return x == x;
+    case Values::kNonNegative:
+    case Values::kPositive:  // what has been rounded included
+      return x >= 0.0;
+    case Values::kLogSimplex:
+      return x <= 0.0;
+    case Values::kSides:
+      return x == 0.0 || x == 1.0 || x == -1.0;
+    default:
+      return x >= 0.0 && x <= 1.0;
+  }
+}
+
+/// What allows() allows, in words.
+FASTMLP_INLINE constexpr const char* words(Values values) {
+  switch (values) {
+    case Values::kReal:
+      return "numbers";
+    case Values::kNonNegative:
+      return "numbers of at least 0";
+    case Values::kPositive:
+      return "numbers above 0";
+    case Values::kUnit:
+      return "numbers from 0 to 1";
+    case Values::kSimplex:
+      return "probabilities, from 0 to 1";
+    case Values::kLogSimplex:
+      return "logarithms of probabilities, at most 0";
+    case Values::kSides:
+      return "0 and 1, or -1 and 1";
+  }
+  return "";
+}
+
 enum class Activation {
-#define ACTIVATION(name, functor, keeps, parameter, doc) name,
+#define ACTIVATION(name, functor, keeps, outputs, parameter, doc) name,
 #include "catalog/activations.def"
 #undef ACTIVATION
 };
 
 enum class Loss {
-#define LOSS(name, functor, link, mean, parameter, doc) name,
+#define LOSS(name, functor, link, outputs, targets, mean, parameter, doc) name,
 #include "catalog/losses.def"
 #undef LOSS
 };
@@ -43,11 +108,13 @@ struct Parameter {
 struct ActivationRow {
   const char* name;
   Keep keeps;
+  Values outputs;
   Parameter parameter;
   const char* doc;
 };
 inline constexpr ActivationRow kActivations[] = {
-#define ACTIVATION(name, functor, keeps, parameter, doc) {#name, Keep::keeps, parameter, doc},
+#define ACTIVATION(name, functor, keeps, outputs, parameter, doc) \
+  {#name, Keep::keeps, Values::outputs, parameter, doc},
 #include "catalog/activations.def"
 #undef ACTIVATION
 };
@@ -55,13 +122,15 @@ inline constexpr ActivationRow kActivations[] = {
 struct LossRow {
   const char* name;
   Activation link;
+  Values outputs;
+  Values targets;
   Over over;
   Parameter parameter;
   const char* doc;
 };
 inline constexpr LossRow kLosses[] = {
-#define LOSS(name, functor, link, mean, parameter, doc) \
-  {#name, Activation::link, Over::mean, parameter, doc},
+#define LOSS(name, functor, link, outputs, targets, mean, parameter, doc) \
+  {#name, Activation::link, Values::outputs, Values::targets, Over::mean, parameter, doc},
 #include "catalog/losses.def"
 #undef LOSS
 };

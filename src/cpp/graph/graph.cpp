@@ -1,6 +1,9 @@
 #include "graph/graph.h"
 
 #include <atomic>
+#include <sstream>
+
+#include "graph/rowwise.h"
 
 namespace fastmlp::graph {
 
@@ -25,6 +28,12 @@ bool draws(const Node<T>& node, bool training) {
   return node.op == Op::dropout && node.attributes.rate > 0.0 && (training || node.masked);
 }
 
+std::string to_text(double value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
+
 void add(Work& total, const Work& work) {
   total.flops += work.flops;
   if (work.scratch > total.scratch) total.scratch = work.scratch;
@@ -37,23 +46,53 @@ Workspace<T>& workspace_of(Node<T>& root) {
 }
 
 /// Calls visit(item, worker) for every item in order, by a team that meets behind each of them.
+/// Returns false where it was left before the end.
 template <class T, class Item, class Visit>
-void run_all(const std::vector<Item>& items, const Work& work, int threads, Workspace<T>& workspace,
-             Visit visit) {
-  if (items.empty()) return;
+bool run_all(const std::vector<Item>& items, const Work& work, int threads, Workspace<T>& workspace,
+             Poll& poll, Visit visit) {
+  if (items.empty()) return true;
   const int team_size = threads_for(work.flops / static_cast<double>(items.size()), threads);
   const Index size = round_up(work.scratch, kAlignment);
   const Index all = checked_mul(team_size, size);
   if (workspace.scratch.size() < all) workspace.scratch = AlignedBuffer<T>(all);
   T* scratch = workspace.scratch.data();
+  const double flops = work.flops / static_cast<double>(items.size());
+  // Where all leave: behind the item whose barrier comes next when it is written.
+  std::atomic<std::size_t> last{items.size()};
   auto body = [&](const Team& team) noexcept {
-    const Worker<T> worker{team, scratch + team.rank() * size};
-    for (const Item& item : items) {
-      visit(item, worker);
+    const Worker<T> worker{team, scratch + team.rank() * size, poll};
+    for (std::size_t i = 0; i < last; ++i) {
+      visit(items[i], worker);
+      if (team.rank() == 0 && poll.after(flops)) last = i + 1;
       team.barrier();
     }
   };
   parallel(team_size, body);
+  return last == items.size();
+}
+
+/// Throws where the node is a loss that was given what is out of its range.
+template <class T>
+void check_range(const Node<T>& node) {
+  const Fault fault = node.fault;
+  if (fault == Fault::kNone) return;
+  const bool targets = fault == Fault::kTargets;
+  const LossRow& row = row_of(node.attributes.loss);
+  const Values values = targets ? row.targets : row.outputs;
+  const View<T>& found = node.input(targets ? 1 : 0).value.view();
+  for (Index r = 0; r < found.rows; ++r) {
+    for (Index c = 0; c < found.cols; ++c) {
+      const auto value = static_cast<double>(found.row(r)[c]);
+      if (targets ? allows(values, value) : is_output_of(values, value)) continue;
+      const std::string hint = targets ? ""
+                                       : "; logits=True takes what the activation '" +
+                                             std::string(row_of(row.link).name) +
+                                             "' is yet to be applied to";
+      reject(node, std::string(targets ? "the targets t" : "the outputs y") + " must hold " +
+                       words(values) + "; got " + to_text(value) + " in row " + std::to_string(r) +
+                       hint);
+    }
+  }
 }
 
 }  // namespace
@@ -138,11 +177,13 @@ ForwardPass<T>::ForwardPass(Node<T>& root, bool training) : root_(root) {
 }
 
 template <class T>
-void ForwardPass<T>::run(int threads) {
-  run_all(stale_, work_, threads, workspace_of(root_),
-          [](Node<T>* node, const Worker<T>& worker) noexcept {
-            module_of<T>(node->op).forward(*node, worker);
-          });
+void ForwardPass<T>::run(int threads, Poll& poll) {
+  const bool done = run_all(stale_, work_, threads, workspace_of(root_), poll,
+                            [](Node<T>* node, const Worker<T>& worker) noexcept {
+                              module_of<T>(node->op).forward(*node, worker);
+                            });
+  if (!done || poll.stopped()) return;
+  for (const Node<T>* node : stale_) check_range(*node);
   for (Node<T>* node : stale_) node->stamp = node->panels.stamp = next_stamp();
 }
 
@@ -155,46 +196,78 @@ BackwardPass<T>::BackwardPass(Node<T>& root) : root_(root) {
                            ": the value is not that of its inputs; call forward() first");
   }
   for (Node<T>* node : order) {
+    node->losses.clear();
     if (!node->requires_grad || node == &root) continue;
     node->grad.resize(node->shape.rows, node->shape.cols);
     node->has_grad = false;
+    receivers_.push_back(node);
   }
   root.has_grad = true;
   for (auto at = order.rbegin(); at != order.rend(); ++at) {
-    Node<T>& node = **at;
-    if (!node.requires_grad || node.is_leaf()) continue;
-    const Work work = module_of<T>(node.op).plan(node);
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      Node<T>& input = *node.inputs[i];
-      if (!input.requires_grad) continue;
-      contributions_.push_back({&node, static_cast<Index>(i), !input.has_grad});
-      input.has_grad = true;
-      add(work_, work);
-    }
+    if ((*at)->requires_grad && !(*at)->is_leaf()) plan(**at);
   }
 }
 
+/// A loss that knows the logits gives them their gradient itself: through outputs that have rounded
+/// to 0 or 1 nothing would come. To the outputs it gives theirs when they have passed on what they
+/// got from others.
 template <class T>
-void BackwardPass<T>::run(int threads) {
+void BackwardPass<T>::plan(Node<T>& node) {
+  const Work work = module_of<T>(node.op).plan(node);
+  Node<T>* const logits = logits_behind(node);
+  if (logits && logits->requires_grad) {
+    add_contribution(node, 0, *logits, true, work);
+    node.input(0).losses.push_back(&node);
+    return;
+  }
+  for (std::size_t i = 0; i < node.inputs.size() && node.has_grad; ++i) {
+    Node<T>& input = *node.inputs[i];
+    if (input.requires_grad) add_contribution(node, static_cast<Index>(i), input, false, work);
+  }
+  for (Node<T>* loss : node.losses) add_contribution(*loss, 0, node, false, work);
+  node.losses.clear();
+}
+
+template <class T>
+void BackwardPass<T>::add_contribution(Node<T>& node, Index input, Node<T>& to, bool by_logits,
+                                       const Work& work) {
+  contributions_.push_back({&node, input, &to, !to.has_grad, by_logits});
+  to.has_grad = true;
+  add(work_, work);
+}
+
+/// Gradients of a pass that was left are none.
+template <class T>
+void BackwardPass<T>::forget() {
+  for (Node<T>* node : receivers_) node->has_grad = false;
+}
+
+template <class T>
+void BackwardPass<T>::run(int threads, Poll& poll) {
   Workspace<T>& workspace = workspace_of(root_);
   Index largest = 0;
   for (const Contribution& c : contributions_) {
     if (c.first) continue;
-    const Matrix<T>& sum = c.node->input(c.input).grad;
+    const Matrix<T>& sum = c.to->grad;
     if (sum.flat_size() > largest) largest = sum.flat_size();
   }
   if (workspace.spare.size() < largest) workspace.spare = AlignedBuffer<T>(largest);
-  run_all(contributions_, work_, threads, workspace,
-          [this](const Contribution& c, const Worker<T>& worker) noexcept { run_one(c, worker); });
+  const bool done = run_all(
+      contributions_, work_, threads, workspace, poll,
+      [this](const Contribution& c, const Worker<T>& worker) noexcept { run_one(c, worker); });
+  if (!done || poll.stopped()) forget();
 }
 
 template <class T>
 void BackwardPass<T>::run_one(const Contribution& c, const Worker<T>& worker) noexcept {
-  const View<T>& sum = c.node->input(c.input).grad.view();
-  const auto backward = module_of<T>(c.node->op).backward;
-  if (c.first) return backward(*c.node, c.input, sum, worker);
+  const View<T>& sum = c.to->grad.view();
+  const auto contribute = [&](const View<T>& dx) {
+    if (c.by_logits) return gradient_by_logits(*c.node, dx, worker);
+    module_of<T>(c.node->op).backward(*c.node, c.input, dx, worker);
+  };
+  if (c.first) return contribute(sum);
   const View<T> spare{root_.workspace->spare.data(), sum.rows, sum.cols, sum.ld};
-  backward(*c.node, c.input, spare, worker);
+  contribute(spare);
   worker.team.barrier();
   const Range rows = worker.share_of(sum.rows);
   for (Index r = rows.begin; r < rows.end; ++r) {

@@ -41,7 +41,9 @@ class ForwardPass {
   /// Throws std::invalid_argument where new values of leaves do not fit.
   ForwardPass(Node<T>& root, bool training);
   double flops() const { return work_.flops; }
-  void run(int threads);
+  /// Throws std::invalid_argument where targets or outputs of a loss are out of its range. The
+  /// values are not there where that happens, or where `poll` says to leave.
+  void run(int threads, Poll& poll);
 
  private:
   Node<T>& root_;
@@ -57,19 +59,27 @@ class BackwardPass {
   /// where the values of the graph are not those of a forward pass.
   explicit BackwardPass(Node<T>& root);
   double flops() const { return work_.flops; }
-  void run(int threads);
+  /// The gradients are not there where `poll` says to leave.
+  void run(int threads, Poll& poll);
 
  private:
-  /// The gradient by one input of a node: the first that a node receives is written to its place,
-  /// later ones are added.
+  /// What a node gives to the gradient of another one: the first that this receives is written to
+  /// its place, later ones are added. It comes by an input of the node; or, from a loss that knows
+  /// the logits behind its outputs, right to them.
   struct Contribution {
     Node<T>* node;
     Index input;
+    Node<T>* to;
     bool first;
+    bool by_logits;
   };
+  void plan(Node<T>& node);
+  void add_contribution(Node<T>& node, Index input, Node<T>& to, bool by_logits, const Work& work);
+  void forget();
   void run_one(const Contribution& contribution, const Worker<T>& worker) noexcept;
 
   Node<T>& root_;
+  std::vector<Node<T>*> receivers_;
   std::vector<Contribution> contributions_;
   Work work_;
 };

@@ -3,10 +3,12 @@
 // of several. Nodes are bound to the target that was in force when they were made.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
 #include "base/parallel.h"
+#include "base/poll.h"
 #include "graph/matrix.h"
 #include "kernels/dispatch.h"
 
@@ -60,6 +62,9 @@ struct Workspace {
   AlignedBuffer<T> spare;    // a gradient on its way to be added
 };
 
+/// What is outside the range of a loss.
+enum class Fault { kNone, kTargets, kOutputs };
+
 template <class T>
 struct Node : std::enable_shared_from_this<Node<T>> {
   Node(Op op_, Attributes attributes_, std::vector<std::shared_ptr<Node>> inputs_);
@@ -83,17 +88,20 @@ struct Node : std::enable_shared_from_this<Node<T>> {
   std::uint64_t stamp = 0;
 
   // What operations remember between forward and backward.
-  Panels<T> panels;              // matmul, dense
-  Matrix<T> kept;                // loss: the gradient by its outputs
-  AlignedBuffer<T> row_numbers;  // sum, mean, loss: numbers of each row
-  std::uint64_t step = 0;        // dropout: forward passes with masks so far
-  bool masked = false;           // dropout: whether the last one had masks
+  Panels<T> panels;       // matmul, dense
+  Matrix<T> kept;         // loss: the gradient by its outputs
+  Matrix<T> kept_logits;  // loss: that by the logits behind its outputs, where it knows them
+  std::atomic<Fault> fault{Fault::kNone};  // loss: what the last forward pass found
+  AlignedBuffer<T> row_numbers;            // sum, mean, loss: numbers of each row
+  std::uint64_t step = 0;                  // dropout: forward passes with masks so far
+  bool masked = false;                     // dropout: whether the last one had masks
 
   std::unique_ptr<Workspace<T>> workspace;  // where this node is the root of a pass
   std::uint64_t visited = 0;                // by the last search that came here
+  std::vector<Node*> losses;  // in a backward pass: those of this node that know what is behind it
 
   bool is_leaf() const { return inputs.empty(); }
-  const Node& input(Index i) const { return *inputs[static_cast<std::size_t>(i)]; }
+  Node& input(Index i) const { return *inputs[static_cast<std::size_t>(i)]; }
 };
 
 /// The name of the node's operation; of activations and losses, the catalog's.
@@ -109,8 +117,24 @@ template <class T>
 struct Worker {
   const Team& team;
   T* scratch;
+  Poll& poll;
 
   Range share_of(Index n, Index grain = 1) const { return share(n, grain, equal_part(team)); }
+  /// Whether to leave the rest of a node's work, behind so many operations of it.
+  bool leaves(double flops) const { return poll.after(flops, team.rank()); }
+  /// Calls visit(range) for the thread's share of n rows, in pieces of so many operations that
+  /// leaving is never far.
+  template <class Visit>
+  void for_each_piece(Index n, double flops_per_row, Visit visit) const {
+    const Range mine = share_of(n);
+    const double most = kFlopsBetweenPolls / (flops_per_row + 1.0);
+    const Index rows = most < 256.0 ? 256 : most > 1e9 ? n : static_cast<Index>(most);
+    for (Index begin = mine.begin; begin < mine.end; begin += rows) {
+      const Range piece{begin, min_index(begin + rows, mine.end)};
+      visit(piece);
+      if (leaves(flops_per_row * static_cast<double>(piece.size()))) return;
+    }
+  }
 };
 
 }  // namespace fastmlp::graph

@@ -110,18 +110,19 @@ struct Product {
     }
     const View<T>& left = node.input(factors.left).value.view();
     const View<T>& y = node.value.view();
-    const Range rows = worker.share_of(left.rows);
-    node.kernels->forward[static_cast<std::size_t>(Activation::identity)](
-        {left.row(rows.begin),
-         left.ld,
-         node.panels.data.data(),
-         nullptr,
-         y.row(rows.begin),
-         y.ld,
-         rows.size(),
-         node.panels.shape,
-         {},
-         whole_row(node.panels.shape.out)});
+    worker.for_each_piece(left.rows, flops_per_row(node), [&](Range rows) {
+      node.kernels->forward[static_cast<std::size_t>(Activation::identity)](
+          {left.row(rows.begin),
+           left.ld,
+           node.panels.data.data(),
+           nullptr,
+           y.row(rows.begin),
+           y.ld,
+           rows.size(),
+           node.panels.shape,
+           {},
+           whole_row(node.panels.shape.out)});
+    });
   }
 
   template <class T>
@@ -139,6 +140,11 @@ struct Product {
  private:
   /// Rows of the packed factor's gradient that are made at once: fills every tile, stays in L1.
   static constexpr Index kTaskRows = 48;
+
+  template <class T>
+  static double flops_per_row(const Node<T>& node) {
+    return 2.0 * static_cast<double>(param_size(node.panels.shape));
+  }
 
   template <class T>
   static void pack(Node<T>& node, const Factors& factors, const Worker<T>& worker) {
@@ -160,22 +166,22 @@ struct Product {
   template <class T>
   static void left_gradient(Node<T>& node, const View<T>& dx, const Worker<T>& worker) {
     const View<T>& dy = node.grad.view();
-    const Range rows = worker.share_of(dx.rows);
-    if (rows.size() == 0) return;
-    T* to = dx.row(rows.begin);
-    node.kernels->backward_input[static_cast<std::size_t>(Activation::identity)](
-        {dy.row(rows.begin),
-         dy.ld,
-         node.panels.data.data(),
-         to,
-         dx.ld,
-         to,
-         dx.ld,
-         worker.scratch,
-         rows.size(),
-         node.panels.shape,
-         {},
-         whole_row(node.panels.shape.in)});
+    worker.for_each_piece(dx.rows, flops_per_row(node), [&](Range rows) {
+      T* to = dx.row(rows.begin);
+      node.kernels->backward_input[static_cast<std::size_t>(Activation::identity)](
+          {dy.row(rows.begin),
+           dy.ld,
+           node.panels.data.data(),
+           to,
+           dx.ld,
+           to,
+           dx.ld,
+           worker.scratch,
+           rows.size(),
+           node.panels.shape,
+           {},
+           whole_row(node.panels.shape.in)});
+    });
   }
 
   template <class T>
@@ -210,6 +216,7 @@ struct Product {
         const T* tile_row = worker.scratch + (r - begin) * width;
         copy_to(dw, factors.transposed, r, first, count, tile_row);
       }
+      if (worker.leaves(2.0 * static_cast<double>((end - begin) * width * left.rows))) return;
     }
   }
 

@@ -295,8 +295,8 @@ struct LogSoftmax {
 /// What the catalog says of a functor: kRowOf<Relu>.keeps and so on.
 template <template <class> class Functor>
 inline constexpr ActivationRow kRowOf{};
-#define ACTIVATION(name, functor, keeps, parameter, doc) \
-  template <>                                            \
+#define ACTIVATION(name, functor, keeps, outputs, parameter, doc) \
+  template <>                                                     \
   inline constexpr ActivationRow kRowOf<functor> = row_of(Activation::name);
 #include "catalog/activations.def"
 #undef ACTIVATION

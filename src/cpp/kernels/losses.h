@@ -222,11 +222,14 @@ struct MeanAbsoluteError : IdentityLink<T, MeanAbsoluteError> {
   }
 };
 
-/// For t in {0, 1}; the output should be above 1 or below -1.
+/// For targets of 0 and 1, or of -1 and 1; the output should be above 1 or below -1.
 template <class T>
 struct Hinge : IdentityLink<T, Hinge> {
   using V = Vec<T>;
-  static FASTMLP_INLINE V side(V t) { return T{2} * t - T{1}; }
+  static FASTMLP_INLINE V side(V t) {
+    const V one = broadcast<T>(T{1});
+    return t > T{0} ? one : -one;
+  }
   static FASTMLP_INLINE V value(V y, V t, V) { return max(V{}, T{1} - side(t) * y); }
   static FASTMLP_INLINE V slope(V y, V t, V) { return side(t) * y < T{1} ? -side(t) : V{}; }
 };

@@ -20,34 +20,35 @@ const Kernels<Scalar> FASTMLP_TABLE = {
     kLanes<Scalar>,
     kPanelVectors,
     {
-#define ACTIVATION(name, functor, keeps, parameter, doc) forward<Scalar, functor>,
+#define ACTIVATION(name, functor, keeps, outputs, parameter, doc) forward<Scalar, functor>,
 #include "catalog/activations.def"
 #undef ACTIVATION
     },
     {
-#define ACTIVATION(name, functor, keeps, parameter, doc) backward_input<Scalar, functor>,
+#define ACTIVATION(name, functor, keeps, outputs, parameter, doc) backward_input<Scalar, functor>,
 #include "catalog/activations.def"
 #undef ACTIVATION
     },
     backward_weights<Scalar>,
     {
-#define ACTIVATION(name, functor, keeps, parameter, doc) activation_forward<Scalar, functor>,
+#define ACTIVATION(name, functor, keeps, outputs, parameter, doc) \
+  activation_forward<Scalar, functor>,
 #include "catalog/activations.def"
 #undef ACTIVATION
     },
     {
-#define ACTIVATION(name, functor, keeps, parameter, doc) activation_slope<Scalar, functor>,
+#define ACTIVATION(name, functor, keeps, outputs, parameter, doc) activation_slope<Scalar, functor>,
 #include "catalog/activations.def"
 #undef ACTIVATION
     },
     {
-#define LOSS(name, functor, link, over, parameter, doc) \
+#define LOSS(name, functor, link, outputs, targets, over, parameter, doc) \
   loss<Scalar, functor, Activation::link, Over::over, On::kOutput>,
 #include "catalog/losses.def"
 #undef LOSS
     },
     {
-#define LOSS(name, functor, link, over, parameter, doc) \
+#define LOSS(name, functor, link, outputs, targets, over, parameter, doc) \
   loss<Scalar, functor, Activation::link, Over::over, On::kLogits>,
 #include "catalog/losses.def"
 #undef LOSS

@@ -110,16 +110,12 @@ void gather_batch(Workspace<T>& ws, const Batch& batch, double weight_sum, const
     gather_rows(*batch.x, batch.order, first, rows.size(), ws.x + rows.begin * ws.ldx, ws.ldx);
   }
   gather_rows(*batch.t, batch.order, first, rows.size(), ws.t + rows.begin * ldt, ldt);
-  T* weight = ws.row_weight + rows.begin;
-  if (batch.weight) {
-    gather_rows(*batch.weight, batch.order, first, rows.size(), weight, 1);
-  } else {
-    for (Index r = 0; r < rows.size(); ++r) weight[r] = T{1};
-  }
   smooth_labels(plan.choice, ws.t + rows.begin * ldt, ldt, rows.size(), batch.t->width());
-  // A batch whose weights are all zero has no loss and no gradient.
-  const T scale = weight_sum > 0.0 ? static_cast<T>(1.0 / weight_sum) : T{0};
-  for (Index r = 0; r < rows.size(); ++r) weight[r] *= scale;
+  // In double precision: the sum may be far beyond what a weight of this type can be.
+  const double scale = 1.0 / weight_sum;
+  for_each_weight(batch, rows, [&](Index r, double weight) {
+    ws.row_weight[r] = static_cast<T>(weight * scale);
+  });
 }
 
 template <class T>
@@ -166,8 +162,8 @@ void activate_rows(const Network<T>& network, const Workspace<T>& ws, Index inde
 }
 
 template <class T>
-void loss_rows(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan,
-               Range rows) {
+void output_loss(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan,
+                 Range rows) {
   const Kernels<T>& kernels = network.kernels();
   const LayerBuffers<T>& out = ws.output();
   const Index offset = rows.begin * out.ldy;
@@ -182,12 +178,17 @@ void loss_rows(const Network<T>& network, const Workspace<T>& ws, const LossPlan
                          rows.size(),
                          network.n_outputs(),
                          static_cast<T>(plan.choice.parameter)};
-  if (plan.on_logits) {
-    kernels.loss_on_logits[at(plan.choice.loss)](args);
-  } else {
-    kernels.loss_on_output[at(plan.choice.loss)](args);
-    slope_layer(network, network.layers().back(), out, rows, whole_row(network.n_outputs()));
-  }
+  const auto& kernel = plan.on_logits ? kernels.loss_on_logits : kernels.loss_on_output;
+  kernel[at(plan.choice.loss)](args);
+}
+
+template <class T>
+void loss_rows(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan,
+               Range rows) {
+  output_loss(network, ws, plan, rows);
+  if (plan.on_logits) return;
+  const LayerBuffers<T>& out = ws.output();
+  slope_layer(network, network.layers().back(), out, rows, whole_row(network.n_outputs()));
 }
 
 template <class T>
@@ -211,16 +212,17 @@ void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index ind
   apply_dropout(network, index, rows, columns, masks, below.dz, below.ldy, below.dz, below.ldy);
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                \
-  template bool read_in_place<T>(const Network<T>&, Workspace<T>&, const TableView&, Index);  \
-  template void gather_batch<T>(Workspace<T>&, const Batch&, double, const LossPlan&, Range); \
-  template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&, \
-                              const MaskKey*);                                                \
-  template void forward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,        \
-                                 const Columns&, bool);                                       \
-  template void activate_rows<T>(const Network<T>&, const Workspace<T>&, Index, Range);       \
-  template void loss_rows<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range); \
-  template void backward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,       \
+#define FASTMLP_INSTANTIATE(T)                                                                  \
+  template bool read_in_place<T>(const Network<T>&, Workspace<T>&, const TableView&, Index);    \
+  template void gather_batch<T>(Workspace<T>&, const Batch&, double, const LossPlan&, Range);   \
+  template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&,   \
+                              const MaskKey*);                                                  \
+  template void forward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,          \
+                                 const Columns&, bool);                                         \
+  template void activate_rows<T>(const Network<T>&, const Workspace<T>&, Index, Range);         \
+  template void output_loss<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range); \
+  template void loss_rows<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range);   \
+  template void backward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,         \
                                   const Columns&, const MaskKey*, int);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

@@ -39,6 +39,20 @@ struct LossPlan {
   bool on_logits;
 };
 
+/// Calls visit(i, weight) for `rows` of the batch, without a weight 1.
+template <class Visit>
+void for_each_weight(const Batch& batch, Range rows, Visit visit) {
+  constexpr Index many = 64;
+  double weights[many];
+  for (Index begin = rows.begin; begin < rows.end; begin += many) {
+    const Index count = min_index(many, rows.end - begin);
+    if (batch.weight) {
+      gather_rows(*batch.weight, batch.order, batch.first + begin, count, weights, 1);
+    }
+    for (Index i = 0; i < count; ++i) visit(begin + i, batch.weight ? weights[i] : 1.0);
+  }
+}
+
 /// Whether an activation needs all columns of a row at once.
 inline bool is_row_wise(Activation activation) { return row_of(activation).keeps == Keep::kRow; }
 
@@ -67,6 +81,12 @@ void forward_layer(const Network<T>& network, const Workspace<T>& ws, Index inde
 /// y = f(z) for a layer whose logits lie in y.
 template <class T>
 void activate_rows(const Network<T>& network, const Workspace<T>& ws, Index index, Range rows);
+
+/// Each row's loss, and its gradient by what the output layer's y holds, in dz: by the logits where
+/// the plan says so, else by the outputs.
+template <class T>
+void output_loss(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan,
+                 Range rows);
 
 /// Each row's loss, and the output layer's dz.
 template <class T>

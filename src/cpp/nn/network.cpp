@@ -55,7 +55,7 @@ bool DenseLayer::keeps_input() const {
 
 template <class T>
 Network<T>::Network(Index n_features, const std::vector<DenseSpec>& specs)
-    : kernels_(&pick<T>(current_target().kernels)) {
+    : table_(&current_target().kernels), kernels_(&pick<T>(*table_)) {
   if (n_features < 1) {
     throw std::invalid_argument("n_features must be at least 1, got " + std::to_string(n_features));
   }
@@ -84,7 +84,10 @@ Network<T>::Network(Index n_features, const std::vector<DenseSpec>& specs)
 
 template <class T>
 Network<T>::Network(const Network& other)
-    : kernels_(other.kernels_), layers_(other.layers_), params_(other.flat_size()) {
+    : table_(other.table_),
+      kernels_(other.kernels_),
+      layers_(other.layers_),
+      params_(other.flat_size()) {
   std::copy_n(other.params(), flat_size(), params());
 }
 

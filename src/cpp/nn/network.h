@@ -62,6 +62,8 @@ class Network {
   explicit Network(const Network& other);
 
   const Kernels<T>& kernels() const { return *kernels_; }
+  /// The same in double precision, for what is worth it behind the last product.
+  const Kernels<double>& wide_kernels() const { return table_->f64; }
   const std::vector<DenseLayer>& layers() const { return layers_; }
   Index n_features() const { return layers_.front().shape.in; }
   Index n_outputs() const { return layers_.back().shape.out; }
@@ -76,6 +78,7 @@ class Network {
   Index flat_size() const { return params_.size(); }
 
  private:
+  const KernelTable* table_;
   const Kernels<T>* kernels_;
   std::vector<DenseLayer> layers_;
   AlignedBuffer<T> params_;

@@ -1,5 +1,6 @@
 #include "nn/passes.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "nn/panel_pieces.h"
@@ -11,6 +12,11 @@ namespace {
 /// Rows that go through all layers together: 256 rows of 256 floats are a quarter of L2, and the
 /// transposed panels of backward_input, made once per block, cost a few percent of its products.
 constexpr Index kRowBlock = 256;
+
+/// Fewer where they would keep a caller waiting who wants to leave: from 16 Gflop on, and then no
+/// fewer than so many, whose transposed panels cost a tenth of their products.
+constexpr Index kFewestRows = 64;
+constexpr double kFlopsOfBlock = 16e9;
 
 /// Weights of a layer, on average, that make up for its barriers when a team shares columns.
 constexpr Index kWideLayer = 32768;
@@ -88,20 +94,25 @@ bool suits_columns(const Network<T>& network, Index rows) {
 double total_weight(const Batch& batch) noexcept {
   if (batch.weight == nullptr) return static_cast<double>(batch.rows);
   double sum = 0.0;
-  for (Index r = 0; r < batch.rows; ++r) {
-    double weight;
-    gather_rows(*batch.weight, batch.order, batch.first + r, 1, &weight, 1);
-    sum += weight;
-  }
+  for_each_weight(batch, {0, batch.rows}, [&](Index, double weight) { sum += weight; });
   return sum;
 }
 
 template <class T>
 bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch, double weight_sum,
-                const LossPlan& loss, const MaskKey* masks, Range rows, int rank) noexcept {
+                const LossPlan& loss, const MaskKey* masks, Range rows, Poll* poll,
+                int rank) noexcept {
   double checked = 0.0;
-  for (Index begin = rows.begin; begin < rows.end; begin += kRowBlock) {
-    const Range block{begin, min_index(begin + kRowBlock, rows.end)};
+  const double fitting = kFlopsOfBlock / (2 * network.flops_per_row());
+  const Index at_once = fitting >= static_cast<double>(kRowBlock)
+                            ? kRowBlock
+                            : std::max(kFewestRows, round_down(static_cast<Index>(fitting), 8));
+  for (Index begin = rows.begin; begin < rows.end; begin += at_once) {
+    const Range block{begin, min_index(begin + at_once, rows.end)};
+    if (poll &&
+        poll->after(2 * network.flops_per_row() * static_cast<double>(block.size()), rank)) {
+      break;
+    }
     gather_batch(ws, batch, weight_sum, loss, block);
     forward_rows(network, ws, block, masks, loss.on_logits);
     loss_rows(network, ws, loss, block);
@@ -150,7 +161,7 @@ void backward_columns(const Network<T>& network, const Workspace<T>& ws, Index l
                                    Turn&, const Team&) noexcept;                                  \
   template bool suits_columns<T>(const Network<T>&, Index);                                       \
   template bool train_rows<T>(const Network<T>&, Workspace<T>&, const Batch&, double,             \
-                              const LossPlan&, const MaskKey*, Range, int) noexcept;              \
+                              const LossPlan&, const MaskKey*, Range, Poll*, int) noexcept;       \
   template bool train_columns<T>(const Network<T>&, Workspace<T>&, const Batch&, double,          \
                                  const LossPlan&, const MaskKey*, Turn&, const Team&) noexcept;   \
   template void backward_columns<T>(const Network<T>&, const Workspace<T>&, Index, Index,         \

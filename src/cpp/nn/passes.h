@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/balance.h"
+#include "base/poll.h"
 #include "nn/layer_passes.h"
 #include "nn/weight_tasks.h"
 
@@ -42,9 +43,11 @@ bool suits_columns(const Network<T>& network, Index rows);
 
 /// Gathers the rows, runs forward, loss and backward down to the first layer's dz; leaves each
 /// row's part of the mean loss in ws.row_loss. Returns false where one of them is not finite.
+/// Leaves the rest as it is where `poll`, if there is one, says so.
 template <class T>
 bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch, double weight_sum,
-                const LossPlan& loss, const MaskKey* masks, Range rows, int rank) noexcept;
+                const LossPlan& loss, const MaskKey* masks, Range rows, Poll* poll,
+                int rank) noexcept;
 
 /// The same for the whole batch by a team that shares columns, as far as the loss of this thread's
 /// share of the rows; backward_columns() is left to the caller.

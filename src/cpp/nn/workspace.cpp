@@ -34,20 +34,27 @@ Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int th
     changes_input(layer, pass) ? plan(buffers.lddropped, &buffers.dropped) : skip(&buffers.dropped);
     keep_z ? plan(buffers.ldy, &buffers.z) : skip(&buffers.z);
     plan(buffers.ldy, &buffers.y);
-    pass == Pass::kTrain ? plan(buffers.ldy, &buffers.dz) : skip(&buffers.dz);
+    const bool last = i + 1 == layers_.size();
+    const bool has_dz = pass == Pass::kTrain || (pass == Pass::kEvaluate && last);
+    has_dz ? plan(buffers.ldy, &buffers.dz) : skip(&buffers.dz);
     scratch_size_ = std::max({scratch_size_, backward_scratch_size(layer.shape),
                               (kMostTaskRows + 1) * layer.shape.width});
     if (copies_columns(layer.shape, rows)) columns_size_ = checked_mul(rows, kMostTaskRows);
   }
   const bool trains = pass == Pass::kTrain;
-  trains ? plan(layers_.back().ldy, &t) : skip(&t);
-  trains ? plan(1, &row_weight) : skip(&row_weight);
-  trains ? plan(1, &row_loss) : skip(&row_loss);
+  const bool has_loss = trains || pass == Pass::kEvaluate;
+  has_loss ? plan(layers_.back().ldy, &t) : skip(&t);
+  has_loss ? plan(1, &row_weight) : skip(&row_weight);
+  has_loss ? plan(1, &row_loss) : skip(&row_loss);
+  T* widened = nullptr;
+  constexpr Index per_wide = static_cast<Index>(sizeof(double) / sizeof(T));
+  if (pass == Pass::kWiden) plan(checked_mul(per_wide, layers_.back().ldy), &widened);
   scratch_size_ = trains ? round_up(scratch_size_, kAlignment) : 0;
   columns_size_ = trains ? columns_size_ : 0;
   arena_.reserve(checked_mul(threads, scratch_size_), &scratch_);
   arena_.reserve(checked_mul(threads, columns_size_), &columns_);
   arena_.commit();
+  wide = reinterpret_cast<double*>(widened);
 
   const T* below = x;
   Index ld_below = ldx;

@@ -15,15 +15,17 @@ struct LayerBuffers {
   Index lddropped;
   T* z;  // pre-activations where the activation's slope needs them, or all are wanted; else null
   T* y;
-  T* dz;      // null where only predicting
+  T* dz;      // null where only predicting; of an evaluation, the output layer's only
   Index ldy;  // of z, y and dz
 };
 
 enum class Pass {
-  kPredict,  // forward only
-  kSample,   // forward only, with random masks
-  kInspect,  // forward only, every z kept
-  kTrain,    // forward and backward
+  kPredict,   // forward only
+  kWiden,     // forward only, and the output layer's values in double precision
+  kSample,    // forward only, with random masks
+  kInspect,   // forward only, every z kept
+  kEvaluate,  // forward, and each row's loss
+  kTrain,     // forward and backward
 };
 
 template <class T>
@@ -46,6 +48,7 @@ class Workspace {
   T* t;           // gathered targets, of ldt = output().ldy
   T* row_weight;  // weight of each row, divided by their sum
   T* row_loss;
+  double* wide;  // values of the output layer, of ld output().ldy
 
   /// A thread's own scratch: a transposed panel, or the gradient tile of one task.
   T* scratch(int rank) const { return scratch_ + rank * scratch_size_; }

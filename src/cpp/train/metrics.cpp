@@ -14,8 +14,10 @@ double weight_of(const TableView* weight, Index row) {
 }
 
 template <class T>
-bool right(const T* outputs, const double* t, Index cols, bool one_hot, double threshold) {
-  if (one_hot) return t[std::max_element(outputs, outputs + cols) - outputs] == 1.0;
+bool right(const T* outputs, const double* t, Index cols, bool exclusive, double threshold) {
+  if (exclusive) {
+    return std::max_element(outputs, outputs + cols) - outputs == std::max_element(t, t + cols) - t;
+  }
   for (Index c = 0; c < cols; ++c) {
     if ((static_cast<double>(outputs[c]) > threshold) != (t[c] > 0.5)) return false;
   }
@@ -26,13 +28,15 @@ bool right(const T* outputs, const double* t, Index cols, bool one_hot, double t
 
 template <class T>
 double accuracy(const T* outputs, Index cols, const TableView& t, const TableView* weight,
-                double threshold) {
+                bool exclusive, double threshold) {
   std::vector<double> target(static_cast<std::size_t>(cols));
   double hits = 0.0, total = 0.0;
   for (Index r = 0; r < t.rows; ++r) {
     gather_rows(t, nullptr, r, 1, target.data(), cols);
     const double w = weight_of(weight, r);
-    hits += right(outputs + r * cols, target.data(), cols, t.one_hot > 0, threshold) ? w : 0.0;
+    hits += right(outputs + r * cols, target.data(), cols, exclusive || t.one_hot > 0, threshold)
+                ? w
+                : 0.0;
     total += w;
   }
   return hits / total;
@@ -71,8 +75,10 @@ double r2(const T* outputs, Index cols, const TableView& t, const TableView* wei
   return score / static_cast<double>(n);
 }
 
-template double accuracy<float>(const float*, Index, const TableView&, const TableView*, double);
-template double accuracy<double>(const double*, Index, const TableView&, const TableView*, double);
+template double accuracy<float>(const float*, Index, const TableView&, const TableView*, bool,
+                                double);
+template double accuracy<double>(const double*, Index, const TableView&, const TableView*, bool,
+                                 double);
 template double r2<float>(const float*, Index, const TableView&, const TableView*);
 template double r2<double>(const double*, Index, const TableView&, const TableView*);
 

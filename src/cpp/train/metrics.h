@@ -5,11 +5,11 @@
 
 namespace fastmlp {
 
-/// Weighted share of the rows predicted right. With one-hot labels the largest output counts, else
-/// every output on the right side of `threshold`.
+/// Weighted share of the rows predicted right. Where outputs exclude each other, as labels do that
+/// are expanded, the largest counts; else every output on the right side of `threshold`.
 template <class T>
 double accuracy(const T* outputs, Index cols, const TableView& t, const TableView* weight,
-                double threshold);
+                bool exclusive, double threshold);
 
 /// R^2, averaged over the outputs. An output with constant targets scores 1 if it is met, else 0.
 template <class T>

@@ -1,5 +1,5 @@
-// The rules that look at whole epochs: learning-rate schedule, improvement, early stopping.
-// They are scikit-learn's, so that the same settings stop at the same epoch.
+// The rules that look at whole epochs: learning-rate schedule, which weights are kept, and when to
+// stop. The stopping rule is scikit-learn's, so that the same settings stop at the same epoch.
 #pragma once
 
 #include <limits>
@@ -12,20 +12,31 @@ namespace fastmlp {
 struct Progress {
   explicit Progress(const TrainSettings& settings) : rate(settings.rate) {}
 
+  static constexpr double kNone = -std::numeric_limits<double>::infinity();
+
   double rate;
   Index epochs = 0;
   Index steps = 0;
   Index rows_seen = 0;
+  // Of the stopping rule; a loss counts negated.
   Index no_improvement = 0;
-  double best = -std::numeric_limits<double>::infinity();  // best score; a loss counts negated
+  double best = kNone;
+  // Of the weights that are kept, on a validation set: kNone where none are.
+  double kept = kNone;
 
-  /// Takes in an epoch's score (larger is better). Returns whether it is the best so far.
-  bool take(double score, double tol) {
-    // `!(>=)` where scikit-learn has `<` for scores; a NaN is no improvement.
-    no_improvement = score >= best + tol ? 0 : no_improvement + 1;
-    const bool better = score > best;
-    if (better) best = score;
-    return better;
+  /// Whether an epoch's weights, which have this score on the validation set, are to be kept. A NaN
+  /// is no score.
+  bool keeps(double score) {
+    if (!(score > kept)) return false;
+    kept = score;
+    return true;
+  }
+
+  /// Counts an epoch by what the stopping rule looks at, larger being better.
+  void count(double score, double tol) {
+    // `!(>=)` where scikit-learn has `<` for scores; what is not finite is no improvement.
+    no_improvement = score >= best + tol && std::isfinite(score) ? 0 : no_improvement + 1;
+    if (score > best) best = score;
   }
 
   /// Moves the schedule on and applies the stopping rule.

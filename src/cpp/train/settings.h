@@ -11,15 +11,15 @@
 
 namespace fastmlp {
 
-/// Learning-rate schedules that depend on how training goes, with scikit-learn's rules. Others are
-/// given to a run as one rate per epoch.
+/// Learning-rate schedules that depend on how training goes, with scikit-learn's rules. Others give
+/// the rate of an epoch when it begins (Hooks::rate).
 enum class Schedule {
   kConstant,
   kInvscaling,  // rate / (t + 1)^power_t behind each epoch, t = rows seen so far
   kAdaptive,    // rate / 5 where the stopping rule would stop, until it is at most 1e-6
 };
 
-/// What decides whether an epoch was an improvement.
+/// The score of an epoch: the weights of the best are kept where it is one on a validation set.
 enum class Monitor {
   kLoss,     // the training loss
   kValLoss,  // the others need a validation set
@@ -41,6 +41,7 @@ struct TrainSettings {
   double tol = 1e-4;
   Index n_iter_no_change = 10;  // negative: never stop
   Monitor monitor = Monitor::kLoss;
+  bool stops_by_score = true;  // the stopping rule looks at the monitor, else at the training loss
   bool penalty_per_sample = false;  // divide the penalty by the batch's weight
   double loss_scale = 1.0;          // factor of the data term in reported losses
   double clip_norm = 0.0;  // if positive, the longest that the gradient of all parameters may be
@@ -72,7 +73,8 @@ struct RunReport {
   Stopped stopped = Stopped::kMaxEpochs;
   std::vector<EpochReport> epochs;
   std::vector<double> step_loss;  // of every step, as in `epochs`
-  Index best_epoch = 0;           // from 1; 0 without a validation set
+  Index best_epoch = 0;           // from 1: whose weights were kept; 0 where none of this run were
+  double kept = 0.0;              // the score of the weights that are kept; -inf where none are
   Index failed_epoch = 0;
   Index failed_batch = 0;
   int fewest_threads = 0;  // that a step was taken with

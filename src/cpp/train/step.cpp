@@ -29,32 +29,34 @@ double sum_in_order(const T* x, Index n) {
 }  // namespace
 
 template <class T>
-typename Trainer<T>::Step Trainer<T>::make_step(const DataView& data, Index first, Index batch_size,
+Batch Trainer<T>::make_batch(const DataView& data, Index first, Index batch_size) const noexcept {
+  return {&data.x,
+          &data.t,
+          data.weight ? &data.weight : nullptr,
+          settings_.shuffle ? order_.data() : nullptr,
+          first,
+          min_index(batch_size, data.x.rows - first)};
+}
+
+template <class T>
+typename Trainer<T>::Step Trainer<T>::make_step(const Batch& batch, double weight_sum,
                                                 Index number) const noexcept {
   Step step{};
   step.number = number;
-  step.batch = {&data.x,
-                &data.t,
-                data.weight ? &data.weight : nullptr,
-                settings_.shuffle ? order_.data() : nullptr,
-                first,
-                min_index(batch_size, data.x.rows - first)};
-  step.weight_sum = total_weight(step.batch);
+  step.batch = batch;
+  step.weight_sum = weight_sum;
   step.masks = {settings_.seed, static_cast<std::uint64_t>(number)};
   step.loss = plan_loss(network_, settings_.loss);
   network_.kernels().prepare[static_cast<std::size_t>(settings_.optimizer)](
       progress_.rate, settings_.hyper, number, step.coefficients);
-  step.penalty_scale = 1.0;
-  if (settings_.penalty_per_sample) {
-    step.penalty_scale = step.weight_sum > 0.0 ? 1.0 / step.weight_sum : 0.0;
-  }
+  step.penalty_scale = settings_.penalty_per_sample ? 1.0 / weight_sum : 1.0;
   return step;
 }
 
 /// The first phase: from the rows to the loss of each, and as far back as the way of sharing goes.
 /// Returns false where a loss of this thread's rows is not finite.
 template <class T>
-bool Trainer<T>::step_rows(const Step& step, const Team& team) noexcept {
+bool Trainer<T>::step_rows(const Step& step, const Team& team, Poll& poll) noexcept {
   Turn turn(balances_now_->first, team);
   if (sharing_ == Sharing::kColumns) {
     return train_columns(network_, *workspace_, step.batch, step.weight_sum, step.loss, &step.masks,
@@ -64,22 +66,24 @@ bool Trainer<T>::step_rows(const Step& step, const Team& team) noexcept {
   turn.begin_piece();
   const Range mine = by_chunks ? share(chunks_.count_of(step.batch.rows), 1, turn.part())
                                : share(step.batch.rows, row_grain(network_), turn.part());
-  const bool finite = by_chunks ? step_chunks(step, mine, team)
+  const bool finite = by_chunks ? step_chunks(step, mine, team, poll)
                                 : train_rows(network_, *workspace_, step.batch, step.weight_sum,
-                                             step.loss, &step.masks, mine, team.rank());
+                                             step.loss, &step.masks, mine, &poll, team.rank());
   turn.end_piece(static_cast<double>(mine.size()));
   return finite;
 }
 
 /// Chunks of the batch, each up to the gradient of all weights.
 template <class T>
-bool Trainer<T>::step_chunks(const Step& step, Range mine, const Team& team) noexcept {
+bool Trainer<T>::step_chunks(const Step& step, Range mine, const Team& team, Poll& poll) noexcept {
   Workspace<T>& ws = chunks_.workspace(team.rank());
   const Network<T>& network = network_of(team.rank());
   bool finite = true;
   for (Index first = mine.begin; first < mine.end; first += chunks_.at_once()) {
     const Index end = min_index(first + chunks_.at_once(), mine.end);
     const Range rows = chunks_.rows_of({first, end}, step.batch.rows);
+    const double flops = 3 * network.flops_per_row() * static_cast<double>(rows.size());
+    if (first > mine.begin && poll.after(flops, team.rank())) break;
     Batch batch = step.batch;
     batch.first += rows.begin;
     batch.rows = rows.size();
@@ -87,8 +91,8 @@ bool Trainer<T>::step_chunks(const Step& step, Range mine, const Team& team) noe
     if (!batch.order && read_in_place(network, ws, *batch.x, batch.first)) batch.x = nullptr;
     MaskKey masks = step.masks;
     masks.first_row = rows.begin;
-    finite &=
-        train_rows(network, ws, batch, step.weight_sum, step.loss, &masks, {0, batch.rows}, 0);
+    finite &= train_rows(network, ws, batch, step.weight_sum, step.loss, &masks, {0, batch.rows},
+                         nullptr, 0);
     for (Index chunk = first; chunk < end; ++chunk) {
       const Range own = chunks_.rows_of({chunk, chunk + 1}, step.batch.rows);
       const Range within{own.begin - rows.begin, own.end - rows.begin};
@@ -185,16 +189,21 @@ void Trainer<T>::step_columns(const Step& step, const Team& team) noexcept {
   });
 }
 
+/// The second phase. Returns false where the step was given up, and nothing has changed.
 template <class T>
-void Trainer<T>::step_weights(const Step& step, const Team& team) noexcept {
-  if (sharing_ == Sharing::kColumns) return step_columns(step, team);
-  if (settings_.clip_norm > 0.0) return update_clipped(step, team);
-  if (replicates_) {
+bool Trainer<T>::step_weights(const Step& step, const Team& team, Poll& poll,
+                              Epoch& epoch) noexcept {
+  if (whole_) return update_whole(step, team, poll, epoch);
+  if (sharing_ == Sharing::kColumns) {
+    step_columns(step, team);
+  } else if (replicates_) {
     const WeightTask* copied = nullptr;
-    return update_tasks(all_of(tasks_), step, team, copied);
+    update_tasks(all_of(tasks_), step, team, copied);
+  } else {
+    Turn turn(balances_now_->second, team);
+    update_part(all_of(tasks_), step, team, turn);
   }
-  Turn turn(balances_now_->second, team);
-  update_part(all_of(tasks_), step, team, turn);
+  return true;
 }
 
 /// This thread's part of the tasks `within`.
@@ -271,22 +280,29 @@ void Trainer<T>::apply(std::size_t index, const Step& step, int rank, const T* g
   update(args);
 }
 
-/// Two passes over the tasks with a barrier in between: the norm is that of the whole gradient of
-/// the loss. Penalties are left out of it, and act as ever.
+/// Two passes over the tasks with a barrier in between: a norm that is clipped is that of the whole
+/// gradient of the loss, without the penalties, and a long step can be given up as long as nothing
+/// of its gradient is applied.
 template <class T>
-void Trainer<T>::update_clipped(const Step& step, const Team& team) noexcept {
+bool Trainer<T>::update_whole(const Step& step, const Team& team, Poll& poll,
+                              Epoch& epoch) noexcept {
+  const bool clips = settings_.clip_norm > 0.0;
   const Range mine = share_tasks(tasks_, all_of(tasks_), equal_part(team));
   const WeightTask* copied = nullptr;
   for_each_own(mine, step, team, copied, [&](std::size_t i) {
     const WeightTask& task = tasks_[i];
+    const Index size = task.size + task.bias_size;
+    if (poll.after(2.0 * static_cast<double>(size * step.batch.rows), team.rank())) return;
     T* dw = gradient_.data() + task.at;
     task_gradient(task, step, {}, team.rank(), dw);
-    squares_[i] = sum_of_squares(dw, task.size + task.bias_size);
+    if (clips) squares_[i] = sum_of_squares(dw, size);
   });
+  if (team.rank() == 0 && poll.stopped()) epoch.given_up = true;
   team.barrier();
+  if (epoch.given_up) return false;
   DropoutArgs<T> args{};
   args.rows = 1;
-  args.scale = clipped_scale();
+  args.scale = clips ? clipped_scale() : 1.0;
   for (Index i = mine.begin; i < mine.end; ++i) {
     const auto index = static_cast<std::size_t>(i);
     T* dw = gradient_.data() + tasks_[index].at;
@@ -295,6 +311,7 @@ void Trainer<T>::update_clipped(const Step& step, const Team& team) noexcept {
     if (args.scale < 1.0) network_.kernels().scale(args);
     apply(index, step, team.rank(), dw);
   }
+  return true;
 }
 
 template <class T>
@@ -305,13 +322,13 @@ double Trainer<T>::clipped_scale() const noexcept {
   return norm > settings_.clip_norm ? settings_.clip_norm / norm : 1.0;
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                          \
-  template Trainer<T>::Step Trainer<T>::make_step(const DataView&, Index, Index, Index) \
-      const noexcept;                                                                   \
-  template void Trainer<T>::copy_to_replica(int) noexcept;                              \
-  template bool Trainer<T>::step_rows(const Step&, const Team&) noexcept;               \
-  template double Trainer<T>::batch_loss(const Step&) const noexcept;                   \
-  template void Trainer<T>::step_weights(const Step&, const Team&) noexcept;
+#define FASTMLP_INSTANTIATE(T)                                                                 \
+  template Batch Trainer<T>::make_batch(const DataView&, Index, Index) const noexcept;         \
+  template Trainer<T>::Step Trainer<T>::make_step(const Batch&, double, Index) const noexcept; \
+  template void Trainer<T>::copy_to_replica(int) noexcept;                                     \
+  template bool Trainer<T>::step_rows(const Step&, const Team&, Poll&) noexcept;               \
+  template double Trainer<T>::batch_loss(const Step&) const noexcept;                          \
+  template bool Trainer<T>::step_weights(const Step&, const Team&, Poll&, Epoch&) noexcept;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE

@@ -18,8 +18,26 @@ using Clock = std::chrono::steady_clock;
 constexpr double kFlopsWorthTiming = 5e5;  // a thread and step: 5 us, beside four looks at a clock
 constexpr Index kCopiedByTeam = 1 << 20;   // parameters: a millisecond's work for one thread
 
+/// Operations of a step that is too long to be made to its end once the caller wants to leave.
+/// Weights and optimizer must not be left half a step on, so it finishes its gradient first, which
+/// can be given up, and then applies it.
+constexpr double kFlopsOfLongStep = 32e9;
+
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// The accuracy on what evaluate() has given as logits: they are outputs where the loss doesn't
+/// meet its link. Those without a link of their own are margins, like those of hinge.
+template <class T>
+double accuracy_of(const Network<T>& network, const LossChoice& loss, const T* outputs,
+                   const TableView& t, const TableView* weight) {
+  const Activation link = row_of(loss.loss).link;
+  const bool probable = !plan_loss(network, loss).on_logits && link != Activation::identity;
+  const bool exclusive = row_of(link).keeps == Keep::kRow && network.n_outputs() > 1;
+  return accuracy(outputs, network.n_outputs(), t, weight, exclusive, probable ? 0.5 : 0.0);
 }
 
 /// Makes room for `more`, and at least for twice as many as there was: asked for an exact number,
@@ -47,7 +65,6 @@ Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
                                 std::to_string(settings.clip_norm));
   }
   for (int i = 0; i < slot_count(); ++i) slots_[i] = AlignedBuffer<T>(network.flat_size());
-  if (settings.clip_norm > 0.0) gradient_ = AlignedBuffer<T>(network.flat_size());
 }
 
 template <class T>
@@ -56,13 +73,13 @@ int Trainer<T>::slot_count() const {
 }
 
 template <class T>
-void Trainer<T>::run(const DataView& data, const DataView* validation, Index epochs,
-                     const double* rates, int threads, Hooks& hooks, RunReport& report) {
+void Trainer<T>::run(const DataView& data, const DataView* validation, Index epochs, int threads,
+                     Hooks& hooks, RunReport& report) {
   if (epochs < 1) {
     throw std::invalid_argument("epochs must be at least 1, got " + std::to_string(epochs));
   }
   const bool awake = threads_awake();
-  Plan plan{epochs, rates, min_index(settings_.batch_size, data.x.rows), 0, threads};
+  Plan plan{epochs, min_index(settings_.batch_size, data.x.rows), 0, threads};
   const double row_flops = 3 * network_.flops_per_row();
   const CallThreads call(row_flops * static_cast<double>(plan.batch),
                          row_flops * static_cast<double>(data.x.rows) * static_cast<double>(epochs),
@@ -78,18 +95,31 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   keep_params(plan.batch_threads);
   struct PutBack {  // on every way out, exceptions of the hooks included
     Trainer& trainer;
-    bool wanted;
+    bool validated;
+    bool failed;
     ~PutBack() {
-      if (wanted) trainer.put_back_params();
+      const bool kept = validated && trainer.progress_.kept > Progress::kNone;
+      if (kept || failed) trainer.put_back_params();
     }
-  } put_back{*this, validation != nullptr};
+  } put_back{*this, validation != nullptr, false};
   const bool fixed = threads > 0 || plan.batch_threads == 1;
   const Work work = fixed ? Work{} : work_of(plan);
   TeamSize team_size(plan.batch_threads, plan.batch, fixed);
   if (!fixed) team_size = recall_team_size(work, team_size, awake);
   report.stopped = run_epochs(data, validation, plan, team_size, hooks, report);
   if (!fixed) remember_team_size(work, team_size);
-  if (report.stopped == Stopped::kNonFinite) put_back.wanted = true;
+  if (report.stopped != Stopped::kNonFinite && !has_finite_params()) {
+    report.stopped = Stopped::kNonFinite;  // only the next loss would have shown it
+    report.failed_epoch = static_cast<Index>(report.epochs.size());
+    report.failed_batch = ceil_div(data.x.rows, plan.batch);
+  }
+  put_back.failed = report.stopped == Stopped::kNonFinite;
+}
+
+template <class T>
+bool Trainer<T>::has_finite_params() const noexcept {
+  const Index size = network_.flat_size();
+  return network_.kernels().all_finite({network_.params(), size, 1, size});
 }
 
 template <class T>
@@ -113,10 +143,11 @@ template <class T>
 Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
                                TeamSize& team_size, Hooks& hooks, RunReport& report) {
   Poll poll(hooks);
+  report.kept = progress_.kept;
   for (Index i = 0; i < plan.epochs; ++i) {
     const Clock::time_point start = Clock::now();
     Epoch epoch{};
-    if (plan.rates) progress_.rate = plan.rates[i];
+    progress_.rate = hooks.rate(i, progress_.rate);
     const double rate = progress_.rate;
     make_room(report.step_loss, ceil_div(data.x.rows, plan.batch));
     epoch.step_loss = &report.step_loss;
@@ -130,17 +161,27 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     if (!whole) return Stopped::kCallback;
     progress_.epochs += 1;
     progress_.rows_seen += data.x.rows;
-    const double loss = epoch.loss_sum / static_cast<double>(data.x.rows);
-    const Validation validated = validate(validation, plan.threads, hooks);
-    const bool best = progress_.take(validation ? validated.score : -loss, settings_.tol);
-    if (validation && best) {
+    const double loss = epoch.loss_sum / static_cast<double>(epoch.rows);
+    report.epochs.push_back({i + 1, loss, kUnknown, kUnknown, rate, 0.0, Event::kNone});
+    const Validation validated = validate(validation, plan.threads, poll, hooks);
+    EpochReport& end = report.epochs.back();
+    end.val_loss = validated.loss;
+    end.val_score = validated.score;
+    if (poll.stopped()) {  // in the middle of the validation: this epoch has no score
+      report.epochs.pop_back();
+      return Stopped::kCallback;
+    }
+    if (validation && progress_.keeps(validated.score)) {
       keep_params(plan.batch_threads);
       report.best_epoch = i + 1;
+      report.kept = progress_.kept;
     }
-    const Event event = progress_.end_epoch(settings_);
-    report.epochs.push_back(
-        {i + 1, loss, validated.loss, validated.score, rate, seconds_since(start), event});
-    const bool asked_to_stop = hooks.epoch_end(report.epochs.back());
+    const bool by_score = validation && settings_.stops_by_score;
+    progress_.count(by_score ? validated.score : -loss, settings_.tol);
+    end.event = progress_.end_epoch(settings_);
+    end.seconds = seconds_since(start);
+    const Event event = end.event;
+    const bool asked_to_stop = hooks.epoch_end(end);
     if (event == Event::kNoImprovement) return Stopped::kNoImprovement;
     if (event == Event::kRateTooSmall) return Stopped::kRateTooSmall;
     if (asked_to_stop) return Stopped::kCallback;
@@ -169,9 +210,13 @@ template <class T>
 void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
   balances_.clear();
   if (settings_.shuffle) order_.resize(static_cast<std::size_t>(data.x.rows));
-  sharing_ = suits_chunks(network_, batch)                                  ? Sharing::kChunks
-             : settings_.clip_norm == 0.0 && suits_columns(network_, batch) ? Sharing::kColumns
-                                                                            : Sharing::kRows;
+  const double flops = 3 * network_.flops_per_row() * static_cast<double>(batch);
+  const bool chunks = suits_chunks(network_, batch);
+  whole_ = settings_.clip_norm > 0.0 || (!chunks && flops > kFlopsOfLongStep);
+  if (whole_ && gradient_.size() == 0) gradient_ = AlignedBuffer<T>(network_.flat_size());
+  sharing_ = chunks                                      ? Sharing::kChunks
+             : !whole_ && suits_columns(network_, batch) ? Sharing::kColumns
+                                                         : Sharing::kRows;
   if (sharing_ == Sharing::kChunks) chunks_.plan(network_, batch, threads, slot_count());
   plan_tasks(batch);
   if (sharing_ == Sharing::kChunks) return;
@@ -229,36 +274,45 @@ bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& tea
 template <class T>
 void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, int threads,
                            Poll& poll, Epoch& epoch) {
-  replicates_ = threads > 1 && sharing_ == Sharing::kChunks && chunks_.has_replicas() &&
-                settings_.clip_norm == 0.0;
+  replicates_ = threads > 1 && sharing_ == Sharing::kChunks && chunks_.has_replicas() && !whole_;
   plan_balance(batch_size, threads);
   const Index before = progress_.steps + epoch.batches;
   auto body = [&](const Team& team) noexcept {
+    const bool leads = team.rank() == 0;
     if (replicates_) copy_to_replica(team.rank());
     Index number = before;
     for (Index first = rows.begin; first < rows.end; first += batch_size) {
-      const Step step = make_step(data, first, batch_size, ++number);
-      const bool full = step.batch.rows == batch_size;  // rows of a short batch cost more
-      if (!step_rows(step, team)) {
+      const Batch batch = make_batch(data, first, batch_size);
+      const double weight_sum = total_weight(batch);
+      if (!(weight_sum > 0.0)) continue;  // as if its rows were not there
+      const Step step = make_step(batch, weight_sum, ++number);
+      const bool full = batch.rows == batch_size;  // rows of a short batch cost more
+      if (!step_rows(step, team, poll)) {
         epoch.finite = false;
+        epoch.end = number;
+      }
+      if (leads && poll.after(network_.flops_per_row() * static_cast<double>(batch.rows))) {
+        epoch.stop = true;
         epoch.end = number;
       }
       team.barrier();
       if (epoch.end <= number) return;
       double loss = 0.0;
-      if (team.rank() == 0) {
+      if (leads) {
         if (full) balances_now_->first.adjust();
         loss = batch_loss(step);
-        epoch.stop = poll.after(network_.flops_per_row() * static_cast<double>(step.batch.rows));
-        if (epoch.stop) epoch.end = number + 1;
       }
-      step_weights(step, team);
+      if (!step_weights(step, team, poll, epoch)) {
+        if (leads) epoch.stop = true;
+        return;
+      }
       if (!replicates_) team.barrier();
-      if (team.rank() == 0) {
+      if (leads) {
         if (full) balances_now_->second.adjust();
         loss *= settings_.loss_scale;
         for (const double penalty : penalties_) loss += penalty;
-        epoch.loss_sum += loss * static_cast<double>(step.batch.rows);
+        epoch.loss_sum += loss * static_cast<double>(batch.rows);
+        epoch.rows += batch.rows;
         epoch.batches += 1;
         epoch.step_loss->push_back(loss);
       }
@@ -269,22 +323,24 @@ void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, i
 
 template <class T>
 typename Trainer<T>::Validation Trainer<T>::validate(const DataView* validation, int threads,
-                                                     Hooks& hooks) {
+                                                     Poll& poll, Hooks& hooks) {
   if (validation == nullptr) return {};
   const TableView* weight = validation->weight ? &validation->weight : nullptr;
-  T* outputs = val_outputs_.data();
-  predict(network_, validation->x, static_cast<const MaskKey*>(nullptr), threads, outputs);
+  const bool scores = settings_.monitor == Monitor::kAccuracy || settings_.monitor == Monitor::kR2;
+  T* outputs = scores ? val_outputs_.data() : nullptr;
   Validation result;
-  result.loss =
-      settings_.loss_scale * mean_loss(network_, outputs, validation->t, weight, settings_.loss);
+  // Logits tell sides and the largest apart where outputs have rounded to the same.
+  const bool logits = settings_.monitor == Monitor::kAccuracy;
+  evaluate(network_, validation->x, validation->t, weight, settings_.loss, threads, poll,
+           result.loss, logits ? Give::kLogits : Give::kOutputs, outputs);
+  result.loss *= settings_.loss_scale;
+  if (poll.stopped()) return result;
   switch (settings_.monitor) {
     case Monitor::kHook:
       result.score = hooks.score();
       break;
     case Monitor::kAccuracy:
-      // Outputs without a link of their own are margins, like those of hinge.
-      result.score = accuracy(outputs, network_.n_outputs(), validation->t, weight,
-                              row_of(settings_.loss.loss).link == Activation::identity ? 0.0 : 0.5);
+      result.score = accuracy_of(network_, settings_.loss, outputs, validation->t, weight);
       break;
     case Monitor::kR2:
       result.score = r2(outputs, network_.n_outputs(), validation->t, weight);

@@ -32,12 +32,12 @@ class Trainer {
   Trainer(Network<T>& network, const TrainSettings& settings);
 
   /// Trains for up to `epochs` epochs. With a validation set the best weights are put back at the
-  /// end, whatever ended the run; without one, those of the beginning where a loss is not finite,
-  /// and where a hook throws those of the last epoch.
-  /// `report` is filled as epochs finish, so it is right even where a hook throws. `rates` has one
-  /// rate per epoch, or is null for the schedule of the settings. `threads` 0 means all.
-  void run(const DataView& data, const DataView* validation, Index epochs, const double* rates,
-           int threads, Hooks& hooks, RunReport& report);
+  /// end, whatever ended the run; without one, or where no epoch had a score, they stay those of
+  /// the last step, unless that left numbers that are not finite: then those of the beginning are
+  /// put back. `report` is filled as epochs finish, so it is right even where a hook throws.
+  /// `threads` 0 means all.
+  void run(const DataView& data, const DataView* validation, Index epochs, int threads,
+           Hooks& hooks, RunReport& report);
 
   const Network<T>& network() const { return network_; }
   const TrainSettings& settings() const { return settings_; }
@@ -67,12 +67,14 @@ class Trainer {
   /// One epoch in progress: what the team shares.
   struct Epoch {
     /// Number of the first step that is not made to its end: a thread that finds a loss not finite
-    /// in a first phase writes its step's, and rank 0 where a hook asks to stop in a second phase
-    /// that of the step behind. Read behind the barrier of the first phase.
+    /// in a first phase writes its step's, and so does rank 0 where a hook asks to stop. Read
+    /// behind the barrier of the first phase.
     std::atomic<Index> end{std::numeric_limits<Index>::max()};
     std::atomic<bool> finite{true};            // counts unless `stop`, which was before
+    std::atomic<bool> given_up{false};         // rank 0's: to stop before the gradient is applied
     bool stop = false;                         // rank 0's: a hook asked to
     double loss_sum = 0.0;                     // rank 0's: batch loss x rows of the steps so far
+    Index rows = 0;                            // rank 0's: of the steps so far
     Index batches = 0;                         // rank 0's: steps so far
     std::vector<double>* step_loss = nullptr;  // rank 0's, with room for all steps of the epoch
   };
@@ -89,7 +91,6 @@ class Trainer {
   /// What run_epochs() goes by.
   struct Plan {
     Index epochs;
-    const double* rates;
     Index batch;
     int batch_threads;  // the most that a step's team may have
     int threads;        // as given
@@ -107,22 +108,24 @@ class Trainer {
                  Epoch& epoch);
   void keep_params(int threads);
   void put_back_params();
-  Validation validate(const DataView* validation, int threads, Hooks& hooks);
+  Validation validate(const DataView* validation, int threads, Poll& poll, Hooks& hooks);
+  bool has_finite_params() const noexcept;
 
   // One step: step.cpp.
-  Step make_step(const DataView& data, Index first, Index batch, Index number) const noexcept;
-  bool step_rows(const Step& step, const Team& team) noexcept;
-  bool step_chunks(const Step& step, Range chunks, const Team& team) noexcept;
+  Batch make_batch(const DataView& data, Index first, Index batch) const noexcept;
+  Step make_step(const Batch& batch, double weight_sum, Index number) const noexcept;
+  bool step_rows(const Step& step, const Team& team, Poll& poll) noexcept;
+  bool step_chunks(const Step& step, Range chunks, const Team& team, Poll& poll) noexcept;
   double batch_loss(const Step& step) const noexcept;
   Index turn_of(const Step& step) const noexcept;
   Network<T>& network_of(int rank) const noexcept;
   T* slot_of(int rank, int i) noexcept;
   void copy_to_replica(int rank) noexcept;
-  void step_weights(const Step& step, const Team& team) noexcept;
+  bool step_weights(const Step& step, const Team& team, Poll& poll, Epoch& epoch) noexcept;
   void step_columns(const Step& step, const Team& team) noexcept;
   bool fetches_ahead(Index layer, Index rows) const noexcept;
   void update_task(std::size_t index, const Ahead<T>& ahead, const Step& step, int rank) noexcept;
-  void update_clipped(const Step& step, const Team& team) noexcept;
+  bool update_whole(const Step& step, const Team& team, Poll& poll, Epoch& epoch) noexcept;
   template <class Visit>
   void for_each_own(Range mine, const Step& step, const Team& team, const WeightTask*& copied,
                     Visit visit) noexcept;
@@ -146,7 +149,8 @@ class Trainer {
   std::map<int, Balances> balances_;  // of this run, by the number of threads
   Balances* balances_now_ = nullptr;  // of the steps in progress
   std::vector<double> penalties_;     // one per task
-  AlignedBuffer<T> gradient_;         // of all parameters, where its norm is clipped
+  bool whole_ = false;                // in this run the gradient is finished before any update
+  AlignedBuffer<T> gradient_;         // of all parameters, where it is
   std::vector<double> squares_;       // per task, the sum of the squares of its gradient
   std::vector<Index> order_;
   std::unique_ptr<Workspace<T>> workspace_;  // the team's, unless by chunks
