@@ -1,18 +1,21 @@
 """fastmlp: fast multilayer perceptrons on the CPU, with the API of scikit-learn."""
 
-from fastmlp import callbacks, graph
-from fastmlp._core import __version__
-from fastmlp._info import get_target, machine_limits, set_target, show_info
-from fastmlp.classifier import MLPClassifier
-from fastmlp.conversion import from_sklearn, to_onnx, to_sklearn
-from fastmlp.display import LossCurveDisplay, NetworkDisplay, WeightsDisplay
-from fastmlp.layers import Activation, Dense, Dropout
-from fastmlp.learning_rate import find_learning_rate
-from fastmlp.network import Network
-from fastmlp.neuron import McCullochPitts
-from fastmlp.perceptron import Perceptron
-from fastmlp.persistence import load, save
-from fastmlp.regressor import MLPRegressor
+from fastmlp._affinity import kept_affinity
+
+with kept_affinity():
+    from fastmlp import callbacks, graph
+    from fastmlp._core import __version__
+    from fastmlp._info import get_target, machine_limits, set_target, show_info
+    from fastmlp.classifier import MLPClassifier
+    from fastmlp.conversion import from_sklearn, to_onnx, to_sklearn
+    from fastmlp.display import LossCurveDisplay, NetworkDisplay, WeightsDisplay
+    from fastmlp.layers import Activation, Dense, Dropout
+    from fastmlp.learning_rate import find_learning_rate
+    from fastmlp.network import Network
+    from fastmlp.neuron import McCullochPitts
+    from fastmlp.perceptron import Perceptron
+    from fastmlp.persistence import load, save
+    from fastmlp.regressor import MLPRegressor
 
 __all__ = [
     "Activation",

@@ -41,7 +41,7 @@ def plan_activation(
     if isinstance(activation, str) or not isinstance(activation, Sequence):
         parse_choice(argument, activation, allowed)
         return str(activation)
-    pairs = [tuple(pair) for pair in activation]
+    pairs = [tuple(pair) if isinstance(pair, tuple | list) else () for pair in activation]
     if not pairs or any(len(p) != 2 or not isinstance(p[1], Integral) or p[1] < 1 for p in pairs):
         raise ValueError(
             f"{argument} must be a name or a list of pairs (name, units); got {activation!r}."
@@ -154,11 +154,17 @@ class TrainerSettings:
     tol: float = 0.0
     n_iter_no_change: int = -1
     monitor: str = "loss"
+    stops_by_score: bool = True
     penalty_per_sample: bool = False
     loss_scale: float = 1.0
     loss_parameter: float | None = None
     label_smoothing: float = 0.0
     clip_norm: float = 0.0
+
+    @property
+    def watches_score(self) -> bool:
+        """Whether the stopping rule looks at a score, and not at the training loss."""
+        return self.monitor != "loss" and self.stops_by_score
 
     def make(self, network: "_Network", state: dict[str, Any] | None = None) -> "_Trainer":
         """Make the trainer of `network`, going on from `state` if given."""

@@ -1,21 +1,26 @@
 """What the classifier and the regressor share: parameters, checks, and the guard around a fit."""
 
 from abc import abstractmethod
+from dataclasses import replace
+from itertools import chain
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 
 from fastmlp._architecture import Architecture, Params
+from fastmlp._catalog import did_you_mean
 from fastmlp._decorators import fit_context
-from fastmlp._fit_task import CallbackSupportMixin, begin_task
+from fastmlp._exclusive import changing
+from fastmlp._fit_task import CallbackSupportMixin, FitTask, begin_task
 from fastmlp._fitting import TrainedEstimator
 from fastmlp._initialisers import draw_params
-from fastmlp._settings import PARAMETER_CONSTRAINTS, plan_initialisers, plan_layers
+from fastmlp._settings import COUNTS, PARAMETER_CONSTRAINTS, plan_initialisers, plan_layers
 from fastmlp._training import Data, new_history
-from fastmlp._validation import check_arrays, check_range
+from fastmlp._validation import check_arrays, check_count, check_range
+from fastmlp._weights import check_weights, scale_weights
 
 
 class BaseMLP(CallbackSupportMixin, TrainedEstimator):
@@ -31,9 +36,33 @@ class BaseMLP(CallbackSupportMixin, TrainedEstimator):
             if name != "self":
                 setattr(self, name, value)
 
+    def _validate_params(self) -> None:
+        """Check the parameters; a name that is none gets a hint at what was meant."""
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            raise InvalidParameterError(f"{error}{self._hint(str(error))}") from None
+        for name in COUNTS:
+            check_count(type(self).__name__, name, getattr(self, name))
+
+    def _hint(self, complaint: str) -> str:
+        """Return what was probably meant in place of a name that is none."""
+        for name, constraints in self._parameter_constraints.items():
+            if f"'{name}' parameter" in complaint:
+                allowed = [c.options for c in constraints if isinstance(c, StrOptions)]
+                return did_you_mean(getattr(self, name), [*chain(*allowed)])
+        return ""
+
     @abstractmethod
     def _validate_training(
-        self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, classes: Any
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        fresh: bool,
+        classes: Any,
+        incremental: bool,
     ) -> Data:
         """Check the samples, set what is learnt from y alone, return what the core trains on."""
 
@@ -120,41 +149,61 @@ class BaseMLP(CallbackSupportMixin, TrainedEstimator):
         validation: tuple[Any, Any, Any] = (None, None, None),
         start: tuple[Any, Any] = (None, None),
     ) -> Self:
-        """Fit or go on fitting; on any error, put the estimator back to what it was."""
+        """Fit or go on fitting; on any error the estimator stays what it was."""
         epochs = int(self.max_iter)
         task = None if incremental else begin_task(self, X, y, sample_weight, epochs)
-        before = dict(self.__dict__)
-        try:
-            fresh = "coefs_" not in before or not (self.warm_start or incremental)
-            data = self._validate_training(X, y, sample_weight, fresh=fresh, classes=classes)
-            random_state = check_random_state(self.random_state)
-            plan = self._plan(data, fresh)
-            given = self._validate_validation(*validation, plan.dtype)
-            params = self._start(plan, random_state, fresh, *start)
-            if incremental:
-                self._train_one_epoch(data, plan, params, random_state)
-            elif self.solver == "lbfgs":
-                self._train_lbfgs(data, plan, params, random_state, task)
-            else:
-                self._train(data, given, plan, params, random_state, task)
+        with changing(self) as (copy, publish):
+            copy._fit_copy(X, y, sample_weight, incremental, classes, validation, start, task=task)
+            publish()
             if task is not None:
                 task.end()
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            if incremental and "coefs_" in before:
-                self._discard_steps()
-            raise
         return self
+
+    def _fit_copy(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        incremental: bool,
+        classes: Any,
+        validation: tuple[Any, Any, Any],
+        start: tuple[Any, Any],
+        task: FitTask | None,
+    ) -> None:
+        """Fit what nobody else sees yet."""
+        known = vars(self)
+        if "history_" in known:  # whose lists others may be reading
+            self.history_ = {name: list(column) for name, column in self.history_.items()}
+        fresh = "coefs_" not in known or not (self.warm_start or incremental)
+        data = self._validate_training(
+            X, y, sample_weight, fresh=fresh, classes=classes, incremental=incremental
+        )
+        random_state = check_random_state(self.random_state)
+        plan = self._plan(data, fresh)
+        data = self._weigh(data, plan.dtype, _name_of_weights(sample_weight))
+        if "feature_names_in_" in known:
+            data = replace(data, frame=X)
+        given = self._validate_validation(*validation, plan.dtype)
+        params = self._start(plan, random_state, fresh, *start)
+        if incremental:
+            self._train_one_epoch(data, plan, params, random_state)
+        elif self.solver == "lbfgs":
+            self._train_lbfgs(data, plan, params, random_state, task)
+        else:
+            self._train(data, given, plan, params, random_state, task)
+
+    def _weigh(self, data: Data, dtype: str, argument: str) -> Data:
+        """Scale the weights for a network of that type."""
+        return replace(data, sample_weight=scale_weights(argument, data.sample_weight, dtype))
 
     def _validate_sample_weight(
         self, sample_weight: Any, X: NDArray[Any], factors: NDArray[Any] | None = None
     ) -> Any:
         """Return the weights times the factors; None where both are."""
-        if sample_weight is None and factors is None:
-            return None
-        weight: Any = 1 if sample_weight is None else _check_sample_weight(sample_weight, X)
-        weight = weight if factors is None else weight * factors
+        weight = check_weights("sample_weight", sample_weight, X.shape[0])
+        if factors is None:
+            return weight
+        weight = factors if weight is None else weight * factors
         if not weight.any():
             raise ValueError("Sample weights must contain at least one non-zero number.")
         return weight
@@ -170,13 +219,15 @@ class BaseMLP(CallbackSupportMixin, TrainedEstimator):
                 raise ValueError(f"A validation set needs both X_val and y_val; {name} is missing.")
         if self.solver == "lbfgs":
             raise ValueError("X_val and y_val need a first-order solver; got solver='lbfgs'.")
+        frame = X_val if "feature_names_in_" in vars(self) else None
         try:
             X, t = self._validate_more(X_val, y_val)
-            validation = Data(X, t, self._validate_sample_weight(sample_weight_val, X))
             check_range("X", X, dtype)
             check_range("y", t, dtype)
         except ValueError as error:
-            raise ValueError(f"In X_val, y_val or sample_weight_val: {error}") from error
+            raise ValueError(f"In X_val and y_val: {error}") from error
+        weight = check_weights("sample_weight_val", sample_weight_val, X.shape[0])
+        validation = self._weigh(Data(X, t, weight, frame), dtype, "sample_weight_val")
         if validation.n_rows < 2:
             raise ValueError("X_val and y_val must have at least 2 samples; got 1.")
         return validation
@@ -235,3 +286,7 @@ class BaseMLP(CallbackSupportMixin, TrainedEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _name_of_weights(sample_weight: Any) -> str:
+    return "class_weight" if sample_weight is None else "sample_weight"

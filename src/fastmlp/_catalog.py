@@ -5,11 +5,14 @@ Nothing is listed by hand here: a new row in a catalog of the core is a new choi
 
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from fastmlp import _core
-from fastmlp._validation import to_float
+from fastmlp._validation import check_representable, to_float
 
 _CATALOG = _core.catalog()
 
@@ -22,7 +25,8 @@ LEARNED_ACTIVATIONS = tuple(
     for row in _CATALOG["activations"]
     if row["parameter"] and row["parameter"]["learned"]
 )
-LOSSES = tuple(row["name"] for row in _CATALOG["losses"])
+_LOSS_ROWS = {row["name"]: row for row in _CATALOG["losses"]}
+LOSSES = tuple(_LOSS_ROWS)
 # The name of the one parameter that an activation or a loss has, if any.
 PARAMETERS: dict[str, str | None] = {
     row["name"]: row["parameter"] and row["parameter"]["name"]
@@ -30,7 +34,20 @@ PARAMETERS: dict[str, str | None] = {
 }
 OPTIMIZERS = {row["name"]: dict(row["hyperparameters"]) for row in _CATALOG["optimizers"]}
 DTYPES = ("float32", "float64")
+# What float32 can calculate with; numbers so small are no others than 0.
+_PARAMETER_RANGE = (1e-30, 1e30)
 _DECAYS = ("beta_1", "beta_2", "rho")  # shares that are kept, so below 1
+# Names for the same thing, here, in scikit-learn and elsewhere.
+_SAME = (
+    ("logistic", "sigmoid", "expit"),
+    ("silu", "swish"),
+    ("identity", "linear", "none"),
+    ("mse", "squared_error", "l2", "mean_squared_error", "rmse"),
+    ("mae", "absolute_error", "l1", "mean_absolute_error"),
+    ("log_loss", "cross_entropy", "binary_cross_entropy", "logloss", "ce", "bce", "crossentropy"),
+    ("quantile", "pinball"),
+    ("huber", "smooth_l1"),
+)
 
 
 def check_choice(argument: str, value: Any, allowed: Iterable[str]) -> str:
@@ -44,8 +61,77 @@ def check_choice(argument: str, value: Any, allowed: Iterable[str]) -> str:
     allowed = tuple(allowed)
     if not isinstance(value, str) or value not in allowed:
         names = ", ".join(map(repr, allowed))
-        raise ValueError(f"{argument} must be one of {names}; got {value!r}.")
+        hint = did_you_mean(value, allowed)
+        raise ValueError(f"{argument} must be one of {names}; got {value!r}.{hint}")
     return value
+
+
+def did_you_mean(value: Any, allowed: Iterable[str]) -> str:
+    """Return a sentence with the allowed name that was probably meant; empty without one."""
+    if not isinstance(value, str):
+        return ""
+    names = {name.lower(): name for name in allowed}
+    word = value.lower().partition("(")[0].strip().replace("-", "_").replace(" ", "_")
+    same = [name for group in _SAME if word in group for name in group if name in names]
+    near = same or get_close_matches(word, names, n=1, cutoff=0.6)
+    near = near or [name for name in names if name.replace("_", "") == word.replace("_", "")]
+    return f" Did you mean {names[near[0]]!r}?" if near and names[near[0]] != value else ""
+
+
+def check_targets(argument: str, t: Any, loss: str) -> None:
+    """Refuse targets that a loss of the core is not made for.
+
+    Raises
+    ------
+    ValueError
+        If one is out of its range.
+    """
+    outside = _core.first_outside(loss, t)
+    if outside is not None:
+        row, value = outside
+        raise ValueError(
+            f"{argument} must hold {_LOSS_ROWS[loss]['targets']} for loss={loss!r}; got "
+            f"{value:g} in row {row}."
+        )
+
+
+def check_pair(loss: str, activations: Iterable[str]) -> None:
+    """Refuse a loss of the core after output activations that it is no loss of.
+
+    Raises
+    ------
+    ValueError
+        If there is one among them.
+    """
+    row = _LOSS_ROWS[loss]
+    for name in activations:
+        if name not in row["after"]:
+            raise ValueError(
+                f"loss={loss!r} takes outputs that are {row['outputs']}: those of the activation "
+                f"{' or '.join(map(repr, row['after']))} in the last layer; got {name!r}."
+            )
+
+
+def has_sides(loss: str) -> bool:
+    """Whether the targets of a loss are labels, so that outputs are right or wrong."""
+    return bool(_LOSS_ROWS[loss]["has_labels"]) or loss == "hinge"
+
+
+def check_smoothing(loss: str, label_smoothing: Any) -> float:
+    """Return the share that is smoothed; refuse to smooth targets that are no labels.
+
+    Raises
+    ------
+    ValueError
+        If `label_smoothing` is out of its range, or the loss has other targets.
+    """
+    if not 0 <= to_float(label_smoothing) < 1:
+        raise ValueError(f"label_smoothing must be in [0, 1); got {label_smoothing!r}.")
+    if label_smoothing and not _LOSS_ROWS[loss]["has_labels"]:
+        raise ValueError(
+            f"label_smoothing is not for loss={loss!r}, whose targets are no labels' probabilities."
+        )
+    return float(label_smoothing)
 
 
 def parse_choice(
@@ -88,21 +174,26 @@ def check_parameter(where: str, parameter: str, value: Any) -> float:
     """
     try:
         number = float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         number = -inf
+    small, large = _PARAMETER_RANGE
     if parameter == "quantile":
-        fits, allowed = 0 < number < 1, "between 0 and 1"
+        fits = small <= number and float(np.float32(number)) < 1
+        allowed = "between 0 and 1"
     elif parameter == "delta":
-        fits, allowed = 0 < number < inf, "above 0"
+        fits, allowed = small <= number <= large, f"above 0, from {small:g} to {large:g}"
     else:
-        fits, allowed = 0 <= number < inf, "a finite number >= 0"
+        fits = number == 0 or small <= number <= large
+        allowed = f"a finite number >= 0, at most {large:g}"
     if not fits:
         raise ValueError(f"{where}: {parameter} must be {allowed}.")
     return number
 
 
-def check_hyperparameters(optimizer: str, given: dict[str, Any]) -> dict[str, float]:
-    """Return an optimizer's hyperparameters as floats.
+def check_hyperparameters(
+    optimizer: str, given: dict[str, Any], dtype: str = "float64"
+) -> dict[str, float]:
+    """Return an optimizer's hyperparameters as floats, for parameters of that type.
 
     Raises
     ------
@@ -122,4 +213,8 @@ def check_hyperparameters(optimizer: str, given: dict[str, Any]) -> dict[str, fl
         high, allowed = (1.0, "in [0, 1)") if name in _DECAYS else (inf, "finite and >= 0")
         if not 0 <= to_float(value) < high:
             raise ValueError(f"{name} must be a number {allowed}; got {value!r}.")
+        if name == "epsilon":  # without it, weights that have no gradient are 0 / 0
+            if not to_float(value) > 0:
+                raise ValueError(f"epsilon must be a number above 0; got {value!r}.")
+            check_representable(name, float(value), dtype)
     return {name: float(value) for name, value in given.items()}

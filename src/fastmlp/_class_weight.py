@@ -66,7 +66,10 @@ def _factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> NDArr
         )
     else:
         _check_labels(class_weight, classes.tolist())
-    weights = compute_class_weight(class_weight, classes=classes, y=y).astype(np.float64)
+    try:
+        weights = compute_class_weight(class_weight, classes=classes, y=y).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"class_weight={class_weight!r} doesn't go with y: {error}") from error
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(
             f"class_weight must hold finite weights that are not negative; got {class_weight!r}."

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from fastmlp._base import BaseMLP
 from fastmlp._class_weight import class_factors
+from fastmlp._content import plain_array, refuse_unfit
 from fastmlp._labels import check_label_types
 from fastmlp._training import Data
 from fastmlp._validation import CORE_DTYPES, validate_data
@@ -24,13 +25,20 @@ class LabelLearner(BaseMLP):
     _target_type: str  # 'binary', 'multiclass' or 'multilabel-indicator'
 
     def _validate_training(
-        self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, classes: Any
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        fresh: bool,
+        classes: Any,
+        incremental: bool,
     ) -> Data:
         X, y = self._validate_labels(X, y, reset=fresh)
         if fresh:
             self._learn_classes(y, classes)
         else:
-            self._check_classes(y, classes)
+            self._check_classes(y, classes, all_present=self.warm_start and not incremental)
         factors = None
         if self.class_weight is not None:
             factors = class_factors(self.class_weight, y, self.classes_)
@@ -44,6 +52,8 @@ class LabelLearner(BaseMLP):
 
     def _validate_labels(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         """Check X and y for what needs no knowledge of the classes."""
+        refuse_unfit("y", y)
+        y = plain_array("y", y)
         X, y = validate_data(
             self, X, y, multi_output=True, accept_sparse="csr", dtype=CORE_DTYPES, reset=reset
         )
@@ -55,6 +65,7 @@ class LabelLearner(BaseMLP):
 
     def _learn_classes(self, y: NDArray[Any], classes: Any) -> None:
         """Set the classes and what follows from them, from y or as announced to partial_fit."""
+        classes = _announced(classes)
         announced = classes is not None and not type_of_target(y).startswith("multilabel")
         binarizer = LabelBinarizer().fit(classes if announced else y)
         self._target_type = binarizer.y_type_
@@ -66,8 +77,9 @@ class LabelLearner(BaseMLP):
         if announced:
             self._check_classes(y, None)
 
-    def _check_classes(self, y: NDArray[Any], classes: Any) -> None:
+    def _check_classes(self, y: NDArray[Any], classes: Any, *, all_present: bool = False) -> None:
         """Refuse labels that the network has no output for."""
+        classes = _announced(classes)
         if classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
@@ -75,7 +87,7 @@ class LabelLearner(BaseMLP):
             )
         self._check_kind(y)
         present = unique_labels(y)
-        if self.warm_start and set(present) != set(self.classes_):
+        if all_present and set(present) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {present}"
@@ -112,3 +124,11 @@ class LabelLearner(BaseMLP):
             return t.astype(np.intp)
         labels: NDArray[Any] = self.classes_[t.ravel().astype(np.intp)]
         return labels
+
+
+def _announced(classes: Any) -> Any:
+    """Return the classes given to partial_fit in a type that labels have."""
+    if classes is None:
+        return None
+    refuse_unfit("classes", classes)
+    return plain_array("classes", classes)

@@ -1,7 +1,7 @@
 """The compiled core. `tests/architecture/test_stub.py` holds this file against the module."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,17 @@ class ActivationRow(TypedDict):
     name: str
     doc: str
     keeps: str  # what the slope is computed from: "output", "input" or "row" (softmax)
+    outputs: str  # the range of a row of outputs: "real", "non-negative", "unit", "simplex" ...
     parameter: ParameterRow | None
 
 class LossRow(TypedDict):
     name: str
     doc: str
     link: str  # the output activation that the loss is fused with
+    after: list[str]  # the output activations that it is a loss of, the link among them
+    outputs: str  # the widest range of outputs that it takes, in words
+    targets: str  # the range of targets, in words
+    has_labels: bool  # whether targets are probabilities of classes, or of yes and no
     mean_over_outputs: bool
     parameter: ParameterRow | None
 
@@ -51,7 +56,8 @@ class RunReport(TypedDict):
     rate: list[float]
     seconds: list[float]
     step_loss: NDArray[np.float64]  # the loss of every step
-    best_epoch: int  # 1-based within this run; 0 without a validation set
+    best_epoch: int  # 1-based within this run: whose weights are kept; 0 where none of it are
+    kept: float  # the score of the weights that are kept; -inf where none are
     failed_epoch: int  # 1-based epoch and batch of the first non-finite loss, otherwise 0
     failed_batch: int
 
@@ -71,6 +77,7 @@ def max_threads() -> int: ...
 def limit_threads(most: int) -> None: ...
 def machine_limits(n_threads: int = ...) -> tuple[float, float]: ...
 def allocation_count() -> int: ...
+def first_outside(loss: str, t: NDArray[Any]) -> tuple[int, float] | None: ...
 
 class GraphOpRow(TypedDict):
     name: str
@@ -151,6 +158,11 @@ class DenseSpec:
     @property
     def units(self) -> int: ...
 
+# What a prediction gives: outputs, what the last activation takes, or probabilities, never 0.
+GIVE_OUTPUTS: Final[int]
+GIVE_LOGITS: Final[int]
+GIVE_PROBABILITIES: Final[int]
+
 class _Network:
     def __init__(self, n_features: int, layers: Sequence[DenseSpec]) -> None: ...
     @property
@@ -168,14 +180,28 @@ class _Network:
         slopes: Sequence[NDArray[Any]] | None = ...,
     ) -> None: ...
     def get_params(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]], list[NDArray[Any]]]: ...
-    def predict(self, x: NDArray[Any], n_threads: int = ...) -> NDArray[Any]: ...
-    def predict_plain(self, x: object, n_threads: int = ...) -> NDArray[Any] | None: ...
+    def copy(self) -> Self: ...
+    def predict(
+        self, x: NDArray[Any], n_threads: int = ..., give: int = ..., like_x: bool = ...
+    ) -> NDArray[Any]: ...
+    def predict_plain(
+        self, x: object, n_threads: int = ..., give: int = ..., like_x: bool = ...
+    ) -> NDArray[Any] | None: ...
     def predict_masked(
         self, x: NDArray[Any], seed: int, sample: int, n_threads: int = ...
     ) -> NDArray[Any]: ...
     def forward(
         self, x: NDArray[Any], n_threads: int = ...
     ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]: ...
+    def mean_loss(
+        self,
+        x: NDArray[Any],
+        t: NDArray[Any],
+        loss: str,
+        sample_weight: NDArray[Any] | None = ...,
+        loss_parameter: float | None = ...,
+        n_threads: int = ...,
+    ) -> float: ...
     def loss_and_gradients(
         self,
         x: NDArray[Any],
@@ -206,6 +232,7 @@ class _Trainer:
         tol: float = ...,
         n_iter_no_change: int = ...,
         monitor: str = ...,
+        stops_by_score: bool = ...,
         penalty_per_sample: bool = ...,
         loss_scale: float = ...,
         loss_parameter: float | None = ...,
@@ -216,6 +243,7 @@ class _Trainer:
     def steps(self) -> int: ...
     @property
     def rate(self) -> float: ...
+    def copy_network(self) -> _Network: ...
     @property
     def report(self) -> RunReport: ...
     @property
@@ -231,7 +259,7 @@ class _Trainer:
         t_val: NDArray[Any] | None = ...,
         sample_weight_val: NDArray[Any] | None = ...,
         on_epoch_end: Callable[[EpochReport], bool] | None = ...,
-        rates: Sequence[float] | None = ...,
+        rate: Callable[[int], float] | None = ...,  # of an epoch of this run, from 0
         score: Callable[[], float] | None = ...,
         n_threads: int = ...,
     ) -> RunReport: ...

@@ -1,6 +1,5 @@
 """The training side of an estimator: from planned network and data to fitted attributes."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,10 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from fastmlp._architecture import Architecture, Params, TrainerSettings
+from fastmlp._content import rows_of
 from fastmlp._fit_task import FitTask
 from fastmlp._lbfgs import Objective, Trace, check_settings, minimize
 from fastmlp._records import RecordedEstimator
@@ -19,13 +20,12 @@ from fastmlp._schedules import epoch_rates
 from fastmlp._scoring import score_hook
 from fastmlp._settings import CoreLoss, begin_callbacks, trainer_settings
 from fastmlp._threads import resolve_n_jobs
-from fastmlp._training import Callbacks, Data, LossRule, non_finite_error, run
+from fastmlp._training import Callbacks, Data, non_finite_error, run
+from fastmlp._validation import check_sparse
+from fastmlp._warn import warn
 
 if TYPE_CHECKING:
     from fastmlp._core import RunReport, _Trainer
-
-# From the warning to the caller of fit, past scikit-learn's wrapper of it.
-_CALLER = 6
 
 
 class TrainedEstimator(RecordedEstimator, ABC):
@@ -58,15 +58,12 @@ class TrainedEstimator(RecordedEstimator, ABC):
         validated = validation is not None
         seed = int(random_state.randint(2**31 - 1))
         self._draw_mask_seed(random_state)
-        rule_settings = settings = self._settings(data, seed, validates=validated)
-        by_loss = validated and not self.early_stopping
-        if by_loss:
-            settings = replace(settings, n_iter_no_change=-1)
-        trainer = self._install(plan, start, settings, self._warm_state(settings, given))
-        rule = LossRule(trainer, rule_settings)
-        hooks = self._hooks(
-            lambda: self._snapshot_run(trainer, data, validation), task, validated=validated
-        )
+        settings = self._settings(data, plan, seed, validates=validated)
+        trainer = self._install(plan, start, settings, self._warm_state(settings, given, start))
+
+        def snapshot() -> TrainedEstimator:
+            return self._snapshot_run(trainer, data, validated=validated)
+
         report = run(
             trainer,
             data,
@@ -74,43 +71,35 @@ class TrainedEstimator(RecordedEstimator, ABC):
             epochs=int(self.max_iter),
             verbose=self.verbose,
             n_threads=resolve_n_jobs(self.n_jobs),
-            hooks=[rule, *hooks] if by_loss else hooks,
-            rates=self._rates(int(self.max_iter)),
-            score=score_hook(self, validation) if settings.monitor == "hook" else None,
+            hooks=self._hooks(snapshot, task, validated=validated),
+            rate=self._rate(),
+            score=score_hook(self, snapshot, validation) if settings.monitor == "hook" else None,
         )
-        if rule.stops and report["stopped"] == "callback":
-            report["stopped"] = rule.event
         self._judge(report)
-        self._take_weights()
+        self._take_network(trainer.copy_network())
         self._record(report, data.n_rows, validated=validated)
 
     def _judge(self, report: "RunReport") -> None:
         """Warn of an end that is not the planned one, or refuse it."""
         if report["stopped"] == "max_epochs":
             report["stopped"] = "max_iter"
-            warnings.warn(
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=_CALLER,
             )
         elif report["stopped"] == "non_finite":
             error = non_finite_error(report, "learning_rate_init", self.learning_rate_init)
             if report["best_epoch"] == 0:
                 raise error
-            warnings.warn(
-                f"{error} The weights of the best epoch are kept.",
-                ConvergenceWarning,
-                stacklevel=_CALLER,
-            )
+            warn(f"{error} The weights of the best epoch are kept.", ConvergenceWarning)
 
-    def _rates(self, epochs: int) -> list[float] | None:
-        """Return the rates of the next epochs where the schedule knows them beforehand."""
+    def _rate(self) -> Callable[[int], float] | None:
+        """Return what gives the rate of an epoch, where the schedule knows it by its number."""
         return epoch_rates(
             self.learning_rate,
             float(self.learning_rate_init),
             len(self.history_["loss"]),
-            epochs,
             int(self.max_iter),
         )
 
@@ -140,23 +129,34 @@ class TrainedEstimator(RecordedEstimator, ABC):
             hooks.append(task)
         return hooks
 
-    def _snapshot_run(self, trainer: "_Trainer", data: Data, validation: Data | None) -> Self:
-        network = self._architecture.pack(*self._network.get_params())
-        validated = validation is not None
-        return self._snapshot(network, trainer.report, data.n_rows, validated=validated)
+    def _snapshot_run(self, trainer: "_Trainer", data: Data, *, validated: bool) -> Self:
+        return self._snapshot(
+            trainer.copy_network(), trainer.report, data.n_rows, validated=validated
+        )
 
-    def _warm_state(self, settings: TrainerSettings, given: Data | None) -> dict[str, Any] | None:
+    def _warm_state(
+        self, settings: TrainerSettings, given: Data | None, start: Params
+    ) -> dict[str, Any] | None:
         """Return what a warm start takes over: scikit-learn's begins with a new optimizer, but its
         stopping rule and the count of the samples go on.
 
         A validation set given to fit need not be that of the fit before, so its scores don't
-        compare with the best one so far.
+        compare with the best one so far; and the weights with that score are those to start from,
+        unless others are given.
         """
-        if self._trainer is None or self._trainer_settings.monitor != settings.monitor:
+        if self._trainer is None:
             return None
+        before = self._trainer_settings
+        scores_compare = given is None and before.monitor == settings.monitor
+        names = ["epochs", "rows_seen"]
+        if before.watches_score == settings.watches_score and (
+            scores_compare or not settings.watches_score
+        ):
+            names += ["no_improvement", "best"]
+        if scores_compare and self._holds(start):
+            names += ["kept"]
         state = self._trainer.get_state()
-        rule = ("no_improvement", "best") if given is None else ()
-        return {key: state[key] for key in ("epochs", "rows_seen", *rule)}
+        return {name: state[name] for name in names}
 
     def _train_one_epoch(
         self,
@@ -177,14 +177,14 @@ class TrainedEstimator(RecordedEstimator, ABC):
             epochs=1,
             verbose=self.verbose,
             n_threads=resolve_n_jobs(self.n_jobs),
-            hooks=self._hooks(lambda: self._snapshot_run(trainer, data, None)),
-            rates=self._rates(1),
+            hooks=self._hooks(lambda: self._snapshot_run(trainer, data, validated=False)),
+            rate=self._rate(),
+            ends_by_interrupt=False,
         )
         if report["stopped"] == "non_finite":
             raise non_finite_error(report, "learning_rate_init", self.learning_rate_init)
-        if report["stopped"] != "interrupted":
-            report["stopped"] = "partial_fit"
-        self._take_weights()
+        report["stopped"] = "partial_fit"
+        self._take_network(trainer.copy_network())
         self._record(report, data.n_rows, validated=False)
 
     def _resume(
@@ -201,15 +201,13 @@ class TrainedEstimator(RecordedEstimator, ABC):
         trainer = self._trainer
         if trainer is None or plan != self._architecture:
             seed = int(random_state.randint(2**31 - 1))
-            return self._install(plan, start, self._settings(data, seed))
+            return self._install(plan, start, self._settings(data, plan, seed))
         old = self._trainer_settings
-        new = self._settings(data, old.seed)
-        if new != old:
-            goes_on = replace(new, batch_size=old.batch_size) == old
-            return self._install(plan, start, new, trainer.get_state() if goes_on else None)
-        if not self._is_packed():
-            self._network.set_params(*start)
-        return trainer
+        new = self._settings(data, plan, old.seed)
+        goes_on = replace(new, batch_size=old.batch_size) == old
+        if new == old and self._is_packed():
+            return trainer
+        return self._install(plan, start, new, trainer.get_state() if goes_on else None)
 
     def _install(
         self,
@@ -218,11 +216,10 @@ class TrainedEstimator(RecordedEstimator, ABC):
         settings: TrainerSettings,
         state: dict[str, Any] | None = None,
     ) -> "_Trainer":
-        """Make the network, and return its trainer."""
+        """Return a trainer of a network of its own: predictions go by the one before."""
         self._architecture = plan
-        self._network = plan.pack(*start)
         self._trainer_settings = settings
-        trainer = self._trainer = settings.make(self._network, state)
+        trainer = self._trainer = settings.make(plan.pack(*start), state)
         return trainer
 
     def _train_lbfgs(
@@ -260,29 +257,60 @@ class TrainedEstimator(RecordedEstimator, ABC):
                 task,
             ),
         )
-        self._network = plan.pack(*params)
         self._trainer = None
-        self._take_weights()
+        self._take_network(plan.pack(*params))
         self._record(report, 0, validated=False)
-        self.loss_ = final_loss
+        if report["stopped"] != "interrupted":  # when there is no time for another pass
+            self.loss_ = self._rounded_loss(objective, final_loss)
 
-    def _settings(self, data: Data, seed: int, *, validates: bool = False) -> TrainerSettings:
+    def _rounded_loss(self, objective: Objective, found: float) -> float:
+        """Return the loss with the weights as they are kept; warn where rounding has changed it."""
+        if self._architecture.dtype == "float64":
+            return found
+        kept = objective.loss_of(self._network)
+        if not kept - found <= max(1e-3 * abs(found), float(self.tol)):
+            warn(
+                f"'lbfgs' found weights with the loss {found:.3g} in float64; in "
+                f"dtype={self._architecture.dtype!r} they have {kept:.3g}. Scale inputs and "
+                "targets to about unit size, or use dtype='float64'.",
+                ConvergenceWarning,
+            )
+        return kept
+
+    def _settings(
+        self, data: Data, plan: Architecture, seed: int, *, validates: bool = False
+    ) -> TrainerSettings:
         monitor = "loss"
         if validates:  # a function need not be hashable
             scores = {None: self._monitor, "loss": "val_loss"}
             monitor = "hook" if callable(self.scoring) else scores.get(self.scoring, "hook")
-        loss = self._core_loss()
-        return trainer_settings(self, data.n_rows, loss=loss, monitor=monitor, seed=seed)
+        return trainer_settings(
+            self,
+            data.n_rows,
+            plan.dtype,
+            loss=self._core_loss(),
+            monitor=monitor,
+            stops_by_score=bool(self.early_stopping),
+            seed=seed,
+        )
 
     def _split(self, data: Data, random_state: np.random.RandomState) -> tuple[Data, Data]:
         """Set rows aside for early stopping, by the same draws as scikit-learn."""
-        parts = train_test_split(
-            *(array for array in (data.x, data.t, data.sample_weight) if array is not None),
+        x = data.x
+        if issparse(x):  # SciPy relies on indices that somebody may be changing
+            x = x.copy()
+            check_sparse("X", x)
+        arrays = [array for array in (x, data.t, data.sample_weight) if array is not None]
+        *parts, _, rows = train_test_split(
+            *arrays,
+            np.arange(data.n_rows),
             random_state=random_state,
             test_size=self.validation_fraction,
             stratify=data.t if self._stratifies() else None,
         )
         training, validation = Data(*parts[::2]), Data(*parts[1::2])
+        if data.frame is not None:
+            validation = replace(validation, frame=rows_of(data.frame, rows))
         if validation.n_rows < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of "

@@ -30,6 +30,8 @@ def set_target(name: str) -> None:
     ValueError
         If there is no such target, or this machine can't run it.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"name must be that of a target, a str; got {name!r}.")
     _core.set_target(name)
 
 

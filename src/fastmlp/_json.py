@@ -7,12 +7,15 @@ Python's, and arrays become lists.
 
 import json
 import math
+from collections import Counter
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 _NON_FINITE = ("nan", "inf", "-inf")
+# Keys made to share a hash are found in a time that grows with the square of their number.
+_MOST_OF_A_HASH = 100
 
 
 def encode(value: Any) -> Any:
@@ -65,10 +68,17 @@ def decode(value: Any) -> Any:
     if tag == "$tuple":
         return tuple(decode(item) for item in content)
     if tag == "$dict":
-        return {decode(key): decode(item) for key, item in content}
+        return _make_dict([(decode(key), decode(item)) for key, item in content])
     if tag == "$float" and content in _NON_FINITE:
         return float(content)
     raise ValueError(f"there is no tag {tag!r} of {content!r}")
+
+
+def _make_dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    counts = Counter(hash(key) for key, _ in pairs)
+    if max(counts.values(), default=0) > _MOST_OF_A_HASH:
+        raise ValueError("too many keys have the same hash")
+    return dict(pairs)
 
 
 def dumps(value: Any) -> str:
@@ -77,9 +87,24 @@ def dumps(value: Any) -> str:
 
 
 def loads(text: str) -> Any:
-    """Parse JSON; NaN and infinity, which JSON lacks, raise a ValueError."""
-    return json.loads(text, parse_constant=_refuse)
+    """Parse JSON.
+
+    Raises
+    ------
+    ValueError
+        If it isn't JSON, which has no NaN and no infinity, or an object has a key twice.
+    RecursionError
+        If it is too deep.
+    """
+    return json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique)
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("an object has a key twice")
+    return members

@@ -1,7 +1,6 @@
 """Full-batch training by SciPy's L-BFGS-B on the loss and gradients of the core."""
 
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
@@ -12,12 +11,14 @@ import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.utils.optimize import _check_optimize_result
 
-from fastmlp._architecture import Architecture, Params
+from fastmlp._architecture import Architecture, LayerPlan, Params
+from fastmlp._core import GIVE_LOGITS
 from fastmlp._progress import Progress
 from fastmlp._training import Data, join
+from fastmlp._warn import warn
 
 if TYPE_CHECKING:
-    from fastmlp._core import EpochReport, RunReport
+    from fastmlp._core import EpochReport, RunReport, _Network
     from fastmlp._training import Hook
 
 
@@ -45,15 +46,38 @@ class Objective:
             *architecture.slope_shapes,
         ]
         self.network = replace(architecture, layers=layers, dtype="float64").empty()
+        self.architecture = architecture
         self.data = data
         self.loss = loss
         self.loss_parameter = loss_parameter
         weight = data.sample_weight
-        weight_sum = float(data.n_rows if weight is None else weight.sum())
+        weight_sum = float(data.n_rows if weight is None else weight.sum(dtype=np.float64))
         self.decays = [2 * layer.l2 / weight_sum for layer in architecture.layers]
         self.loss_scale = loss_scale
         self.n_threads = n_threads
         self.reported = np.nan
+
+    def loss_of(self, network: "_Network") -> float:
+        """Return the value with the weights of a network of another type, from its own outputs."""
+        last = self.architecture.layers[-1]
+        z = network.predict(self.data.x, self.n_threads, GIVE_LOGITS).astype(np.float64)
+        outputs = Architecture(last.units, (LayerPlan(last.units, last.activation),), "float64")
+        no_bias, no_slope = np.zeros(last.units), np.empty(0)
+        data_loss = outputs.pack([np.eye(last.units)], [no_bias], [no_slope]).mean_loss(
+            z,
+            self.data.t,
+            self.loss,
+            self.data.sample_weight,
+            loss_parameter=self.loss_parameter,
+            n_threads=self.n_threads,
+        )
+        coefs = [w.astype(np.float64) for w in network.get_params()[0]]
+        return self.loss_scale * data_loss + self._penalty(coefs)
+
+    def _penalty(self, coefs: Sequence[NDArray[Any]]) -> float:
+        return 0.5 * sum(
+            decay * float(np.vdot(w, w)) for decay, w in zip(self.decays, coefs, strict=True)
+        )
 
     def unpack(self, packed: NDArray[np.float64]) -> Params:
         """Split the vector into weights, biases and learned parameters of activations."""
@@ -77,9 +101,7 @@ class Objective:
             loss_parameter=self.loss_parameter,
             n_threads=self.n_threads,
         )
-        penalty = 0.5 * sum(
-            decay * float(np.vdot(w, w)) for decay, w in zip(self.decays, coefs, strict=True)
-        )
+        penalty = self._penalty(coefs)
         self.reported = self.loss_scale * data_loss + penalty
         dw = [d + decay * w for decay, d, w in zip(self.decays, dw, coefs, strict=True)]
         return data_loss + penalty, pack_vector(dw, db, da)
@@ -165,6 +187,7 @@ class Trace:
             "seconds": self.seconds,
             "step_loss": np.empty(0),
             "best_epoch": 0,
+            "kept": -np.inf,
             "failed_epoch": 0,
             "failed_batch": 0,
         }
@@ -204,8 +227,9 @@ def minimize(
         except _StoppedError:
             stopped = "callback"
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=2)
+            warn("Training interrupted by user.")
             stopped = "interrupted"
 
-    trace.objective(trace.x)
+    if stopped != "interrupted":  # when there is no time for another pass
+        trace.objective(trace.x)
     return trace.params, trace.report(stopped), float(trace.objective.reported)

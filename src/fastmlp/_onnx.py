@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _core
 from fastmlp._architecture import LayerPlan
+from fastmlp._exclusive import as_it_is
 from fastmlp.classifier import MLPClassifier
 from fastmlp.network import Network
 from fastmlp.regressor import MLPRegressor
@@ -166,6 +167,7 @@ def to_onnx(estimator: MLPClassifier | MLPRegressor | Network) -> "ModelProto":
         raise TypeError(
             f"estimator must be an MLPClassifier, MLPRegressor or Network; got {estimator!r}."
         )
+    estimator = as_it_is(estimator)  # while it may be training in another thread
     if not isinstance(estimator, Network):
         check_is_fitted(estimator)
     plan = estimator._architecture

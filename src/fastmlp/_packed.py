@@ -1,6 +1,7 @@
 """The fitted side of an estimator: its weights in the core, fast outputs, pickling."""
 
 import operator
+from collections.abc import Mapping
 from itertools import chain
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,16 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._architecture import Architecture, TrainerSettings
+from fastmlp._architecture import Architecture, Params, TrainerSettings
+from fastmlp._core import GIVE_OUTPUTS
+from fastmlp._exclusive import as_it_is, unchanged
 from fastmlp._threads import resolve_n_jobs
 from fastmlp._validation import (
     CORE_DTYPES,
+    LARGEST_COUNT,
+    NON_FINITE_WEIGHTS,
     NonFiniteError,
+    check_arrays,
     check_range,
     is_clean,
     validate_data,
@@ -22,6 +28,25 @@ from fastmlp._validation import (
 
 if TYPE_CHECKING:
     from fastmlp._core import _Network, _Trainer
+
+
+def plain_outputs(known: Mapping[str, Any], X: Any, give: int) -> NDArray[Any] | None:
+    """Return what the core is to give of each row of a plain array; None for anything else.
+
+    The array is checked on the way through the network, a block at a time. `known` are the
+    attributes of an estimator as they are at one moment.
+    """
+    if "coefs_" not in known or "feature_names_in_" in known or not _is_packed(known):
+        return None
+    network: _Network = known["_network"]
+    return network.predict_plain(X, resolve_n_jobs(known["n_jobs"]), give, True)
+
+
+def _is_packed(known: Mapping[str, Any]) -> bool:
+    """Whether the arrays of weights are those that the network was last seen with."""
+    arrays = (*known["coefs_"], *known["intercepts_"], *known["slopes_"])
+    packed = known["_packed"]
+    return len(arrays) == len(packed) and all(map(operator.is_, arrays, packed))
 
 
 class PackedEstimator(BaseEstimator):
@@ -43,20 +68,18 @@ class PackedEstimator(BaseEstimator):
     _trainer: "_Trainer | None"
     _trainer_settings: TrainerSettings
 
-    def _take_weights(self) -> None:
-        """Take over the weights of the network.
+    def _take_network(self, network: "_Network") -> None:
+        """Take over a network, and its weights, which must be finite.
 
         Raises
         ------
         ValueError
             If one of them is NaN or infinite.
         """
-        params = self._network.get_params()
+        params = network.get_params()
         if not all(np.isfinite(array).all() for array in chain(*params)):
-            raise NonFiniteError(
-                "Solver produced non-finite parameter weights. The input data may contain large "
-                "values and need to be preprocessed."
-            )
+            raise NonFiniteError(NON_FINITE_WEIGHTS)
+        self._network = network
         self.coefs_, self.intercepts_, self.slopes_ = params
         self._mark_packed()
 
@@ -69,26 +92,27 @@ class PackedEstimator(BaseEstimator):
     def _arrays(self) -> tuple[NDArray[Any], ...]:
         return (*self.coefs_, *self.intercepts_, *self.slopes_)
 
-    def _discard_steps(self) -> None:
-        """Put the network back to the weights last taken; a trainer then begins anew."""
-        n = len(self._packed) // 3
-        self._network = self._architecture.pack(
-            self._packed[:n], self._packed[n : 2 * n], self._packed[2 * n :]
-        )
+    def _forget_training(self) -> None:
+        """Let the next step begin with a new optimizer, from the weights as they are."""
         self._trainer = None
 
-    def _is_packed(self) -> bool:
-        arrays = self._arrays()
+    def _holds(self, params: Params) -> bool:
+        """Whether these arrays are those that the network was last seen with."""
+        arrays = [*chain(*params)]
         return len(arrays) == len(self._packed) and all(map(operator.is_, arrays, self._packed))
+
+    def _is_packed(self) -> bool:
+        return _is_packed(vars(self))
 
     def _ready_network(self) -> "_Network":
         """Return a network with the present weights."""
         if self._is_packed():
             return self._network
-        return self._architecture.pack(
-            [np.asarray(w) for w in self.coefs_],
-            [np.asarray(b) for b in self.intercepts_],
-            [np.asarray(a) for a in self.slopes_],
+        plan = self._architecture
+        return plan.pack(
+            check_arrays("coefs_", self.coefs_, plan.coef_shapes, plan.dtype),
+            check_arrays("intercepts_", self.intercepts_, plan.intercept_shapes, plan.dtype),
+            check_arrays("slopes_", self.slopes_, plan.slope_shapes, plan.dtype),
         )
 
     def _validate_inputs(self, X: Any) -> NDArray[Any]:
@@ -105,23 +129,27 @@ class PackedEstimator(BaseEstimator):
         check_range("X", checked, dtype)
         return checked
 
-    def _outputs(self, X: Any) -> NDArray[Any]:
-        """Return the output layer's values, of shape (n_samples, n_outputs)."""
-        known = vars(self)
-        if "coefs_" in known and "feature_names_in_" not in known and self._is_packed():
-            # A plain array is checked on the way through the network, a block at a time.
-            outputs = self._network.predict_plain(X, resolve_n_jobs(self.n_jobs))
-            if outputs is not None:
-                return outputs
+    def _outputs(self, X: Any, give: int = GIVE_OUTPUTS) -> NDArray[Any]:
+        """Return what the core is to give of each row.
+
+        The type is float32 only where both the network's and that of X are, and otherwise float64.
+        """
+        outputs = plain_outputs(vars(self), X, give)
+        if outputs is not None:
+            return outputs
         X = self._validate_inputs(X)
-        return self._ready_network().predict(X, resolve_n_jobs(self.n_jobs))
+        n_threads = resolve_n_jobs(self.n_jobs)
+        return self._ready_network().predict(X, n_threads, give, True)
 
     def _masked_outputs(
         self, X: Any, n_samples: Any
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of the outputs over random dropout masks."""
-        if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"dropout_samples must be None or an int >= 1; got {n_samples!r}.")
+        is_count = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+        if not is_count or not 1 <= n_samples <= LARGEST_COUNT:
+            raise ValueError(
+                f"dropout_samples must be None or an int >= 1 and < 2**63; got {n_samples!r}."
+            )
         X = self._validate_inputs(X)
         network, n_threads = self._ready_network(), resolve_n_jobs(self.n_jobs)
         # Welford's update, which keeps no more than two arrays.
@@ -133,16 +161,18 @@ class PackedEstimator(BaseEstimator):
             squares += change**2 * (sample / (sample + 1))
         return mean, np.sqrt(squares / int(n_samples))
 
-    def _spread_outputs(
+    def _mask_averages(
         self, X: Any, dropout_samples: Any, return_std: bool
-    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-        """Return the outputs, averaged over masks if asked to, and their spread if asked for."""
+    ) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
+        """Return the mean of the outputs over masks, and their spread if asked for; None without
+        masks."""
         if dropout_samples is None:
             if return_std:
                 raise ValueError("return_std=True needs dropout_samples; got None.")
-            return self._outputs(X), None
+            return None
         mean, std = self._masked_outputs(X, dropout_samples)
-        dtype = self._architecture.dtype
+        narrow = self._architecture.dtype == getattr(X, "dtype", None) == np.float32
+        dtype = np.float32 if narrow else np.float64
         return mean.astype(dtype), std.astype(dtype) if return_std else None
 
     def forward(self, X: Any) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
@@ -165,15 +195,17 @@ class PackedEstimator(BaseEstimator):
         ValueError
             If the estimator is not fitted, or `X` is not valid.
         """
-        X = self._validate_inputs(X)
-        return self._ready_network().forward(X, resolve_n_jobs(self.n_jobs))
+        model = as_it_is(self)
+        X = model._validate_inputs(X)
+        return model._ready_network().forward(X, resolve_n_jobs(self.n_jobs))
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        state.pop("_network", None)
-        state.pop("_packed", None)
-        if state.get("_trainer") is not None:
-            state["_trainer"] = state["_trainer"].get_state()
+        with unchanged(self, "pickle"):
+            state = dict(super().__getstate__())
+            state.pop("_network", None)
+            state.pop("_packed", None)
+            if state.get("_trainer") is not None:
+                state["_trainer"] = state["_trainer"].get_state()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -186,4 +218,4 @@ class PackedEstimator(BaseEstimator):
             self._mark_packed()
             self._network = self._architecture.pack(self.coefs_, self.intercepts_, self.slopes_)
             if state["_trainer"] is not None:
-                self._trainer = self._trainer_settings.make(self._network, state["_trainer"])
+                self._trainer = self._trainer_settings.make(self._network.copy(), state["_trainer"])

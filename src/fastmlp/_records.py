@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._exclusive import as_it_is
 from fastmlp._fit_task import TRANSIENT
 from fastmlp._packed import PackedEstimator
 from fastmlp._training import extend_history
@@ -39,13 +40,13 @@ class RecordedEstimator(PackedEstimator):
         self.step_losses_ = report["step_loss"]
         self.loss_curve_ = self.history_["loss"]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        if validated:
-            scores = [score for score in report["val_score"] if not np.isnan(score)]
-            self.validation_scores_ = self.history_["val_score"]
-            self.best_validation_score_ = max(scores, default=-np.inf)
-            self.best_epoch_ = epochs_before + report["best_epoch"]
-        else:
-            self.validation_scores_ = self.best_validation_score_ = self.best_epoch_ = None
+        self.validation_scores_ = self.history_["val_score"] if validated else None
+        if not validated or report["kept"] == -np.inf:
+            self.best_validation_score_ = self.best_epoch_ = None
+        else:  # the weights kept may be those that a warm start began with
+            self.best_validation_score_ = report["kept"]
+            if report["best_epoch"]:
+                self.best_epoch_ = epochs_before + report["best_epoch"]
         if validated and self.early_stopping:
             self.best_loss_ = None
         else:
@@ -56,11 +57,10 @@ class RecordedEstimator(PackedEstimator):
         self, network: "_Network", report: "RunReport", n_rows: int, *, validated: bool
     ) -> Self:
         """Return a fitted copy with that network, as if a callback had ended the run now."""
-        copy = object.__new__(type(self))
         history = {name: list(values) for name, values in self.history_.items()}
-        copy.__dict__.update(self.__dict__, history_=history, _network=network, _trainer=None)
+        copy = as_it_is(self, vars(self) | {"history_": history, "_trainer": None})
         for name in TRANSIENT:
             copy.__dict__.pop(name, None)
-        copy._take_weights()
+        copy._take_network(network)
         copy._record({**report, "stopped": "callback"}, n_rows, validated=validated)
         return copy

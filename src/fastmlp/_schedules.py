@@ -32,9 +32,9 @@ def _checked(number: int, value: Any) -> float:
 
 
 def epoch_rates(
-    schedule: Any, rate: float, first_epoch: int, epochs: int, max_iter: int
-) -> list[float] | None:
-    """Return the rates of the next epochs, or None where the core finds them as it goes.
+    schedule: Any, rate: float, first_epoch: int, max_iter: int
+) -> Callable[[int], float] | None:
+    """Return what gives the rate of an epoch, or None where the core finds it as it goes.
 
     Parameters
     ----------
@@ -42,23 +42,20 @@ def epoch_rates(
         A name, or a function of the number of epochs before.
     rate : float
         `learning_rate_init`.
-    first_epoch, epochs : int
-        The epochs trained before, and those to come.
+    first_epoch : int
+        The epochs trained before; the function that is returned counts from there.
     max_iter : int
         The number of epochs that a schedule is laid out for; it ends there.
 
     Raises
     ------
-    ValueError
-        If the function gives anything but a finite number of at least 0.
     TypeError
         If it can't be called with a number alone.
     """
-    numbers = range(first_epoch, first_epoch + epochs)
     if callable(schedule):
         check_takes("learning_rate", schedule, "the number of epochs before", 0)
-        return [_checked(number, schedule(number)) for number in numbers]
+        return lambda epoch: _checked(first_epoch + epoch, schedule(first_epoch + epoch))
     if schedule not in SCHEDULES:
         return None
     last = max(max_iter - 1, 1)
-    return [rate * SCHEDULES[schedule](min(number / last, 1.0)) for number in numbers]
+    return lambda epoch: rate * SCHEDULES[schedule](min((first_epoch + epoch) / last, 1.0))

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from fastmlp._fitting import TrainedEstimator
 
 
-def score_hook(estimator: "TrainedEstimator", validation: Data | None) -> Callable[[], float]:
-    """Return the user's score of the weights as they are at the moment of the call.
+def score_hook(
+    estimator: "TrainedEstimator", snapshot: Callable[[], Any], validation: Data | None
+) -> Callable[[], float]:
+    """Return the user's score of the estimator as it is at the moment of the call.
+
+    It sees a fitted copy, and the inputs as the user gave them where their columns have names.
 
     Raises
     ------
@@ -22,6 +26,7 @@ def score_hook(estimator: "TrainedEstimator", validation: Data | None) -> Callab
     """
     assert validation is not None
     scoring: Any = estimator.scoring
+    X = validation.x if validation.frame is None else validation.frame
     y = estimator._decode(validation.t)
     weight = validation.sample_weight
     extra = {} if weight is None else {"sample_weight": weight}
@@ -35,14 +40,11 @@ def score_hook(estimator: "TrainedEstimator", validation: Data | None) -> Callab
                 "(estimator, X, y, sample_weight=), for the samples of the validation set have "
                 "weights"
             )
-        check_takes("scoring", scorer, wanted, estimator, validation.x, y, **extra)
-    # A fitted estimator as far as predictions go, whose network is the one in training.
-    probe = object.__new__(type(estimator))
-    probe.__dict__.update(vars(estimator), coefs_=[], intercepts_=[], slopes_=[], _packed=())
+        check_takes("scoring", scorer, wanted, estimator, X, y, **extra)
 
     def score() -> float:
         try:
-            value = scorer(probe, validation.x, y, **extra)
+            value = scorer(snapshot(), X, y, **extra)
         except Exception as error:
             error.add_note(f"This was scoring={scoring!r} on the validation set.")
             raise

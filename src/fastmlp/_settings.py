@@ -1,6 +1,5 @@
 """The parameters of the estimators: what they may be, and what the core makes of them."""
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from fastmlp._catalog import (
     ELEMENTWISE_ACTIVATIONS,
     OPTIMIZERS,
     PARAMETERS,
+    check_hyperparameters,
     parse_choice,
 )
 from fastmlp._initialisers import (
@@ -24,18 +24,22 @@ from fastmlp._initialisers import (
     parse_initialiser,
 )
 from fastmlp._schedules import SCHEDULES
-from fastmlp._validation import check_takes
+from fastmlp._validation import check_representable, check_takes
+from fastmlp._warn import warn
+
+_COUNT = Interval(Integral, 1, None, closed="left")
+COUNTS = ("batch_size", "hidden_layer_sizes", "max_fun", "max_iter", "n_iter_no_change")
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "hidden_layer_sizes": ["array-like", _COUNT],
     "activation": [str, "array-like"],
     "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
     "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
-    "batch_size": [StrOptions({"auto", "full"}), Interval(Integral, 1, None, closed="left")],
+    "batch_size": [StrOptions({"auto", "full"}), _COUNT],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES}), callable],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "max_iter": [_COUNT],
     "shuffle": ["boolean"],
     "random_state": ["random_state"],
     "tol": [Interval(Real, 0, None, closed="left")],
@@ -48,11 +52,8 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "beta_1": [Interval(Real, 0, 1, closed="left")],
     "beta_2": [Interval(Real, 0, 1, closed="left")],
     "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "n_iter_no_change": [
-        Interval(Integral, 1, None, closed="left"),
-        Options(Real, {np.inf}),
-    ],
-    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
+    "max_fun": [_COUNT],
     "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
     "dropout_input": [Interval(Real, 0, 1, closed="left")],
     "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
@@ -65,6 +66,8 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "n_jobs": [Integral, None],
 }
 
+
+_LARGEST_ALPHA = 1e30  # whose slope is still a number in float32
 
 # Schedules that look at how training goes; as in scikit-learn, for 'sgd' alone.
 _BY_PROGRESS = ("invscaling", "adaptive")
@@ -105,6 +108,8 @@ def hidden_units(hidden_layer_sizes: Any) -> list[int]:
         raise ValueError(f"hidden_layer_sizes must hold integers, got {sizes}.")
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    if any(size >= 2**31 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be < 2**31, got {sizes}.")
     return [int(size) for size in sizes]
 
 
@@ -128,6 +133,8 @@ def _penalties(estimator: Any, n_layers: int) -> list[tuple[float, float]]:
     alphas = _one_per_layer("alpha", estimator.alpha, n_layers, "hidden layer and the output layer")
     if not all(isinstance(alpha, Real) and 0 <= float(alpha) < np.inf for alpha in alphas):
         raise ValueError(f"alpha must hold finite numbers >= 0, got {alphas}.")
+    if any(float(alpha) > _LARGEST_ALPHA for alpha in alphas):
+        raise ValueError(f"alpha must hold numbers of at most {_LARGEST_ALPHA:g}, got {alphas}.")
     if estimator.penalty is None:
         return [(0.0, 0.0)] * n_layers
     ratio = {"l2": 0.0, "l1": 1.0, "elasticnet": float(estimator.l1_ratio)}[estimator.penalty]
@@ -187,14 +194,11 @@ def resolve_batch_size(batch_size: Any, n_rows: int) -> int:
     if batch_size == "auto":
         return min(200, n_rows)
     if batch_size > n_rows:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=2,
-        )
+        warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
     return min(int(batch_size), n_rows)
 
 
-def _hyperparameters(estimator: Any) -> dict[str, float]:
+def _hyperparameters(estimator: Any, dtype: str) -> dict[str, float]:
     """Return what the estimator says of its optimizer; the rest keeps the optimizer's default."""
     if estimator.solver == "sgd":
         return {
@@ -202,16 +206,27 @@ def _hyperparameters(estimator: Any) -> dict[str, float]:
             "nesterov": float(estimator.nesterovs_momentum),
         }
     names = {"beta_1", "beta_2", "epsilon"} & set(OPTIMIZERS[estimator.solver])
-    return {name: float(getattr(estimator, name)) for name in names}
+    given = {name: float(getattr(estimator, name)) for name in names}
+    return check_hyperparameters(estimator.solver, given, dtype)
 
 
 def trainer_settings(
-    estimator: Any, n_rows: int, *, loss: CoreLoss, monitor: str, seed: int
+    estimator: Any,
+    n_rows: int,
+    dtype: str,
+    *,
+    loss: CoreLoss,
+    monitor: str,
+    stops_by_score: bool,
+    seed: int,
 ) -> TrainerSettings:
-    """Translate the parameters of a first-order solver.
+    """Translate the parameters of a first-order solver, for a network of that type.
 
     The decay of 'adamw' is decoupled from the loss, so that no number of samples divides it.
     """
+    check_representable("learning_rate_init", float(estimator.learning_rate_init), dtype)
+    if estimator.clip_norm is not None:
+        check_representable("clip_norm", float(estimator.clip_norm), dtype)
     patience = estimator.n_iter_no_change
     by_progress = estimator.solver == "sgd" and estimator.learning_rate in _BY_PROGRESS
     schedule = estimator.learning_rate if by_progress else "constant"
@@ -222,7 +237,7 @@ def trainer_settings(
         label_smoothing=float(estimator.label_smoothing),
         clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm),
         optimizer=estimator.solver,
-        hyperparameters=_hyperparameters(estimator),
+        hyperparameters=_hyperparameters(estimator, dtype),
         rate=float(estimator.learning_rate_init),
         batch_size=resolve_batch_size(estimator.batch_size, n_rows),
         seed=seed,
@@ -232,6 +247,7 @@ def trainer_settings(
         tol=float(estimator.tol),
         n_iter_no_change=-1 if patience == np.inf else int(patience),
         monitor=monitor,
+        stops_by_score=stops_by_score,
         penalty_per_sample=estimator.solver != "adamw",
     )
 

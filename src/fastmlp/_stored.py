@@ -1,20 +1,24 @@
 """What is stored of an estimator, and the estimator made of it again.
 
 Everything that comes in from a file is checked: names against fixed tables and signatures, arrays
-against the architecture.
+against the architecture, and that before they are read.
 """
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, get_args
 
 import numpy as np
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._architecture import Architecture
 from fastmlp._catalog import check_choice
+from fastmlp._exclusive import as_it_is
 from fastmlp._json import decode, encode
+from fastmlp._safetensors import Layout, Layouts
 from fastmlp._stored_parts import (
     CLASSIFIER_ATTRIBUTES,
     MLP_ATTRIBUTES,
@@ -27,13 +31,15 @@ from fastmlp._stored_parts import (
     find_losses,
     find_weights,
     name_weights,
-    require,
+    require_layouts,
     restore_architecture,
     store_attributes,
     store_classes,
     store_params,
+    weight_layouts,
 )
-from fastmlp._validation import class_name
+from fastmlp._threads import resolve_n_jobs
+from fastmlp._validation import class_name, require
 from fastmlp.classifier import MLPClassifier
 from fastmlp.layers import Layer, plan
 from fastmlp.network import Network
@@ -44,6 +50,14 @@ Storable = MLPClassifier | MLPRegressor | Perceptron | Network
 
 _CLASSES: dict[str, type[Storable]] = {kind.__name__: kind for kind in get_args(Storable)}
 _LAYERS: dict[str, Callable[..., Layer]] = {kind.__name__: kind for kind in get_args(Layer)}
+# The arrays, with their dtypes unless any is allowed, that may be missing and have any length.
+_ROWS: dict[str, dict[str, str | None]] = {
+    "MLPClassifier": {"step_losses": "float64", "classes": None},
+    "MLPRegressor": {"step_losses": "float64"},
+    "Perceptron": {"classes": None},
+    "Network": {"step_losses": "float64"},
+}
+_NETWORK_PARAMS = {"layers", "n_features", "dtype", "n_jobs"}
 
 
 def store(estimator: Any) -> Stored:
@@ -57,18 +71,39 @@ def store(estimator: Any) -> Stored:
         If it is not fitted, or has a parameter or labels that can't be stored.
     """
     if isinstance(estimator, Network) and type(estimator) is Network:
-        return _store_network(estimator)
+        return _store_network(as_it_is(estimator))
     if type(estimator) not in _CLASSES.values():
         names = ", ".join(map(class_name, _CLASSES.values()))
         raise TypeError(f"Only these classes can be stored: {names}; got {class_name(estimator)}.")
+    estimator = as_it_is(estimator)  # while it may be training in another thread
     check_is_fitted(estimator)
     estimator._validate_params()
     store_fitted = _store_perceptron if isinstance(estimator, Perceptron) else _store_mlp
     return store_fitted(estimator)
 
 
+def check_layouts(kind: Any, architecture: Any, layouts: Layouts) -> None:
+    """Refuse arrays that are not those of the class and the architecture.
+
+    Raises
+    ------
+    ValueError, TypeError or LookupError
+        If one is missing, too many, or of another dtype or shape.
+    """
+    check_choice("class", kind, _CLASSES)
+    if kind == "Perceptron":
+        wanted = _perceptron_layouts(layouts)
+    else:
+        wanted = weight_layouts(restore_architecture(architecture))
+    for name, dtype in _ROWS[kind].items():
+        if name in layouts:
+            given = layouts[name]
+            wanted[name] = Layout(dtype or given.dtype, (math.prod(given.shape),))
+    require_layouts(layouts, wanted)
+
+
 def restore(stored: Stored) -> Storable:
-    """Put together an estimator.
+    """Put together an estimator whose arrays have passed `check_layouts`.
 
     Raises
     ------
@@ -130,8 +165,7 @@ def _restore_mlp(estimator: Any, stored: Stored) -> None:
     estimator.validation_scores_ = history["val_score"] if validated else None
     estimator._trainer = None
     estimator._architecture = plan
-    estimator._network = plan.pack(*find_weights(plan, stored.arrays))
-    estimator._take_weights()
+    estimator._take_network(plan.pack(*find_weights(plan, stored.arrays)))
 
 
 def _store_perceptron(estimator: Any) -> Stored:
@@ -141,16 +175,20 @@ def _store_perceptron(estimator: Any) -> Stored:
     return Stored(type(estimator).__name__, store_params(estimator), None, attributes, arrays)
 
 
+def _perceptron_layouts(layouts: Layouts) -> Layouts:
+    shape = layouts["coef"].shape
+    require(len(shape) == 2 and 0 not in shape, f"coef has the shape {shape}")
+    return {"coef": Layout("float64", shape), "intercept": Layout("float64", shape[:1])}
+
+
 def _restore_perceptron(estimator: Any, stored: Stored) -> None:
-    coef = stored.arrays.get("coef", np.empty(0))
-    require(coef.ndim == 2 and coef.size > 0, f"coef has the shape {coef.shape}")
-    n_outputs, n_features = coef.shape
+    estimator.coef_ = find_array(stored.arrays, "coef")
+    estimator.intercept_ = find_array(stored.arrays, "intercept")
+    n_outputs, n_features = estimator.coef_.shape
     vars(estimator).update(find_attributes(stored, PERCEPTRON_ATTRIBUTES, n_features))
     binary = n_outputs == 1 and not estimator._multilabel
     estimator.classes_ = find_classes(stored, n_outputs, binary=binary)
     require(estimator._multilabel or len(estimator.classes_) > 1, "there is one class only")
-    estimator.coef_ = find_array(stored.arrays, "coef", coef.shape, "float64")
-    estimator.intercept_ = find_array(stored.arrays, "intercept", (n_outputs,), "float64")
     estimator.n_features_in_ = n_features
     estimator.converged_ = estimator.mistakes_[-1] == 0
 
@@ -170,15 +208,26 @@ def _store_network(network: Network) -> Stored:
 
 def _restore_network(stored: Stored) -> Network:
     params = decode(stored.params)
-    layers = [_restore_layer(**fields) for fields in params.pop("layers")]
-    # Before the network is made: it must be no larger than its arrays are.
+    require(params.keys() == _NETWORK_PARAMS, f"the parameters must be {sorted(_NETWORK_PARAMS)}")
+    resolve_n_jobs(params["n_jobs"])
+    layers = tuple(_restore_layer(**fields) for fields in params["layers"])
     architecture = restore_architecture(stored.architecture)
-    same = Architecture(params.get("n_features"), plan(layers), params.get("dtype"))
+    same = Architecture(params["n_features"], plan(layers), params["dtype"])
     require(same == architecture, "the layers don't go with the architecture")
-    weights = find_weights(architecture, stored.arrays)
-    network = Network(layers, **params)
-    network._network.set_params(*weights)
-    network.step_losses = find_losses(stored.arrays)
+    # Not by __init__, which would draw starting weights.
+    network = Network.__new__(Network)
+    network.__setstate__(
+        {
+            "layers": layers,
+            "n_jobs": params["n_jobs"],
+            "step_losses": find_losses(stored.arrays),
+            "_architecture": architecture,
+            "_network": find_weights(architecture, stored.arrays),
+            "_random_state": check_random_state(None),
+            "_trainer": None,
+            "_trainer_settings": None,
+        }
+    )
     return network
 
 

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from fastmlp._architecture import Architecture, LayerPlan, Params, plan_activation
 from fastmlp._catalog import ACTIVATIONS, DTYPES, check_choice
 from fastmlp._json import decode, encode
+from fastmlp._safetensors import Arrays, Layout, Layouts
 from fastmlp._training import new_history
-from fastmlp._validation import check_arrays
+from fastmlp._validation import check_arrays, require
 from fastmlp.layers import check_positive_int
 
-Arrays = dict[str, NDArray[Any]]
-
 NOT_STORED = {"callbacks"}
+# An array of strings has room for the longest one in each of its places. So many characters are
+# fine, and so is a hundred times what the strings have.
+_FEW_CHARACTERS = 2**24
+_MOST_PADDED = 100
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,6 @@ class Stored:
     architecture: dict[str, Any] | None
     attributes: dict[str, Any]
     arrays: Arrays = field(default_factory=dict)
-
-
-def require(holds: bool, complaint: str) -> None:
-    """Raise a ValueError with the complaint unless it holds."""
-    if not holds:
-        raise ValueError(complaint)
 
 
 # Parameters
@@ -95,14 +92,21 @@ def name_weights(architecture: Architecture, weights: Params) -> Arrays:
     }
 
 
+def weight_layouts(architecture: Architecture) -> Layouts:
+    """Return the layouts of the arrays that `name_weights` returns."""
+    return {
+        f"{name}.{layer}": Layout(architecture.dtype, shape)
+        for name, shapes in _weight_shapes(architecture).items()
+        for layer, shape in enumerate(shapes)
+    }
+
+
 def find_weights(architecture: Architecture, arrays: Arrays) -> Params:
     """Return the arrays that `name_weights` was given."""
+    layers = range(len(architecture.layers))
     coefs, intercepts, slopes = (
-        [
-            find_array(arrays, f"{name}.{layer}", shape, architecture.dtype)
-            for layer, shape in enumerate(wanted)
-        ]
-        for name, wanted in _weight_shapes(architecture).items()
+        [find_array(arrays, f"{name}.{layer}") for layer in layers]
+        for name in _weight_shapes(architecture)
     )
     return coefs, intercepts, slopes
 
@@ -115,21 +119,26 @@ def _weight_shapes(architecture: Architecture) -> dict[str, list[tuple[int, ...]
     }
 
 
-def find_array(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-    """Return the finite array of that name, shape and dtype."""
-    require(name in arrays, f"the array {name!r} is missing")
-    array = arrays[name]
-    require(array.dtype == dtype, f"{name} must be of {dtype}; it is of {array.dtype}")
-    require(array.shape == shape, f"{name} must have shape {shape}; it has {array.shape}")
-    require(bool(np.isfinite(array).all()), f"{name} must be finite")
-    return array
+def require_layouts(layouts: Layouts, wanted: Layouts) -> None:
+    """Raise a ValueError unless the arrays are those that are wanted."""
+    for name in wanted:
+        require(name in layouts, f"the array {name!r} is missing")
+    for name, given in layouts.items():
+        require(name in wanted, f"there must be no array {name!r}")
+        dtype, shape = wanted[name].dtype, wanted[name].shape
+        require(given.dtype == dtype, f"{name} must be of {dtype}; it is of {given.dtype}")
+        require(given.shape == shape, f"{name} must have shape {shape}; it has {given.shape}")
+
+
+def find_array(arrays: Arrays, name: str) -> NDArray[Any]:
+    """Return the array of that name, which must be finite."""
+    require(bool(np.isfinite(arrays[name]).all()), f"{name} must be finite")
+    return arrays[name]
 
 
 def find_losses(arrays: Arrays) -> NDArray[Any]:
     """Return the losses of the steps; none where there are none."""
-    losses = arrays.get("step_losses", np.empty(0))
-    require(losses.ndim == 1 and losses.dtype == np.float64, "step_losses must be float64 in a row")
-    return losses
+    return arrays.get("step_losses", np.empty(0))
 
 
 # Fitted attributes: the checks that a value has to pass
@@ -221,6 +230,7 @@ def store_classes(classes: NDArray[Any], attributes: dict[str, Any], arrays: Arr
     if classes.dtype.kind in "biuf" and classes.dtype.itemsize <= 8:
         arrays["classes"] = classes
     elif all(isinstance(label, str) for label in classes):
+        _check_padding(classes)
         attributes["classes_"] = encode(classes)
     else:
         raise ValueError(
@@ -236,6 +246,7 @@ def find_classes(stored: Stored, n_outputs: int, *, binary: bool) -> NDArray[Any
         classes = stored.arrays["classes"]
     else:
         require(_is_list_of(lambda label: isinstance(label, str), labels), "labels must be strings")
+        _check_padding(labels)
         classes = np.array(labels, dtype=str)
     allowed = (1, 2) if binary else (n_outputs,)
     require(
@@ -243,3 +254,11 @@ def find_classes(stored: Stored, n_outputs: int, *, binary: bool) -> NDArray[Any
         f"there are {n_outputs} outputs for classes of shape {classes.shape}",
     )
     return classes
+
+
+def _check_padding(labels: Iterable[str]) -> None:
+    lengths = [len(label) for label in labels]
+    require(
+        len(lengths) * max(lengths, default=0) <= max(_FEW_CHARACTERS, _MOST_PADDED * sum(lengths)),
+        "the labels are too many for the length of the longest one",
+    )

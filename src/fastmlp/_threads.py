@@ -9,6 +9,8 @@ import numpy as np
 
 from fastmlp import _core
 
+_INT32_MAX = 2**31 - 1
+
 
 @cache
 def _limit_threads() -> None:
@@ -52,6 +54,10 @@ def resolve_n_jobs(n_jobs: Any) -> int:
         return 0
     if not isinstance(n_jobs, int | np.integer) or isinstance(n_jobs, bool) or n_jobs == 0:
         raise ValueError(f"n_jobs must be None or an integer other than 0; got {n_jobs!r}.")
+    if not -_INT32_MAX <= n_jobs <= _INT32_MAX:
+        raise ValueError(
+            f"n_jobs must be None or an integer from -(2**31 - 1) to 2**31 - 1; got {n_jobs!r}."
+        )
     if n_jobs > 0:
         return int(n_jobs)
     return max(1, available_threads() + 1 + int(n_jobs))

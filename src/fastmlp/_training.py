@@ -3,7 +3,6 @@ longer finite."""
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 
 from fastmlp._epoch_end import EpochEnd
 from fastmlp._progress import Progress
-from fastmlp._validation import NonFiniteError
+from fastmlp._validation import NON_FINITE_WEIGHTS, NonFiniteError
+from fastmlp._warn import warn
 
 if TYPE_CHECKING:
-    from fastmlp._architecture import TrainerSettings
     from fastmlp._core import EpochReport, RunReport, _Trainer
 
     Hook = Callable[[EpochReport], bool]
@@ -37,6 +36,7 @@ class Data:
     x: NDArray[Any]
     t: NDArray[Any]
     sample_weight: NDArray[Any] | None = None
+    frame: Any = None  # the inputs as the user gave them, where their columns have names
 
     @property
     def n_rows(self) -> int:
@@ -83,46 +83,6 @@ class Callbacks:
             del end.__dict__["_make_snapshot"]
 
 
-class LossRule:
-    """The stopping rule on the training loss, for a run that has a validation set.
-
-    With a validation set the core's own rule looks at the score on it; `settings` must have
-    switched that off for the trainer. The rule, and its part in the schedule 'adaptive', are the
-    core's.
-    """
-
-    def __init__(self, trainer: "_Trainer", settings: "TrainerSettings") -> None:
-        self.trainer = trainer
-        self.settings = settings
-        self.best = -math.inf
-        self.no_improvement = 0
-        self.event = ""
-
-    def __call__(self, report: "EpochReport") -> bool:
-        """Count the epoch, note in the report what the rule does, and return whether it stops."""
-        score, settings = -report["loss"], self.settings
-        improved = score >= self.best + settings.tol
-        self.no_improvement = 0 if improved else self.no_improvement + 1
-        self.best = max(self.best, score)
-        if settings.n_iter_no_change < 0 or self.no_improvement <= settings.n_iter_no_change:
-            self.event = ""
-        elif settings.schedule != "adaptive":
-            self.event = "no_improvement"
-        elif self.trainer.rate <= 1e-6:
-            self.event = "rate_too_small"
-        else:
-            self.event = "rate_cut"
-            self.trainer.set_state({"rate": self.trainer.rate / 5})
-            self.no_improvement = 0
-        report["event"] = self.event
-        return self.stops
-
-    @property
-    def stops(self) -> bool:
-        """Whether the epoch counted last is to be the end."""
-        return self.event in ("no_improvement", "rate_too_small")
-
-
 def join(hooks: Sequence["Hook"], progress: Progress) -> "Hook | None":
     """Make one hook of several, the display coming last; None when there is nothing to do."""
     every: list[Hook] = [*hooks, progress] if progress else list(hooks)
@@ -140,17 +100,18 @@ def run(
     verbose: int,
     n_threads: int,
     hooks: Sequence["Hook"] = (),
-    rates: Sequence[float] | None = None,
-    score: "Callable[[], float] | None" = None,
+    rate: Callable[[int], float] | None = None,
+    score: Callable[[], float] | None = None,
+    ends_by_interrupt: bool = True,
 ) -> "RunReport":
-    """Train for some epochs and return the core's report.
+    """Train, show the epochs as they finish, and return the core's report.
 
     Ctrl-C ends the run with a warning and the report of the epochs that were finished, whose
-    `stopped` is then 'interrupted'.
+    `stopped` is then 'interrupted'; unless `ends_by_interrupt` is False: then it is raised.
     """
     with Progress(verbose, epochs) as progress:
         try:
-            return trainer.run(
+            report = trainer.run(
                 data.x,
                 data.t,
                 data.sample_weight,
@@ -159,21 +120,29 @@ def run(
                 t_val=validation.t if validation else None,
                 sample_weight_val=validation.sample_weight if validation else None,
                 on_epoch_end=join(hooks, progress),
-                rates=rates,
+                rate=rate,
                 score=score,
                 n_threads=n_threads,
             )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=2)
-            return {**trainer.report, "stopped": "interrupted"}
+            if not ends_by_interrupt:
+                raise
+            warn("Training interrupted by user.")
+            report = {**trainer.report, "stopped": "interrupted"}
+    if validation and report["epochs"] and report["kept"] == -math.inf:
+        warn(
+            "The score on the validation set was NaN or -infinity in every epoch, so that none was "
+            "the best: the weights are those of the last one."
+        )
+    return report
 
 
 def non_finite_error(report: "RunReport", rate_name: str, rate: float) -> NonFiniteError:
-    """Make the error for a run that had no finite loss any more."""
+    """Make the error for a run that had no finite loss, or weights, any more."""
     return NonFiniteError(
-        f"The loss became NaN or infinite in epoch {report['failed_epoch']}, batch "
-        f"{report['failed_batch']}. Scale the inputs (and the targets of a regression) to about "
-        f"unit size, or lower {rate_name}={rate:g}."
+        f"{NON_FINITE_WEIGHTS} The loss became NaN or infinite in epoch {report['failed_epoch']}, "
+        f"batch {report['failed_batch']}. Scale the inputs (and the targets of a regression) to "
+        f"about unit size, or lower {rate_name}={rate:g}."
     )
 
 

@@ -2,16 +2,22 @@
 
 import inspect
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.utils import validation
+from sklearn.utils._param_validation import InvalidParameterError
+
+from fastmlp._content import is_text, missing_places, refuse_unfit, text_columns
 
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
+LARGEST_COUNT = 2**63 - 1
 _INT64 = np.dtype(np.int64)
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -34,8 +40,21 @@ CORE_DTYPES = [
 ]
 
 
+# In scikit-learn's words.
+NON_FINITE_WEIGHTS = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and "
+    "need to be preprocessed."
+)
+
+
 class NonFiniteError(ValueError):
     """The loss or the weights are no longer finite."""
+
+
+def require(holds: bool, complaint: str) -> None:
+    """Raise a ValueError with the complaint unless it holds."""
+    if not holds:
+        raise ValueError(complaint)
 
 
 def to_float(value: Any) -> float:
@@ -76,8 +95,80 @@ def class_name(thing: Any) -> str:
 
 def validate_data(estimator: Any, X: Any, *y: Any, **checks: Any) -> Any:
     """Call scikit-learn's function of this name; its errors then say what is no number."""
+    for argument, data in zip("Xy", (X, *y), strict=False):
+        refuse_unfit(argument, data)
+        check_sparse(argument, data)
     with naming_text(X, *(y if checks.get("y_numeric") else ())):
-        return validation.validate_data(estimator, X, *y, **checks)
+        checked = validation.validate_data(estimator, X, *y, **checks)
+    if not y:
+        return _readable(checked)
+    return _readable(checked[0]), *checked[1:]
+
+
+def check_sparse(argument: str, data: Any) -> None:
+    """Refuse a sparse matrix whose indices lead outside.
+
+    The check is SciPy's where it has one, on an object of its own, because it may change what it
+    looks at.
+
+    Raises
+    ------
+    ValueError
+        If they do.
+    """
+    if not issparse(data):
+        return
+    try:
+        if data.format in ("csr", "csc", "bsr"):
+            _shallow_copy(data).check_format(full_check=True)
+        elif data.format == "coo":
+            pairs = ((data.row, data.shape[0]), (data.col, data.shape[-1]))
+            _require_inside(len(data.data), pairs)
+        elif data.format == "lil":
+            for columns, values in zip(data.rows, data.data, strict=True):
+                _require_inside(len(values), ((np.asarray(columns, np.int64), data.shape[1]),))
+        elif data.format == "dia":
+            require(len(data.offsets) == len(data.data), "there are more offsets than diagonals")
+    except (ValueError, IndexError, TypeError) as error:
+        name = data.format.upper()
+        raise ValueError(f"{argument} has {name} indices out of range: {error}.") from error
+
+
+def _shallow_copy(data: Any) -> Any:
+    """Return a compressed matrix of its own with the same arrays."""
+    return type(data)((data.data, data.indices, data.indptr), shape=data.shape, copy=False)
+
+
+def _require_inside(count: int, pairs: Iterable[tuple[NDArray[Any], int]]) -> None:
+    for numbers, size in pairs:
+        require(len(numbers) == count, "there are not as many indices as numbers")
+        require(count == 0 or 0 <= numbers.min() <= numbers.max() < size, "they lead outside")
+
+
+def _readable(data: Any) -> Any:
+    """Return checked inputs as the core reads them: CSR with gapless arrays and one index type.
+
+    Numbers in the same place add up in the matrix's own type, as SciPy has it; floats do so in the
+    core.
+    """
+    if not issparse(data):
+        return data
+    small = data.indices.dtype == data.indptr.dtype == np.int32
+    index = np.int32 if small else np.int64
+    values, columns, starts = (
+        np.ascontiguousarray(array, dtype)
+        for array, dtype in ((data.data, None), (data.indices, index), (data.indptr, index))
+    )
+    parts = ((values, data.data), (columns, data.indices), (starts, data.indptr))
+    if any(ours is not theirs for ours, theirs in parts):
+        data = type(data)(data.shape, dtype=values.dtype)
+        data.data, data.indices, data.indptr = values, columns, starts
+    if values.dtype.kind != "f":
+        own = _shallow_copy(data)
+        if not own.has_canonical_format:
+            data = own.copy()
+            data.sum_duplicates()
+    return data
 
 
 @contextmanager
@@ -94,37 +185,23 @@ def naming_text(X: Any, y: Any = None) -> Iterator[None]:
     except (TypeError, ValueError) as error:
         if not (isinstance(error, TypeError) or str(error).startswith(_NOT_CONVERTED)):
             raise
-        text = _text_columns(X)
+        text = text_columns(X)
         if text:
             raise ValueError(
                 f"X must hold numbers; these columns don't: {', '.join(text)}. Encode them, for "
                 "example by a OneHotEncoder in a ColumnTransformer, or leave them out."
             ) from error
-        if y is not None and _is_text(y):
+        if missing := missing_places(X):
+            raise ValueError(
+                f"X has missing values {missing}. Fill them in, for example by a SimpleImputer, or "
+                "leave out such rows."
+            ) from error
+        if y is not None and is_text(y):
             raise ValueError(
                 f"y must hold numbers; got {np.ravel(y).tolist()[0]!r}. A classifier takes labels."
             ) from error
-        if isinstance(error, ValueError):
-            raise ValueError(f"X must hold numbers: {error}. Encode text as numbers.") from error
-        raise
-
-
-def _text_columns(X: Any) -> list[str]:
-    """Return the columns of a data frame that are no numbers, with their types."""
-    if not (hasattr(X, "columns") and hasattr(X, "dtypes")):
-        return []
-    return [f"{name!r} ({X[name].dtype})" for name in X.columns if _is_text(X[name])]
-
-
-def _is_text(values: Any) -> bool:
-    """Tell whether something in there can't be taken for a number."""
-    array = np.asarray(values)
-    if array.dtype.kind in "OSUT":
-        try:
-            array.astype(np.float64)
-        except (TypeError, ValueError):
-            return True
-    return array.dtype.kind in "mM"
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"X must hold numbers: {error}. Encode text as numbers.") from error
 
 
 def is_clean(X: Any, n_features: int, dtype: str) -> TypeGuard[NDArray[Any]]:
@@ -156,13 +233,44 @@ def check_range(argument: str, array: NDArray[Any], dtype: str) -> None:
     ValueError
         If `dtype` is 'float32' and a number of `array` is beyond its range.
     """
-    if dtype != "float32" or array.dtype != np.float64 or 0 in array.shape:
+    values: NDArray[Any] = np.asarray(array.data) if issparse(array) else array
+    if dtype != "float32" or values.dtype != np.float64 or 0 in values.shape:
         return
-    peak = max(float(array.max()), -float(array.min()))
+    peak = max(float(values.max()), -float(values.min()))
     if peak > _FLOAT32_MAX:
         raise ValueError(
             f"{argument} holds the magnitude {peak:.3g}, which is too large for dtype='float32' "
             f"(at most {_FLOAT32_MAX:.3g}). Scale it, or use dtype='float64'."
+        )
+
+
+def check_count(owner: str, name: str, value: Any) -> None:
+    """Refuse an integer parameter that is beyond what the core counts to.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    if isinstance(value, Integral) and int(value) > LARGEST_COUNT:
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be at most 2**63 - 1. Got {value!r} instead."
+        )
+
+
+def check_representable(argument: str, value: float, dtype: str) -> None:
+    """Refuse a number above 0 that becomes 0 or infinite in the type of the network.
+
+    Raises
+    ------
+    ValueError
+        If it does.
+    """
+    limits = np.finfo(dtype)
+    if value > 0 and not float(limits.tiny) <= value <= float(limits.max):
+        raise ValueError(
+            f"{argument}={value!r} is out of the range of dtype={dtype!r}, from {limits.tiny:.3g} "
+            f"to {limits.max:.3g}."
         )
 
 
@@ -182,9 +290,14 @@ def check_arrays(
         raise ValueError(
             f"{argument} must hold {len(shapes)} arrays, one per layer; got {len(given)}."
         )
+    for array in given:
+        refuse_unfit(argument, array)
+    if any(np.iscomplexobj(array) for array in given):
+        raise ValueError(f"{argument} must hold arrays of real numbers; got complex ones.")
     try:
-        arrays = [np.asarray(array, dtype=dtype) for array in given]
-    except (TypeError, ValueError) as error:
+        with np.errstate(over="ignore"):  # what becomes infinite is refused below
+            arrays = [np.asarray(array, dtype=dtype) for array in given]
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{argument} must hold arrays of numbers: {error}.") from error
     for i, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
         if array.shape != shape:

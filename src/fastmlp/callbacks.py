@@ -15,6 +15,7 @@ from numbers import Real
 
 from fastmlp._catalog import check_choice
 from fastmlp._epoch_end import EpochEnd
+from fastmlp._files import FilePath
 from fastmlp.layers import check_positive_int
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "EpochEnd", "StopAt", "TimeBudget"]
@@ -41,8 +42,8 @@ def _goodness(end: EpochEnd, monitor: str, who: str) -> float:
 
 
 def _check_path(path: object) -> None:
-    if not isinstance(path, str | os.PathLike):  # a number would be that of an open file
-        raise TypeError(f"path must be a str or path-like; got {path!r}.")
+    if not isinstance(path, str | bytes | os.PathLike):  # a number would be that of an open file
+        raise TypeError(f"path must be a str, bytes or path-like; got {path!r}.")
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,8 @@ class Checkpoint:
 
     Parameters
     ----------
-    path : str or path-like
-        The file. In a str, ``{epoch}`` stands for the number of the epoch, which makes a file for
-        each.
+    path : str, bytes or path-like
+        The file. In it ``{epoch}`` stands for the number of the epoch, which makes a file for each.
     every : int, default=1
         Save behind each epoch whose number is a multiple of this.
     monitor : {'loss', 'val_loss', 'val_score'}, default=None
@@ -119,10 +119,10 @@ class Checkpoint:
         If an argument is not valid, in a fit without a validation set for one of its quantities, or
         if the estimator has a parameter that can't be stored.
     TypeError
-        If `path` is neither a str nor path-like.
+        If `path` is neither a str nor bytes nor path-like.
     """
 
-    path: str | os.PathLike[str]
+    path: FilePath
     every: int = 1
     monitor: str | None = None
 
@@ -159,7 +159,7 @@ class Checkpoint:
     def _save(self, end: EpochEnd) -> None:
         from fastmlp.persistence import save  # which knows the estimators, and they know this file
 
-        save(end.snapshot(), os.fspath(self.path).replace("{epoch}", str(end.epoch)))
+        save(end.snapshot(), os.fsdecode(self.path).replace("{epoch}", str(end.epoch)))
 
 
 @dataclass(frozen=True)
@@ -197,16 +197,16 @@ class CSVLogger:
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, bytes or path-like
         The file; its folder must exist.
 
     Raises
     ------
     TypeError
-        If `path` is neither.
+        If `path` is none of them.
     """
 
-    path: str | os.PathLike[str]
+    path: FilePath
 
     def __post_init__(self) -> None:
         _check_path(self.path)

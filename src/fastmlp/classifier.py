@@ -6,12 +6,16 @@ from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastmlp._classes import LabelLearner
+from fastmlp._core import GIVE_LOGITS, GIVE_OUTPUTS, GIVE_PROBABILITIES
 from fastmlp._decorators import available_if, fit_context
+from fastmlp._exclusive import as_it_is
+from fastmlp._packed import plain_outputs
 from fastmlp._settings import CoreLoss, choose_loss
 
 # The core's names of the losses, by the activation of the output layer.
@@ -348,17 +352,23 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         ValueError
             If the estimator is not fitted, or `X` or `dropout_samples` is not valid.
         """
-        outputs, _ = self._spread_outputs(X, dropout_samples, False)
+        known = vars(self)  # as they are now, whatever a fit in another thread makes of them
+        outputs = None if dropout_samples else plain_outputs(known, X, GIVE_OUTPUTS)
+        if outputs is None:
+            model = as_it_is(self, known)
+            averages = model._mask_averages(X, dropout_samples, False)
+            outputs = averages[0] if averages else model._outputs(X)
         chosen: NDArray[Any]
-        if self._target_type == "multiclass":
+        if known["_target_type"] == "multiclass":
             chosen = outputs.argmax(axis=1)
         else:
-            boundary = 0.0 if self.out_activation_ == "identity" else 0.5
+            boundary = 0.0 if known["out_activation_"] == "identity" else 0.5
             chosen = (outputs > boundary).astype(np.intp)
-        if self._target_type.startswith("multilabel"):
+        if known["_target_type"].startswith("multilabel"):
             return chosen
         # Clipped because a single class leaves nothing above it to choose.
-        return self.classes_.take(chosen.ravel(), mode="clip")
+        labels: NDArray[Any] = known["classes_"].take(chosen.ravel(), mode="clip")
+        return labels
 
     def _require_probabilities(self) -> bool:
         if self.loss == "hinge":
@@ -385,8 +395,9 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
             How far each sample is on the side of a class, in the order of `classes_`; one column,
             that of ``classes_[1]``, as a vector for two classes.
         """
-        outputs = self._outputs(X)
-        return outputs.ravel() if self._target_type == "binary" else outputs
+        model = as_it_is(self)
+        outputs = model._outputs(X)
+        return outputs.ravel() if model._target_type == "binary" else outputs
 
     @overload
     def predict_proba(
@@ -424,7 +435,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         -------
         y_prob : ndarray of shape (n_samples, n_classes)
             One column per label, in the order of `classes_`. Rows sum to one, except with several
-            labels per sample, where each column stands alone.
+            labels per sample, where each column stands alone. The type is float32 where that of the
+            network and of `X` is, otherwise float64. None is 0, however small it is.
         y_std : ndarray of shape (n_samples, n_classes)
             The standard deviation of each, only with ``return_std=True``.
 
@@ -434,7 +446,12 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
             If the estimator is not fitted, if `X` or `dropout_samples` is not valid, or if
             `return_std` is True without `dropout_samples`.
         """
-        mean, std = self._spread_outputs(X, dropout_samples, return_std)
+        if dropout_samples is None and not return_std:
+            outputs = plain_outputs(vars(self), X, GIVE_PROBABILITIES)
+            return as_it_is(self)._outputs(X, GIVE_PROBABILITIES) if outputs is None else outputs
+        averages = as_it_is(self)._mask_averages(X, dropout_samples, return_std)
+        assert averages is not None
+        mean, std = averages
         both = mean.shape[1] == 1
         y_prob = np.concatenate((1 - mean, mean), axis=1) if both else mean
         if std is None:
@@ -453,14 +470,22 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         Returns
         -------
         log_y_prob : ndarray of shape (n_samples, n_classes)
-            The logarithm of `predict_proba`.
+            The logarithm of `predict_proba`, exact where that has rounded to 0 or 1.
 
         Raises
         ------
         ValueError
             If the estimator is not fitted, or `X` is not valid.
         """
-        log_y_prob: NDArray[Any] = np.log(self.predict_proba(X))
+        model = as_it_is(self)
+        logits = model._outputs(X, GIVE_LOGITS)
+        log_y_prob: NDArray[Any]
+        if model._target_type == "multiclass":
+            log_y_prob = log_softmax(logits.astype(np.float64), axis=1).astype(logits.dtype)
+        elif model._target_type == "binary":
+            log_y_prob = log_expit(np.concatenate((-logits, logits), axis=1))
+        else:
+            log_y_prob = log_expit(logits)
         return log_y_prob
 
     def _core_loss(self) -> CoreLoss:

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._architecture import Architecture
 from fastmlp._catalog import ACTIVATIONS, DTYPES
+from fastmlp._exclusive import as_it_is
 from fastmlp._onnx import to_onnx
 from fastmlp._settings import plan_layers
 from fastmlp._training import new_history
@@ -81,6 +82,7 @@ def to_sklearn(estimator: MLPClassifier | MLPRegressor) -> Any:
             "estimator must be an MLPClassifier or MLPRegressor of fastmlp; got "
             f"{class_name(estimator)}."
         )
+    estimator = as_it_is(estimator)  # while it may be training in another thread
     check_is_fitted(estimator)
     hidden = estimator._architecture.layers[:-1]
     converted = _like(estimator, _KINDS[kind], [layer.units for layer in hidden])
@@ -154,10 +156,9 @@ def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
     )
     slopes = [np.empty(shape) for shape in plan.slope_shapes]
     converted._architecture = plan
-    converted._network = plan.pack(estimator.coefs_, estimator.intercepts_, slopes)
     converted._trainer = None
     converted._mask_seed = 0  # there is no dropout, so no masks
-    converted._take_weights()
+    converted._take_network(plan.pack(estimator.coefs_, estimator.intercepts_, slopes))
     return converted  # type: ignore[no-any-return]
 
 
@@ -230,7 +231,9 @@ def _set_history(estimator: Any, converted: Any) -> None:
     converted.loss_curve_ = losses
     converted.validation_scores_ = None if scores is None else converted.history_["val_score"]
     converted.best_validation_score_ = getattr(estimator, "best_validation_score_", None)
-    converted.best_epoch_ = None if scores is None else int(np.argmax(scores)) + 1
+    converted.best_epoch_ = None
+    if scores is not None and not np.isnan(scores).all():
+        converted.best_epoch_ = int(np.nanargmax(scores)) + 1
     converted.best_loss_ = getattr(estimator, "best_loss_", estimator.loss_)
     converted.stopped_ = "from_sklearn"
     converted.step_losses_ = np.empty(0)

@@ -9,6 +9,7 @@ import numpy as np
 from fastmlp._architecture import LayerPlan, plan_activation
 from fastmlp._catalog import ACTIVATIONS, check_choice, parse_choice
 from fastmlp._initialisers import Initialiser, parse_initialiser
+from fastmlp._validation import LARGEST_COUNT
 
 
 def _check_number(argument: str, value: Any, low: float, high: float, allowed: str) -> None:
@@ -18,10 +19,12 @@ def _check_number(argument: str, value: Any, low: float, high: float, allowed: s
 
 
 def check_positive_int(argument: str, value: Any, alternative: str = "") -> int:
-    """Return `value` as an int; raise a ValueError unless it is an integer of at least 1."""
+    """Return `value` as an int; raise a ValueError unless it is an integer from 1 to 2**63 - 1."""
     is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_integer or value < 1:
         raise ValueError(f"{argument} must be {alternative}an integer >= 1; got {value!r}.")
+    if value > LARGEST_COUNT:
+        raise ValueError(f"{argument} must be {alternative}at most 2**63 - 1; got {value!r}.")
     return int(value)
 
 

@@ -14,10 +14,14 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import _num_samples
 
+from fastmlp._content import plain_array
 from fastmlp._settings import resolve_batch_size
 from fastmlp._validation import NonFiniteError
+from fastmlp._weights import check_weights
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
+
+_MOST_STEPS = 10**6  # there is a rate for each
 
 __all__ = ["LearningRateSearch", "find_learning_rate"]
 
@@ -72,7 +76,7 @@ def find_learning_rate(
     high : float, default=1.0
         The last rate.
     steps : int, default=100
-        The number of steps, at least 10.
+        The number of steps, from 10 to a million.
 
     Returns
     -------
@@ -112,11 +116,14 @@ def find_learning_rate(
     )
     options = {}
     if isinstance(model, MLPClassifier):
+        y = plain_array("y", y)
         options["classes"] = unique_labels(y)
         if model.class_weight == "balanced":  # of all samples, which no step sees
             balance = compute_sample_weight("balanced", y)
             sample_weight = balance if sample_weight is None else balance * sample_weight
             model.set_params(class_weight=None)
+    if sample_weight is not None:
+        sample_weight = check_weights("sample_weight", sample_weight, _num_samples(X))
     losses = _train(model, indexable(X, y, sample_weight), options, rates)
     rates = rates[: len(losses)]
     return LearningRateSearch(rates, losses, float(rates[_steepest(losses, 0.04 * steps)]))
@@ -130,8 +137,10 @@ def _check(estimator: Any, low: Any, high: Any, steps: Any) -> None:
     numbers = isinstance(low, Real) and isinstance(high, Real)
     if not numbers or not 0 < float(low) < float(high) < np.inf:
         raise ValueError(f"low and high must be 0 < low < high < infinity; got {low!r}, {high!r}.")
-    if not isinstance(steps, Integral) or steps < 10:
+    if not isinstance(steps, Integral) or int(steps) < 10:
         raise ValueError(f"steps must be an integer >= 10; got {steps!r}.")
+    if int(steps) > _MOST_STEPS:
+        raise ValueError(f"steps must be at most {_MOST_STEPS}; got {steps!r}.")
 
 
 def _train(
@@ -139,7 +148,10 @@ def _train(
 ) -> NDArray[np.float64]:
     """Return the losses of the steps, up to where they blow up."""
     losses: list[float] = []
-    for rows in islice(_batches(model, _num_samples(data[0])), len(rates)):
+    rows_of_weight = np.arange(_num_samples(data[0]))
+    if data[2] is not None:  # the others are as if they were not there
+        rows_of_weight = np.flatnonzero(data[2])
+    for rows in islice(_batches(model, rows_of_weight), len(rates)):
         batch = [part if part is None else _safe_indexing(part, rows) for part in data]
         try:
             model.partial_fit(*batch, **options)
@@ -154,13 +166,13 @@ def _train(
     return np.array(losses)
 
 
-def _batches(model: Any, n_rows: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the row numbers of mini-batches of equal size without end, shuffled every epoch."""
+def _batches(model: Any, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """Yield mini-batches of equal size of these rows without end, shuffled every epoch."""
     random_state = check_random_state(model.random_state)
-    size = resolve_batch_size(model.batch_size, n_rows)
+    size = resolve_batch_size(model.batch_size, len(rows))
     while True:
-        order = random_state.permutation(n_rows)
-        for first in range(0, n_rows - size + 1, size):
+        order = rows[random_state.permutation(len(rows))]
+        for first in range(0, len(rows) - size + 1, size):
             yield order[first : first + size]
 
 

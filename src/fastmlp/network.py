@@ -1,32 +1,49 @@
 """The layer level: a network put together from layers, to look into and to train."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from math import inf
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.utils import check_array, check_random_state
 
 from fastmlp._architecture import Architecture, TrainerSettings
-from fastmlp._catalog import DTYPES, LOSSES, check_choice, check_hyperparameters, parse_choice
+from fastmlp._catalog import (
+    DTYPES,
+    LOSSES,
+    check_choice,
+    check_hyperparameters,
+    check_pair,
+    check_smoothing,
+    check_targets,
+    has_sides,
+    parse_choice,
+)
+from fastmlp._content import plain_array, refuse_unfit
+from fastmlp._exclusive import changing, unchanged
 from fastmlp._initialisers import draw_params
 from fastmlp._threads import resolve_n_jobs
 from fastmlp._training import Data, extend_history, new_history, non_finite_error, run
 from fastmlp._validation import (
     CORE_DTYPES,
+    NonFiniteError,
     check_arrays,
     check_range,
+    check_representable,
+    check_sparse,
     is_clean,
     is_clean_labels,
     naming_text,
     to_float,
 )
+from fastmlp._weights import check_weights, scale_weights
 from fastmlp.layers import Layer, check_positive_int, initialisers, plan
 
 if TYPE_CHECKING:
-    from fastmlp._core import _Trainer
+    from fastmlp._core import RunReport, _Trainer
 
 _MONITORS = ("val_loss", "accuracy", "r2")
 
@@ -103,6 +120,9 @@ class Network:
             plan(self.layers),
             check_choice("dtype", dtype, DTYPES),
         )
+        for layer in self._architecture.layers:
+            check_representable("l1", layer.l1, dtype)
+            check_representable("l2", layer.l2, dtype)
         self._random_state = check_random_state(random_state)
         self._network = self._architecture.pack(
             *draw_params(self._architecture, self._random_state, initialisers(self.layers))
@@ -140,7 +160,7 @@ class Network:
     def params(self, by_layer: Sequence[tuple[Any, ...]]) -> None:
         plan, dtype = self._architecture, self.dtype
         lengths = [3 if layer.learns else 2 for layer in plan.layers]
-        by_layer = list(by_layer)
+        by_layer = list(by_layer) if isinstance(by_layer, Iterable) else []
         are_tuples = all(isinstance(arrays, tuple | list) for arrays in by_layer)
         if not are_tuples or [len(arrays) for arrays in by_layer] != lengths:
             raise ValueError(
@@ -151,8 +171,10 @@ class Network:
         biases = check_arrays("params: b", [p[1] for p in by_layer], plan.intercept_shapes, dtype)
         slopes = [p[2] if len(p) == 3 else np.empty(0) for p in by_layer]
         slopes = check_arrays("params: slope", slopes, plan.slope_shapes, dtype)
-        self._network.set_params(coefs, biases, slopes)
-        self._trainer = self._trainer_settings = None
+        with changing(self) as (changed, publish):
+            changed._network = plan.pack(coefs, biases, slopes)
+            changed._forget_training()
+            publish()
 
     def __call__(self, X: Any) -> NDArray[Any]:
         """Compute the outputs.
@@ -172,9 +194,9 @@ class Network:
         ValueError
             If `X` is not valid.
         """
-        n_threads = resolve_n_jobs(self.n_jobs)
-        outputs = self._network.predict_plain(X, n_threads)
-        return self._network.predict(self._inputs(X), n_threads) if outputs is None else outputs
+        n_threads, network = resolve_n_jobs(self.n_jobs), self._network
+        outputs = network.predict_plain(X, n_threads)
+        return network.predict(self._inputs(X), n_threads) if outputs is None else outputs
 
     def forward(self, X: Any) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Compute every layer's values, without dropout.
@@ -227,9 +249,10 @@ class Network:
         ValueError
             If an argument is not valid.
         """
-        name, parameter = parse_choice("loss", loss, LOSSES)
-        data = self._data(X, t, sample_weight)
-        value, *gradients = self._network.loss_and_gradients(
+        name, parameter = self._loss(loss)
+        data = self._data(X, t, sample_weight, loss=name)
+        network = self._network
+        value, *gradients = network.loss_and_gradients(
             data.x,
             data.t,
             name,
@@ -237,6 +260,11 @@ class Network:
             loss_parameter=parameter,
             n_threads=resolve_n_jobs(self.n_jobs),
         )
+        if not isfinite(value):
+            raise NonFiniteError(
+                f"The loss is {value}: the inputs, the targets or the weights are too large for "
+                f"{self.dtype}. Scale them to about unit size."
+            )
         return value, _by_layer(gradients)
 
     def fit(
@@ -313,47 +341,61 @@ class Network:
         TypeError
             If the optimizer has no such hyperparameter.
         """
-        data = self._data(X, t, sample_weight)
-        validation = self._validation(validation_data)
+        loss_name, loss_parameter = self._loss(loss)
+        data = self._data(X, t, sample_weight, loss=loss_name)
+        validation = self._validation(validation_data, loss_name)
         rows = len(data.x)
         epochs = check_positive_int("epochs", epochs)
-        n_threads = resolve_n_jobs(self.n_jobs)
-        if not 0 < to_float(learning_rate) < inf:
-            raise ValueError(
-                f"learning_rate must be a finite number above 0; got {learning_rate!r}."
-            )
-        loss_name, loss_parameter = parse_choice("loss", loss, LOSSES)
         settings = TrainerSettings(
             loss=loss_name,
             loss_parameter=loss_parameter,
-            label_smoothing=float(label_smoothing),
-            clip_norm=0.0 if clip_norm is None else float(clip_norm),
+            label_smoothing=check_smoothing(loss_name, label_smoothing),
+            clip_norm=0.0
+            if clip_norm is None
+            else self._positive("clip_norm", clip_norm, "None or "),
             optimizer=optimizer,
-            hyperparameters=check_hyperparameters(optimizer, hyperparameters),
-            rate=float(learning_rate),
+            hyperparameters=check_hyperparameters(optimizer, hyperparameters, self.dtype),
+            rate=self._positive("learning_rate", learning_rate),
             batch_size=rows
             if batch_size == "full"
             else check_positive_int("batch_size", batch_size, "'full' or "),
             seed=0,
             shuffle=bool(shuffle),
-            monitor=_check_monitor(monitor, validation),
+            monitor=_check_monitor(monitor, validation, loss_name),
         )
-        trainer = self._trainer_for(settings)
-        report = run(
-            trainer,
-            data,
-            validation,
-            epochs=epochs,
-            verbose=verbose,
-            n_threads=n_threads,
-        )
+        n_threads = resolve_n_jobs(self.n_jobs)
+        with changing(self) as (trained, publish):
+            report = trained._train(settings, data, validation, epochs, verbose, n_threads)
+            publish()
         if report["stopped"] == "non_finite" and report["best_epoch"] == 0:
-            self._trainer = self._trainer_settings = None
             raise non_finite_error(report, "learning_rate", learning_rate)
-        self.step_losses = report["step_loss"]
         history = new_history()
         extend_history(history, report)
         return history
+
+    def _train(
+        self,
+        settings: TrainerSettings,
+        data: Data,
+        validation: Data | None,
+        epochs: int,
+        verbose: int,
+        n_threads: int,
+    ) -> "RunReport":
+        """Train a network of the trainer's own, and take it over."""
+        trainer = self._trainer_for(settings)
+        trainer.set_state({"kept": -inf})  # the validation set need not be that of the last call
+        report = run(trainer, data, validation, epochs=epochs, verbose=verbose, n_threads=n_threads)
+        if report["stopped"] == "non_finite" and report["best_epoch"] == 0:
+            self._forget_training()
+        else:
+            self._network = trainer.copy_network()
+            self.step_losses = report["step_loss"]
+        return report
+
+    def _forget_training(self) -> None:
+        """Let the next fit begin with a new optimizer, from the weights as they are."""
+        self._trainer = self._trainer_settings = None
 
     def _trainer_for(self, settings: TrainerSettings) -> "_Trainer":
         """Return the trainer of the last fit if it had these settings, otherwise a new one."""
@@ -361,13 +403,27 @@ class Network:
         if self._trainer is None or old is None or replace(settings, seed=old.seed) != old:
             seed = int(self._random_state.randint(2**31 - 1))
             self._trainer_settings = replace(settings, seed=seed)
-            self._trainer = self._trainer_settings.make(self._network)
+            self._trainer = self._trainer_settings.make(self._network.copy())
         return self._trainer
+
+    def _positive(self, argument: str, value: Any, also: str = "") -> float:
+        """Return a finite number above 0 that is one in the network's type, too."""
+        if not 0 < to_float(value) < inf:
+            raise ValueError(f"{argument} must be {also}a finite number above 0; got {value!r}.")
+        check_representable(argument, float(value), self.dtype)
+        return float(value)
+
+    def _loss(self, loss: Any) -> tuple[str, float | None]:
+        """Return name and parameter of a loss that the outputs are made for."""
+        name, parameter = parse_choice("loss", loss, LOSSES)
+        check_pair(name, [activation for activation, *_ in self._architecture.layers[-1].parts])
+        return name, parameter
 
     def _inputs(self, X: Any) -> NDArray[Any]:
         """Return X as the core reads it."""
         if is_clean(X, self.n_features, self.dtype):
             return X
+        refuse_unfit("X", X)
         with naming_text(X):
             checked: NDArray[Any] = check_array(X, dtype=CORE_DTYPES, input_name="X")
         if checked.shape[1] != self.n_features:
@@ -377,13 +433,17 @@ class Network:
         check_range("X", checked, self.dtype)
         return checked
 
-    def _data(self, X: Any, t: Any, sample_weight: Any = None) -> Data:
+    def _data(self, X: Any, t: Any, sample_weight: Any = None, *, loss: str) -> Data:
         """Check inputs, targets and weights against each other."""
         x = self._inputs(X)
         if not is_clean_labels(t) and not is_clean(t, self.n_outputs, self.dtype):
+            refuse_unfit("t", t)
+            check_sparse("t", t)
+            t = t.toarray() if issparse(t) else plain_array("t", t)
             try:
+                t = np.asarray(t) if isinstance(t, list | tuple) else t  # integers stay such
                 t = check_array(t, dtype=CORE_DTYPES, ensure_2d=False, input_name="t")
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 raise ValueError(f"t must hold numbers, or numbers of classes: {error}") from error
             check_range("t", t, self.dtype)
         if t.ndim == 1 and self.n_outputs == 1:
@@ -395,9 +455,24 @@ class Network:
             raise ValueError(f"t must have shape {wanted}{labels}; got {t.dtype} {t.shape}.")
         if len(t) != len(x):
             raise ValueError(f"t must have one row per row of X ({len(x)}); got {len(t)}.")
-        return Data(x, t, self._sample_weight(sample_weight, len(x)))
+        if is_labels and self.n_outputs > 1:
+            self._check_classes(t)
+        else:
+            check_targets("t", t, loss)
+        weight = check_weights("sample_weight", sample_weight, len(x))
+        return Data(x, t, scale_weights("sample_weight", weight, self.dtype))
 
-    def _validation(self, given: Any) -> Data | None:
+    def _check_classes(self, t: NDArray[Any]) -> None:
+        """Refuse numbers of classes that there are no outputs for."""
+        wrong = (t < 0) | (t >= self.n_outputs)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(
+                f"t must hold class labels from 0 to {self.n_outputs - 1}, got {t[row]} in row "
+                f"{row}."
+            )
+
+    def _validation(self, given: Any, loss: str) -> Data | None:
         """Check the samples to score."""
         if given is None:
             return None
@@ -407,40 +482,27 @@ class Network:
                 f"{type(given).__name__}."
             )
         try:
-            return self._data(*given)
+            return self._data(*given, loss=loss)
         except ValueError as error:
             raise ValueError(f"In validation_data: {error}") from error
-
-    def _sample_weight(self, sample_weight: Any, n_rows: int) -> NDArray[Any] | None:
-        if sample_weight is None:
-            return None
-        weight: NDArray[Any] = check_array(
-            sample_weight,
-            dtype=[np.float64, np.float32],
-            ensure_2d=False,
-            input_name="sample_weight",
-        )
-        if weight.shape != (n_rows,):
-            raise ValueError(f"sample_weight must have shape ({n_rows},); got {weight.shape}.")
-        if not weight.any():
-            raise ValueError("Sample weights must contain at least one non-zero number.")
-        return weight
 
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))
         return f"Network([{layers}], n_features={self.n_features}, dtype={self.dtype!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        state = vars(self).copy()
-        state["_network"] = self._network.get_params()
-        state["_trainer"] = None if self._trainer is None else self._trainer.get_state()
+        with unchanged(self, "pickle"):
+            state = vars(self).copy()
+            state["_network"] = state["_network"].get_params()
+            trainer = state["_trainer"]
+            state["_trainer"] = None if trainer is None else trainer.get_state()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._network = self._architecture.pack(*state["_network"])
         if self._trainer_settings is not None:
-            self._trainer = self._trainer_settings.make(self._network, state["_trainer"])
+            self._trainer = self._trainer_settings.make(self._network.copy(), state["_trainer"])
 
 
 def _by_layer(lists: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any], ...]]:
@@ -448,10 +510,12 @@ def _by_layer(lists: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any
     return [(w, b, a) if a.size else (w, b) for w, b, a in zip(*lists, strict=True)]
 
 
-def _check_monitor(monitor: str | None, validation: Data | None) -> str:
+def _check_monitor(monitor: str | None, validation: Data | None, loss: str) -> str:
     """Return the core's name of what is watched."""
     if validation is None:
         if monitor is not None:
             raise ValueError(f"monitor={monitor!r} needs validation_data.")
         return "loss"
+    if monitor == "accuracy" and not has_sides(loss):
+        raise ValueError(f"monitor='accuracy' is for labels; loss={loss!r} is for numbers.")
     return check_choice("monitor", "val_loss" if monitor is None else monitor, _MONITORS)

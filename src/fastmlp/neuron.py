@@ -9,6 +9,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import Interval
 
+from fastmlp._content import refuse_unfit
+from fastmlp._validation import naming_text
+
 
 class McCullochPitts(ClassifierMixin, BaseEstimator):
     """Neuron of McCulloch and Pitts: fires when the weighted sum of its inputs is large enough.
@@ -138,7 +141,9 @@ class McCullochPitts(ClassifierMixin, BaseEstimator):
         weights = check_array(self.weights, dtype=np.float64, ensure_2d=False, input_name="weights")
         if weights.ndim != 1:
             raise ValueError(f"weights must have shape (n_inputs,); got {weights.shape}.")
-        X = check_array(X, dtype=np.float64, estimator=self, input_name="X")
+        refuse_unfit("X", X)
+        with naming_text(X):
+            X = check_array(X, dtype=np.float64, estimator=self, input_name="X")
         if X.shape[1] != len(weights):
             raise ValueError(
                 f"X has {X.shape[1]} features, but McCullochPitts has {len(weights)} weights."

@@ -3,7 +3,6 @@
 The rule itself runs in the core; `coef_` and `intercept_` are all that is learnt.
 """
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -17,9 +16,12 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _core
+from fastmlp._content import plain_array, refuse_unfit
 from fastmlp._decorators import fit_context
+from fastmlp._exclusive import as_it_is, changing
 from fastmlp._labels import check_labels, encode_labels, plain_labels
-from fastmlp._validation import CORE_DTYPES, validate_data
+from fastmlp._validation import CORE_DTYPES, check_count, validate_data
+from fastmlp._warn import warn
 
 
 class Perceptron(ClassifierMixin, BaseEstimator):
@@ -151,14 +153,6 @@ class Perceptron(ClassifierMixin, BaseEstimator):
             If `max_iter` epochs all had mistakes.
         """
         self._fit(X, y, epochs=int(self.max_iter), fresh=True)
-        if not self.converged_:
-            warnings.warn(
-                f"Maximum number of iterations ({self.max_iter}) reached with "
-                f"{self.mistakes_[-1]} mistakes in the last epoch. Maybe no hyperplane separates "
-                "the classes.",
-                ConvergenceWarning,
-                stacklevel=3,  # past scikit-learn's wrapper, to the caller
-            )
         return self
 
     @fit_context
@@ -209,9 +203,10 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         ValueError
             If the estimator is not fitted, or `X` is not valid.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=CORE_DTYPES)
-        decision: NDArray[Any] = X @ self.coef_.T + self.intercept_
+        model = as_it_is(self)
+        check_is_fitted(model)
+        X = validate_data(model, X, reset=False, dtype=CORE_DTYPES)
+        decision: NDArray[Any] = X @ model.coef_.T + model.intercept_
         return decision.ravel() if decision.shape[1] == 1 else decision
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -233,11 +228,12 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         ValueError
             If the estimator is not fitted, or `X` is not valid.
         """
-        decision = self.decision_function(X)
-        if self._multilabel:
+        model = as_it_is(self)
+        decision = model.decision_function(X)
+        if model._multilabel:
             return (decision > 0).astype(np.intp)
         chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
-        return self.classes_.take(chosen)
+        return model.classes_.take(chosen)
 
     def _fit(
         self,
@@ -249,19 +245,28 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         classes: Any = None,
         partial: bool = False,
     ) -> None:
-        """Train for so many epochs; on any error, put the estimator back to what it was."""
-        before = dict(self.__dict__)
-        try:
-            X, y = validate_data(self, X, y, multi_output=True, dtype=CORE_DTYPES, reset=fresh)
+        """Train for so many epochs; on any error the estimator stays what it was."""
+        check_count(type(self).__name__, "max_iter", epochs)
+        with changing(self) as (copy, publish):
+            refuse_unfit("y", y)
+            y = plain_array("y", y)
+            if classes is not None:
+                refuse_unfit("classes", classes)
+                classes = plain_array("classes", classes)
+            X, y = validate_data(copy, X, y, multi_output=True, dtype=CORE_DTYPES, reset=fresh)
             y = plain_labels(y)
             if fresh:
-                self._start(y, unique_labels(y) if not partial else classes)
-            check_labels(y, self.classes_, self._multilabel, announced=classes)
-            self._train(X, encode_labels(y, self.classes_), epochs)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+                copy._start(y, unique_labels(y) if not partial else classes)
+            check_labels(y, copy.classes_, copy._multilabel, announced=classes)
+            copy._train(X, encode_labels(y, copy.classes_), epochs)
+            if not (copy.converged_ or partial):
+                warn(
+                    f"Maximum number of iterations ({self.max_iter}) reached with "
+                    f"{copy.mistakes_[-1]} mistakes in the last epoch. Maybe no hyperplane "
+                    "separates the classes.",
+                    ConvergenceWarning,
+                )
+            publish()
 
     def _start(self, y: NDArray[Any], classes: Any) -> None:
         """Learn the classes from y, or take them as announced, and set weights of zero."""

@@ -6,23 +6,18 @@ of the arrays. The arrays are the weights, `coefs.0`, `intercepts.0` and so on, 
 the class labels, and the losses of the steps.
 """
 
-import contextlib
-import errno
 import hashlib
 import os
-import secrets
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-from safetensors import SafetensorError
-from safetensors.numpy import save as to_bytes
 
 from fastmlp import _json
 from fastmlp._core import __version__
-from fastmlp._stored import Storable, restore, store
-from fastmlp._stored_parts import Arrays, Stored
+from fastmlp._files import FilePath, open_regular, replace_file, size_of
+from fastmlp._safetensors import Arrays, read_arrays, read_header, to_pieces
+from fastmlp._stored import Storable, check_layouts, restore, store
+from fastmlp._stored_parts import Stored
 
 _FORMAT = "fastmlp"
 _VERSION = 1
@@ -34,16 +29,17 @@ _UNSOUND = (
     AttributeError,
     OverflowError,
     RecursionError,
-    SafetensorError,
 )
 
 
-def save(estimator: Storable, path: str | os.PathLike[str]) -> None:
+def save(estimator: Storable, path: FilePath) -> None:
     """Write a fitted estimator to a file.
 
     The file is in the safetensors format, and other programs can read the weights from it. It is
-    written in full beside its final place and then moved there, so that a file of the same name
-    is replaced either as a whole or not at all.
+    written in full beside its final place, as ``.fastmlp-`` and 16 more characters, and then moved
+    there, so that a file of the same name is replaced either as a whole or not at all. The mode of
+    that file is kept, and its owner where the system allows. A process that is killed meanwhile
+    leaves what is beside, which can be deleted.
 
     Not stored are `callbacks`, a `random_state` that is no int (it becomes None), and the state of
     the optimizer, with which training begins anew.
@@ -52,18 +48,20 @@ def save(estimator: Storable, path: str | os.PathLike[str]) -> None:
     ----------
     estimator : MLPClassifier, MLPRegressor, Perceptron or Network
         What to store. Labels must be numbers or strings.
-    path : str or path-like
-        The file to write.
+    path : str, bytes or path-like
+        The file to write. A link stays, and what it points to is replaced.
 
     Raises
     ------
     TypeError
-        If `estimator` is of another class; a subclass is.
+        If `estimator` is of another class, as a subclass is, or `path` is no path.
     ValueError
-        If it is not fitted, or has a parameter that is neither a number nor a string nor made of
-        them, such as a function as `scoring`.
+        If it is not fitted, has a parameter that is neither a number nor a string nor made of
+        them, such as a function as `scoring`, or has more than 100 MB beside the weights.
     OSError
-        If the file can't be written.
+        If the file can't be written, or `path` is a folder, a device, a FIFO or a socket.
+    MemoryError
+        If memory doesn't suffice: the weights of a `Network` are copied, those of others are not.
 
     See Also
     --------
@@ -95,18 +93,19 @@ def save(estimator: Storable, path: str | os.PathLike[str]) -> None:
         "attributes": stored.attributes,
     }
     header["sha256"] = _digest(header, arrays)
-    _replace(Path(path), to_bytes(arrays, {_FORMAT: _json.dumps(header)}))
+    replace_file(os.fsdecode(path), to_pieces(arrays, {_FORMAT: _json.dumps(header)}))
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: FilePath) -> Any:
     """Read an estimator that `save` wrote.
 
     It predicts what the stored one predicted, bit for bit on the same SIMD target. Nothing in the
-    file is executed, so that files of unknown origin may be read.
+    file is executed, so that files of unknown origin may be read. Memory is taken only for arrays
+    that go with the class and the architecture, and that the file has room for.
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, bytes or path-like
         The file to read.
 
     Returns
@@ -117,13 +116,14 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ValueError
-        If the file is damaged, is not from `save`, or is from a later version of the format.
+        If the file is damaged, is not from `save`, is from a later version of the format, or
+        changes meanwhile.
     OSError
-        If the file can't be read.
+        If the file can't be read, or `path` is a folder, a device, a FIFO or a socket.
+    MemoryError
+        If there is no memory for what is in the file.
     """
-    file = os.fspath(path)
-    if os.path.isdir(file):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), file)
+    file = os.fsdecode(path)
     try:
         header, arrays = _read(file)
         return restore(
@@ -145,23 +145,31 @@ def _reason(error: Exception) -> str:
 
 def _read(file: str) -> tuple[dict[str, Any], Arrays]:
     """Return the header and the arrays of a file that is what `save` left."""
-    if os.path.getsize(file) == 0:  # an empty file has nothing to map
-        raise ValueError("it is empty.")
-    with safetensors.safe_open(file, framework="numpy") as content:
-        text = (content.metadata() or {}).get(_FORMAT)
-        if text is None:
-            raise ValueError("it is a safetensors file, but not one of fastmlp.")
-        header = _json.loads(text)
-        version = header["format_version"]
-        if header["format"] != _FORMAT or version != _VERSION:
-            raise ValueError(
-                f"it is of format {header['format']!r}, version {version!r}; this fastmlp "
-                f"({__version__}) reads {_FORMAT!r}, version {_VERSION}."
-            )
-        arrays = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    with open(file, "rb", opener=open_regular) as content:
+        metadata, layouts = read_header(content, size_of(content))
+        header = _parse(metadata)
+        check_layouts(header["class"], header["architecture"], layouts)
+        arrays = read_arrays(content, layouts)
     if header.pop("sha256") != _digest(header, arrays):
         raise ValueError("it is damaged: its checksum is not that of its content.")
-    return header, arrays
+    return header, {
+        name: array.astype(array.dtype.newbyteorder("="), copy=False)
+        for name, array in arrays.items()
+    }
+
+
+def _parse(metadata: dict[str, str]) -> dict[str, Any]:
+    """Return the header, which is of this version of the format."""
+    if _FORMAT not in metadata:
+        raise ValueError("it is a safetensors file, but not one of fastmlp.")
+    header: dict[str, Any] = _json.loads(metadata[_FORMAT])
+    version = header["format_version"]
+    if header["format"] != _FORMAT or version != _VERSION:
+        raise ValueError(
+            f"it is of format {header['format']!r}, version {version!r}; this fastmlp "
+            f"({__version__}) reads {_FORMAT!r}, version {_VERSION}."
+        )
+    return header
 
 
 def _digest(header: dict[str, Any], arrays: Arrays) -> str:
@@ -170,31 +178,3 @@ def _digest(header: dict[str, Any], arrays: Arrays) -> str:
         digest.update(_json.dumps([name, array.dtype.name, array.shape]).encode())
         digest.update(array.data)
     return digest.hexdigest()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens meanwhile, `path` is the old one or the new one."""
-    path = path.resolve()  # a link stays, and what it points to is replaced
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(path.parent))
-    beside = path.with_name(f".fastmlp-{secrets.token_hex(8)}")
-    try:
-        with beside.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last beyond a power failure, where the system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

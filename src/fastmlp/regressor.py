@@ -5,14 +5,20 @@ from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 
 from fastmlp._base import BaseMLP
+from fastmlp._catalog import check_targets
+from fastmlp._content import plain_array, refuse_unfit
+from fastmlp._core import GIVE_OUTPUTS
 from fastmlp._decorators import available_if, fit_context
+from fastmlp._exclusive import as_it_is
+from fastmlp._packed import plain_outputs
 from fastmlp._settings import CoreLoss, choose_loss
 from fastmlp._training import Data
-from fastmlp._validation import CORE_DTYPES, naming_text, validate_data
+from fastmlp._validation import CORE_DTYPES, check_sparse, naming_text, validate_data
 
 # The core's names of the losses.
 _LOSSES = {
@@ -339,7 +345,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions, in the dtype of the network; one-dimensional for a single output.
+            The predictions, one-dimensional for a single output: float32 where the network and `X`
+            are, otherwise float64.
         y_std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The standard deviation of each, only with ``return_std=True``.
 
@@ -349,14 +356,28 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             If the estimator is not fitted, if `X` or `dropout_samples` is not valid, or if
             `return_std` is True without `dropout_samples`.
         """
-        mean, std = self._spread_outputs(X, dropout_samples, return_std)
-        y = mean.ravel() if self.n_outputs_ == 1 else mean
+        if dropout_samples is None and not return_std:
+            outputs = plain_outputs(vars(self), X, GIVE_OUTPUTS)
+            if outputs is not None:
+                return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        model = as_it_is(self)
+        averages = model._mask_averages(X, dropout_samples, return_std)
+        mean, std = averages or (model._outputs(X), None)
+        single = mean.shape[1] == 1
+        y = mean.ravel() if single else mean
         if std is None:
             return y
-        return y, std.ravel() if self.n_outputs_ == 1 else std
+        return y, std.ravel() if single else std
 
     def _validate_training(
-        self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, classes: Any
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        fresh: bool,
+        classes: Any,
+        incremental: bool,
     ) -> Data:
         X, t = self._validate_numbers(X, y, reset=fresh)
         self.n_outputs_ = t.shape[1]
@@ -373,6 +394,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self, X: Any, y: Any, *, reset: bool
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Check X and y; return X and the targets as a matrix."""
+        refuse_unfit("y", y)
+        check_sparse("y", y)
+        y = y.toarray() if issparse(y) else plain_array("y", y)
         X, y = validate_data(
             self,
             X,
@@ -388,8 +412,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         t = y.reshape(-1, 1) if y.ndim == 1 else y
         with naming_text(X, y):
             t = t if t.dtype in CORE_DTYPES else t.astype(np.float64)
-        if self.loss == "poisson" and (t < 0).any():
-            raise ValueError("loss='poisson' needs targets of at least 0; y has negative ones.")
+        check_targets("y", t, choose_loss(self.loss, _LOSSES).name)
         return X, t
 
     def _decode(self, t: NDArray[Any]) -> NDArray[Any]:

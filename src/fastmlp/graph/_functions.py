@@ -216,6 +216,8 @@ def _reduce(operation: str, x: Operand, axis: int | None, keepdims: bool) -> Nod
     node = as_node(x, common_dtype(operation, [x]))
     if axis is not None:
         ndim = len(node.shape)
+        if not isinstance(axis, int | np.integer):
+            raise TypeError(f"{operation}: axis must be an integer or None; got {axis!r}.")
         if not -ndim <= operator.index(axis) < ndim:
             raise ValueError(f"{operation} of {node!r}: there is no axis {axis}.")
         axis = operator.index(axis) % ndim

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastmlp import _core
+from fastmlp._content import refuse_unfit
 from fastmlp._threads import resolve_n_jobs
+from fastmlp._validation import check_range
 
 if TYPE_CHECKING:
     from fastmlp._core import _GraphNode
@@ -75,7 +77,7 @@ class Node:
 
     @name.setter
     def name(self, name: str) -> None:
-        self._core.set_name(name)
+        self._core.set_name(_checked_name(name))
 
     @property
     def operation(self) -> str:
@@ -120,7 +122,7 @@ class Node:
         ValueError
             If new values of variables or constants don't fit together.
         """
-        self._core.forward(training, resolve_n_jobs(n_jobs))
+        self._core.forward(bool(training), resolve_n_jobs(n_jobs))
         return self
 
     def backward(self, gradient: ArrayLike | None = None, *, n_jobs: int | None = None) -> None:
@@ -286,7 +288,18 @@ def _make_leaf(
     array = _as_array(value, kind, name or "value")
     if name is None:
         name = f"{array:g}" if not requires_grad and array.ndim == 0 else ""
-    return Node(_CORES[kind](array, requires_grad, name))
+    return Node(_CORES[kind](array, requires_grad, _checked_name(name)))
+
+
+def _checked_name(name: Any) -> str:
+    """Return a name that can be shown."""
+    try:
+        if isinstance(name, str):
+            name.encode()
+            return name
+    except UnicodeEncodeError:
+        pass
+    raise ValueError(f"name must be text that has an encoding; got {name!r}.")
 
 
 def _default_dtype(value: Any) -> str:
@@ -296,6 +309,7 @@ def _default_dtype(value: Any) -> str:
 
 def _as_array(value: ArrayLike, dtype: str, what: str) -> NDArray[Any]:
     """Return the value as the core reads it."""
+    refuse_unfit(what, value)
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{what} must hold real numbers; got {array.dtype}.")
@@ -305,4 +319,5 @@ def _as_array(value: ArrayLike, dtype: str, what: str) -> NDArray[Any]:
         )
     if array.size == 0:
         raise ValueError(f"{what} must not be empty; got an array of shape {array.shape}.")
+    check_range(what, array, dtype)
     return array.astype(dtype, copy=False)

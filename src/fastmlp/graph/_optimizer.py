@@ -1,11 +1,12 @@
 """Optimizers for the variables of a computation graph."""
 
 from collections.abc import Iterable
-from math import isfinite
+from math import inf
 
 from fastmlp import _core
 from fastmlp._catalog import OPTIMIZERS, check_hyperparameters
 from fastmlp._threads import resolve_n_jobs
+from fastmlp._validation import check_representable, to_float
 from fastmlp.graph._node import Node, common_dtype
 
 
@@ -63,26 +64,26 @@ class Optimizer:
         l2: float = 0.0,
         **hyperparameters: float,
     ) -> None:
-        given = check_hyperparameters(optimizer, hyperparameters)
-        if isinstance(variables, Node):
+        if isinstance(variables, Node) or not isinstance(variables, Iterable):
             raise TypeError(f"variables must be a list of nodes, as in [x]; got {variables!r}.")
         self.variables = tuple(variables)
-        self.optimizer = optimizer
-        self.hyperparameters = OPTIMIZERS[optimizer] | given
-        self.learning_rate = learning_rate
         for node in self.variables:
             if not isinstance(node, Node):
                 raise TypeError(f"variables must hold nodes; got {node!r}.")
         if not self.variables:
             raise ValueError("variables must hold at least one variable.")
-        dtype = common_dtype("Optimizer", self.variables)
+        self._dtype = dtype = common_dtype("Optimizer", self.variables)
+        given = check_hyperparameters(optimizer, hyperparameters, dtype)
+        self.optimizer = optimizer
+        self.hyperparameters = OPTIMIZERS[optimizer] | given
+        self.learning_rate = learning_rate
         core = {"float32": _core.GraphOptimizerFloat32, "float64": _core.GraphOptimizerFloat64}
         self._core = core[dtype](
             [node._core for node in self.variables],
             optimizer,
             [*self.hyperparameters.values()],
-            _check("l1", l1),
-            _check("l2", l2),
+            _check("l1", l1, dtype),
+            _check("l2", l2, dtype),
         )
 
     @property
@@ -92,7 +93,7 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
-        self._learning_rate = _check("learning_rate", rate)
+        self._learning_rate = _check("learning_rate", rate, self._dtype)
 
     def step(self, *, n_jobs: int | None = None) -> None:
         """Make one step with the gradients of the last `backward`.
@@ -110,7 +111,8 @@ class Optimizer:
         self._core.step(self._learning_rate, resolve_n_jobs(n_jobs))
 
 
-def _check(argument: str, value: float) -> float:
-    if not (isfinite(value) and value >= 0):
+def _check(argument: str, value: float, dtype: str) -> float:
+    if not 0 <= to_float(value) < inf:
         raise ValueError(f"{argument} must be a finite number >= 0; got {value!r}.")
+    check_representable(argument, float(value), dtype)
     return float(value)
