@@ -196,6 +196,7 @@ class Loss:
     logit_gradient: Callable[[Array, Array], Array]
     probability: bool = False  # needs outputs in (0, 1), and targets in [0, 1]
     positive: bool = False  # needs outputs above 0, and targets of at least 0
+    sides: bool = False  # needs targets of 0 and 1, or of -1 and 1
     # How far each output is from where the gradient has a kink or jumps.
     kink: Callable[[Array, Array], Array] = lambda y, t: np.full_like(y, np.inf)
 
@@ -213,6 +214,8 @@ class Loss:
             return softmax(rng.normal(size=shape))
         if self.probability:
             return rng.uniform(size=shape)
+        if self.sides:
+            return rng.choice([rng.choice([0.0, -1.0]), 1.0], size=shape)
         return rng.poisson(2.0, size=shape) * 1.0 if self.positive else rng.normal(size=shape)
 
 
@@ -220,9 +223,15 @@ def unlinked(
     value: Callable[[Array, Array], Array],
     gradient: Callable[[Array, Array], Array],
     kink: Callable[[Array, Array], Array] = lambda y, t: np.full_like(y, np.inf),
+    sides: bool = False,
 ) -> Loss:
     """A loss whose link is the identity: logits and outputs are the same."""
-    return Loss("identity", value, gradient, value, gradient, kink=kink)
+    return Loss("identity", value, gradient, value, gradient, kink=kink, sides=sides)
+
+
+def side(t: Array) -> Array:
+    """1 for a target of 1, and -1 for the other one, which is 0 or -1."""
+    return np.where(t > 0, 1.0, -1.0)
 
 
 def focal_slope(y: Array, gamma: float) -> Array:
@@ -317,9 +326,10 @@ LOSSES: dict[str, Loss] = {
     "focal": focal(2.0),
     "binary_focal": binary_focal(2.0),
     "hinge": unlinked(
-        lambda y, t: np.maximum(0, 1 - (2 * t - 1) * y).sum(axis=1),
-        lambda y, t: np.where((2 * t - 1) * y < 1, 1 - 2 * t, 0),
-        kink=lambda y, t: np.abs(1 - (2 * t - 1) * y),
+        lambda y, t: np.maximum(0, 1 - side(t) * y).sum(axis=1),
+        lambda y, t: np.where(side(t) * y < 1, -side(t), 0),
+        kink=lambda y, t: np.abs(1 - side(t) * y),
+        sides=True,
     ),
     "poisson": Loss(
         link="exp",

@@ -40,7 +40,9 @@ def test_mean_and_spread_converge_to_the_expectation(kind, rates, dtype):
     mean, std = enumerate_masks(model, x, rates)
     predict = model.predict_proba if kind is MLPClassifier else model.predict
     ours, spread = predict(x, dropout_samples=MANY, return_std=True)
-    assert ours.dtype == spread.dtype == dtype
+    assert ours.dtype == spread.dtype == np.float64
+    narrow = predict(x.astype(np.float32), dropout_samples=2)
+    assert narrow.dtype == dtype
     if kind is MLPClassifier:
         np.testing.assert_allclose(ours.sum(axis=1), 1, rtol=1e-6)
         np.testing.assert_array_equal(spread[:, 0], spread[:, 1])

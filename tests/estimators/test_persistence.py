@@ -452,7 +452,7 @@ MALICE = {
     "field": (layer("code", "x"), "code"),
     "no layers": (put("architecture", "layers", []), "no layers"),
     "no architecture": (put("architecture", None), "forged"),
-    "features": (put("architecture", "n_features", 4), "4 feature names"),
+    "features": (put("architecture", "n_features", 4), "must have shape"),
     "dtype": (put("architecture", "dtype", "float16"), "dtype must be"),
     "other dtype": (put("architecture", "dtype", "float64"), "must be of float64"),
     "attribute": (put("attributes", "__class__", 1), "attributes must be"),

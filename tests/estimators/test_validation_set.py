@@ -230,7 +230,10 @@ X, Y = classes()
         ({"X_val": X, "y_val": np.full(120, "dog")}, r"y_val.*dog"),
         ({"X_val": X, "y_val": labels()[1]}, r"y_val.*single-label"),
         ({"X_val": X, "y_val": Y, "sample_weight_val": np.zeros(120)}, r"weight_val.*non-zero"),
-        ({"X_val": X, "y_val": Y, "sample_weight_val": np.ones(7)}, r"weight_val.*sample_weight"),
+        (
+            {"X_val": X, "y_val": Y, "sample_weight_val": np.ones(7)},
+            r"weight_val must have shape \(120,\)",
+        ),
     ],
 )
 def test_what_is_refused(arguments, match):

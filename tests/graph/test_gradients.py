@@ -151,6 +151,7 @@ def test_losses(name, shape, logits, rng):
     t = targets_for(name, rng, *np.atleast_2d(np.empty(shape)).shape).reshape(shape)
     y = rng.uniform(0.2, 0.8, shape) if reference.probability and not logits else t + 1
     y = y + rng.uniform(0.01, 0.1, shape)  # away from the kinks at 1, of huber too
+    y = -y if name == "nll" and not logits else y  # logarithms of probabilities
     value = reference.logit_value if logits else reference.value
 
     def mean(y):
