@@ -133,6 +133,8 @@ class BaseMLP(CallbackSupportMixin, TrainedEstimator):
             If an argument or a parameter is not valid, or the loss is no longer finite.
         TypeError
             If `callbacks`, `scoring` or `learning_rate` is a function of other arguments.
+        RuntimeError
+            If it is training already, in another call that has not returned.
         """
         validation = (X_val, y_val, sample_weight_val)
         start = (coef_init, intercept_init)

@@ -321,6 +321,8 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         ValueError
             If `classes` is missing in the first call or differs later, if an argument is not
             valid, if `class_weight` is 'balanced', or if the loss is no longer finite.
+        RuntimeError
+            If it is training already, in another call that has not returned.
         """
         if self.class_weight == "balanced":
             raise ValueError(

@@ -152,7 +152,8 @@ class Network:
 
         A layer with the activation 'prelu' has the slopes of its units as well: ``(w, b, slope)``.
         Assign such a list to set them all; the next `fit` then starts a new optimizer. A
-        ValueError names the array whose shape is wrong.
+        ValueError names the array whose shape is wrong, and a RuntimeError says that the network is
+        training.
         """
         return _by_layer(self._network.get_params())
 
@@ -340,6 +341,8 @@ class Network:
             what they were.
         TypeError
             If the optimizer has no such hyperparameter.
+        RuntimeError
+            If it is training already, in another call that has not returned.
         """
         loss_name, loss_parameter = self._loss(loss)
         data = self._data(X, t, sample_weight, loss=loss_name)

@@ -146,6 +146,8 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If an argument or a parameter is not valid, or the weights are no longer finite.
+        RuntimeError
+            If it is training already, in another call that has not returned.
 
         Warns
         -----
@@ -181,6 +183,8 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         ValueError
             If `classes` is missing in the first call or differs later, if an argument is not
             valid, or if the weights are no longer finite.
+        RuntimeError
+            If it is training already, in another call that has not returned.
         """
         self._fit(X, y, epochs=1, fresh=not hasattr(self, "coef_"), classes=classes, partial=True)
         return self

@@ -308,6 +308,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ------
         ValueError
             If an argument is not valid, or the loss is no longer finite.
+        RuntimeError
+            If it is training already, in another call that has not returned.
         """
         return self._fit(X, y, sample_weight, incremental=True)
 

@@ -110,3 +110,22 @@ def test_an_exception_of_a_scorer_leaves_the_estimator_as_it_was(early_stopping)
     now = vars(model) | {"scoring": None, "early_stopping": False}
     assert now.keys() == before.keys()
     assert all(now[name] is before[name] for name in ("coefs_", "history_", "_network"))
+
+
+def test_weights_that_an_epoch_made_infinite_are_not_scored():
+    """The best epoch before is kept, as where the loss shows it."""
+    rates = [1e-3, 1e-3, 1e38]
+    model = MLPRegressor(
+        hidden_layer_sizes=(),
+        solver="sgd",
+        batch_size="full",
+        max_iter=3,
+        scoring="neg_mean_absolute_error",
+        learning_rate=lambda epoch: rates[epoch],
+        random_state=0,
+    )
+    x = 1e3 * X
+    with pytest.warns(match="weights of the best epoch are kept"):
+        model.fit(x, 1e3 * X[:, 0], X_val=x, y_val=1e3 * X[:, 0])
+    assert model.stopped_ == "non_finite"
+    assert np.isfinite(model.coefs_[0]).all()

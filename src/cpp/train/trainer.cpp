@@ -162,6 +162,11 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     progress_.epochs += 1;
     progress_.rows_seen += data.x.rows;
     const double loss = epoch.loss_sum / static_cast<double>(epoch.rows);
+    if (settings_.monitor == Monitor::kHook && !has_finite_params()) {  // nothing to score
+      report.failed_epoch = i + 1;
+      report.failed_batch = epoch.batches;
+      return Stopped::kNonFinite;
+    }
     report.epochs.push_back({i + 1, loss, kUnknown, kUnknown, rate, 0.0, Event::kNone});
     const Validation validated = validate(validation, plan.threads, poll, hooks);
     EpochReport& end = report.epochs.back();

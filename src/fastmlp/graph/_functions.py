@@ -324,7 +324,8 @@ def _make_loss(row: "LossRow") -> Callable[..., Node]:
     Raises
     ------
     ValueError
-        If the shapes differ, or the targets depend on a variable.
+        If the shapes differ, the targets depend on a variable, or the activation that `y` comes
+        from has outputs that are none of the loss. `Node.forward` looks at the values.
     """
     return _dress(loss, name, parameter)
 

@@ -120,7 +120,8 @@ class Node:
         Raises
         ------
         ValueError
-            If new values of variables or constants don't fit together.
+            If new values of variables or constants don't fit together, or targets of a loss, or its
+            outputs unless they are logits, are out of its range.
         """
         self._core.forward(bool(training), resolve_n_jobs(n_jobs))
         return self
