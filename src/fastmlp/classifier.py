@@ -12,11 +12,13 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastmlp._classes import LabelLearner
+from fastmlp._content import plain_array, refuse_unfit
 from fastmlp._core import GIVE_LOGITS, GIVE_OUTPUTS, GIVE_PROBABILITIES
 from fastmlp._decorators import available_if, fit_context
 from fastmlp._exclusive import as_it_is
 from fastmlp._packed import plain_outputs
 from fastmlp._settings import CoreLoss, choose_loss
+from fastmlp._validation import check_sparse
 
 # The core's names of the losses, by the activation of the output layer.
 _LOSSES = {
@@ -371,6 +373,32 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         # Clipped because a single class leaves nothing above it to choose.
         labels: NDArray[Any] = known["classes_"].take(chosen.ravel(), mode="clip")
         return labels
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the samples that are predicted right.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The labels. Of several per sample, all must be right.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weight of each sample; None weighs all the same.
+
+        Returns
+        -------
+        score : float
+            The accuracy.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or an argument is not valid.
+        """
+        refuse_unfit("y", y)
+        check_sparse("y", y)
+        return float(super().score(X, plain_array("y", y), sample_weight))
 
     def _require_probabilities(self) -> bool:
         if self.loss == "hinge":

@@ -9,6 +9,11 @@ from fastmlp import _core
 
 STUB = ast.parse((Path(__file__).parents[2] / "src" / "fastmlp" / "_core.pyi").read_text())
 CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
+CONSTANTS = {
+    node.target.id
+    for node in STUB.body
+    if isinstance(node, ast.AnnAssign) and not node.target.id.startswith("_")
+}
 FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
 ROWS = {
     "ActivationRow": "activations",
@@ -79,7 +84,9 @@ def public(names):
 
 
 def test_module_has_the_names_of_the_stub_and_no_others():
-    promised = set(FUNCTIONS) | {n for n, node in CLASSES.items() if not is_typed_dict(node)}
+    promised = (
+        set(FUNCTIONS) | CONSTANTS | {n for n, node in CLASSES.items() if not is_typed_dict(node)}
+    )
     assert public(promised) == public(dir(_core))
     assert isinstance(_core.__version__, str)
 

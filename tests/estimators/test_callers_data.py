@@ -266,6 +266,7 @@ def test_corrupt_inputs_and_targets_of_any_format(kind):
         ("y", lambda: MLPClassifier(**SMALL).fit(x, t, X_val=x, y_val=wrong_t)),
         ("y", lambda: MLPRegressor(**SMALL).fit(x, wrong_t)),
         ("y", lambda: model.partial_fit(x, wrong_t)),
+        ("y", lambda: model.score(x, wrong_t)),
         ("y", lambda: Perceptron(max_iter=2).fit(x, wrong_t)),
         ("t", lambda: net.fit(x, wrong_t, **how)),
         ("t", lambda: net.loss_and_gradients(x, wrong_t, **how)),

@@ -228,6 +228,15 @@ def test_class_weights_that_are_no_numbers_or_too_large():
         MLPClassifier(class_weight={0: 1e300, 1: 1e300}).fit(X, Y)
 
 
+def test_scores_of_labels_of_any_type():
+    model = MLPClassifier((4,), random_state=0).fit(X, Y)
+    expected = model.score(X, Y)
+    for y in (Y.astype(object), pd.Series(Y, dtype="Int64"), Y.tolist(), pl.Series(Y)):
+        assert model.score(X, y) == expected
+    with pytest.raises(ValueError, match=r"y has a missing value, None, in row 2"):
+        model.score(X, [0, 1, None, *Y[3:]])
+
+
 def test_announced_classes():
     model = MLPClassifier((4,)).partial_fit(X, Y, classes=np.array([0, 1], dtype=object))
     assert model.classes_.tolist() == [0, 1]
