@@ -357,7 +357,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
             If the estimator is not fitted, or `X` or `dropout_samples` is not valid.
         """
         known = vars(self)  # as they are now, whatever a fit in another thread makes of them
-        outputs = None if dropout_samples else plain_outputs(known, X, GIVE_OUTPUTS)
+        outputs = plain_outputs(known, X, GIVE_OUTPUTS) if dropout_samples is None else None
         if outputs is None:
             model = as_it_is(self, known)
             averages = model._mask_averages(X, dropout_samples, False)
