@@ -39,6 +39,12 @@ _changing: dict[int, _Change] = {}
 _lock = threading.Lock()
 
 
+def _forget_training(thing: Any) -> None:
+    """Drop the thing's trainer, where it is of a kind that keeps one."""
+    if hasattr(thing, "_forget_training"):
+        thing._forget_training()
+
+
 def _go_on_in_child() -> None:
     """After a fork: nobody is at work any more but the thread that forked.
 
@@ -47,9 +53,8 @@ def _go_on_in_child() -> None:
     global _lock
     _lock = threading.Lock()
     for change in _changing.values():
-        thing: Any = change.thing()
-        if change.thread != threading.get_ident() and hasattr(thing, "_forget_training"):
-            thing._forget_training()
+        if change.thread != threading.get_ident():
+            _forget_training(change.thing())
     _changing.clear()
 
 
@@ -94,7 +99,7 @@ def changing(thing: _Thing) -> Iterator[tuple[_Thing, Callable[[], None]]]:
             if vars(thing) is not whole:
                 thing.__dict__ = whole
             if _steps_of(thing) != steps:
-                thing._forget_training()  # type: ignore[attr-defined]
+                _forget_training(thing)
         raise
     finally:
         if _changing.get(id(thing)) is mine:
