@@ -76,11 +76,10 @@ class PackedEstimator(BaseEstimator):
         ValueError
             If one of them is NaN or infinite.
         """
-        params = network.get_params()
-        if not all(np.isfinite(array).all() for array in chain(*params)):
+        if not network.is_finite:
             raise NonFiniteError(NON_FINITE_WEIGHTS)
         self._network = network
-        self.coefs_, self.intercepts_, self.slopes_ = params
+        self.coefs_, self.intercepts_, self.slopes_ = network.get_params()
         self._mark_packed()
 
     def _mark_packed(self) -> None:

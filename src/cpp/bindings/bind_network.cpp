@@ -198,6 +198,7 @@ void bind(py::module_& m, const char* name) {
       .def_property_readonly("n_features", &Net::n_features)
       .def_property_readonly("n_outputs", &Net::n_outputs)
       .def_property_readonly("n_params", &Net::n_params)
+      .def_property_readonly("is_finite", &Net::is_finite)
       .def_property_readonly("target", [](const Net& self) { return self.kernels().target; })
       .def(
           "set_params",

@@ -101,6 +101,11 @@ Index Network<T>::n_params() const {
 }
 
 template <class T>
+bool Network<T>::is_finite() const noexcept {
+  return kernels_->all_finite({params(), flat_size(), 1, flat_size()});
+}
+
+template <class T>
 double Network<T>::flops_per_row() const {
   double flops = 0;
   for (const DenseLayer& layer : layers_) {
@@ -110,6 +115,10 @@ double Network<T>::flops_per_row() const {
 }
 
 namespace {
+
+/// A panel at a time takes rows that lie far apart in the plain array, each in a page of its own:
+/// so few fill whole pages of both.
+constexpr Index kRowsAtOnce = 16;
 
 /// Calls visit(position in the panels, row, column) for every weight and, with row = in, every
 /// bias.
@@ -125,13 +134,16 @@ void for_each_param(const PanelShape& shape, Visit visit) {
     }
     return;
   }
-  for (Index p = 0; p < panel_count(shape); ++p) {
-    const Index width = panel_width(shape, p);
-    const Index first = p * shape.width;
-    const Index cols = min_index(width, shape.out - first);
-    for (Index r = 0; r <= shape.in; ++r) {
-      for (Index c = 0; c < cols; ++c) {
-        visit(panel_offset(shape, p) + r * width + c, r, first + c);
+  for (Index begin = 0; begin <= shape.in; begin += kRowsAtOnce) {
+    const Index end = min_index(begin + kRowsAtOnce, shape.in + 1);
+    for (Index p = 0; p < panel_count(shape); ++p) {
+      const Index width = panel_width(shape, p);
+      const Index first = p * shape.width;
+      const Index cols = min_index(width, shape.out - first);
+      for (Index r = begin; r < end; ++r) {
+        for (Index c = 0; c < cols; ++c) {
+          visit(panel_offset(shape, p) + r * width + c, r, first + c);
+        }
       }
     }
   }

@@ -69,6 +69,8 @@ class Network {
   Index n_outputs() const { return layers_.back().shape.out; }
   /// Weights and biases, without the padding.
   Index n_params() const;
+  /// Whether no parameter is NaN or infinite.
+  bool is_finite() const noexcept;
   /// Multiply-adds of one row's forward pass, times two.
   double flops_per_row() const;
 

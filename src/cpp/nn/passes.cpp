@@ -13,10 +13,11 @@ namespace {
 /// transposed panels of backward_input, made once per block, cost a few percent of its products.
 constexpr Index kRowBlock = 256;
 
-/// Fewer where they would keep a caller waiting who wants to leave: from 16 Gflop on, and then no
-/// fewer than so many, whose transposed panels cost a tenth of their products.
+/// Fewer where they would keep a caller waiting who wants to leave: from 16 Gflop of floats on, or
+/// 8 of doubles, and then no fewer than so many, whose transposed panels cost a tenth of their
+/// products.
 constexpr Index kFewestRows = 64;
-constexpr double kFlopsOfBlock = 16e9;
+constexpr double kBytesOfBlock = 16e9 * sizeof(float);
 
 /// Weights of a layer, on average, that make up for its barriers when a team shares columns.
 constexpr Index kWideLayer = 32768;
@@ -103,22 +104,23 @@ bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
                 const LossPlan& loss, const MaskKey* masks, Range rows, Poll* poll,
                 int rank) noexcept {
   double checked = 0.0;
-  const double fitting = kFlopsOfBlock / (2 * network.flops_per_row());
+  const double fitting = kBytesOfBlock / (2 * network.flops_per_row() * sizeof(T));
   const Index at_once = fitting >= static_cast<double>(kRowBlock)
                             ? kRowBlock
                             : std::max(kFewestRows, round_down(static_cast<Index>(fitting), 8));
   for (Index begin = rows.begin; begin < rows.end; begin += at_once) {
     const Range block{begin, min_index(begin + at_once, rows.end)};
-    if (poll &&
-        poll->after(2 * network.flops_per_row() * static_cast<double>(block.size()), rank)) {
-      break;
-    }
+    const auto leaves = [&](double flops_per_row) {
+      return poll && poll->after(flops_per_row * static_cast<double>(block.size()), rank);
+    };
+    if (leaves(network.flops_per_row())) break;
     gather_batch(ws, batch, weight_sum, loss, block);
     forward_rows(network, ws, block, masks, loss.on_logits);
     loss_rows(network, ws, loss, block);
     for (Index i = ws.layer_count() - 1; i > 0; --i) {
-      const Index below = network.layers()[static_cast<std::size_t>(i)].shape.in;
-      backward_layer(network, ws, i, block, whole_row(below), masks, rank);
+      const PanelShape& shape = network.layers()[static_cast<std::size_t>(i)].shape;
+      if (leaves(product_flops(shape, 1))) break;
+      backward_layer(network, ws, i, block, whole_row(shape.in), masks, rank);
     }
     checked += sum_of_losses(ws, block);
   }

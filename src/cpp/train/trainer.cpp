@@ -93,33 +93,29 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
     val_outputs_ = AlignedBuffer<T>(checked_mul(validation->x.rows, network_.n_outputs()));
   }
   keep_params(plan.batch_threads);
-  struct PutBack {  // on every way out, exceptions of the hooks included
+  struct End {  // on every way out, exceptions of the hooks included
     Trainer& trainer;
     bool validated;
     bool failed;
-    ~PutBack() {
+    ~End() {
       const bool kept = validated && trainer.progress_.kept > Progress::kNone;
       if (kept || failed) trainer.put_back_params();
+      trainer.kept_params_ = {};  // what reads the weights out of giant layers now finds the room
+      trainer.gradient_ = {};
     }
-  } put_back{*this, validation != nullptr, false};
+  } end{*this, validation != nullptr, false};
   const bool fixed = threads > 0 || plan.batch_threads == 1;
   const Work work = fixed ? Work{} : work_of(plan);
   TeamSize team_size(plan.batch_threads, plan.batch, fixed);
   if (!fixed) team_size = recall_team_size(work, team_size, awake);
   report.stopped = run_epochs(data, validation, plan, team_size, hooks, report);
   if (!fixed) remember_team_size(work, team_size);
-  if (report.stopped != Stopped::kNonFinite && !has_finite_params()) {
+  if (report.stopped != Stopped::kNonFinite && !network_.is_finite()) {
     report.stopped = Stopped::kNonFinite;  // only the next loss would have shown it
     report.failed_epoch = static_cast<Index>(report.epochs.size());
     report.failed_batch = ceil_div(data.x.rows, plan.batch);
   }
-  put_back.failed = report.stopped == Stopped::kNonFinite;
-}
-
-template <class T>
-bool Trainer<T>::has_finite_params() const noexcept {
-  const Index size = network_.flat_size();
-  return network_.kernels().all_finite({network_.params(), size, 1, size});
+  end.failed = report.stopped == Stopped::kNonFinite;
 }
 
 template <class T>
@@ -162,7 +158,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     progress_.epochs += 1;
     progress_.rows_seen += data.x.rows;
     const double loss = epoch.loss_sum / static_cast<double>(epoch.rows);
-    if (settings_.monitor == Monitor::kHook && !has_finite_params()) {  // nothing to score
+    if (settings_.monitor == Monitor::kHook && !network_.is_finite()) {  // nothing to score
       report.failed_epoch = i + 1;
       report.failed_batch = epoch.batches;
       return Stopped::kNonFinite;
@@ -218,7 +214,7 @@ void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
   const double flops = 3 * network_.flops_per_row() * static_cast<double>(batch);
   const bool chunks = suits_chunks(network_, batch);
   whole_ = settings_.clip_norm > 0.0 || (!chunks && flops > kFlopsOfLongStep);
-  if (whole_ && gradient_.size() == 0) gradient_ = AlignedBuffer<T>(network_.flat_size());
+  if (whole_) gradient_ = AlignedBuffer<T>(network_.flat_size());
   sharing_ = chunks                                      ? Sharing::kChunks
              : !whole_ && suits_columns(network_, batch) ? Sharing::kColumns
                                                          : Sharing::kRows;

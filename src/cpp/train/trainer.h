@@ -109,7 +109,6 @@ class Trainer {
   void keep_params(int threads);
   void put_back_params();
   Validation validate(const DataView* validation, int threads, Poll& poll, Hooks& hooks);
-  bool has_finite_params() const noexcept;
 
   // One step: step.cpp.
   Batch make_batch(const DataView& data, Index first, Index batch) const noexcept;
