@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastmlp._demo import main
-from fastmlp._demo_data import infer_task, read_table, table_problem
+from fastmlp._demo.data import infer_task, read_table, table_problem
+from fastmlp._demo.demo import main
 
 FEW_EPOCHS = ["--epochs", "3", "--hidden", "8"]
 

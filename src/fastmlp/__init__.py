@@ -4,8 +4,8 @@ from fastmlp._affinity import kept_affinity
 
 with kept_affinity():
     from fastmlp import callbacks, graph
+    from fastmlp._checks.info import get_target, machine_limits, set_target, show_info
     from fastmlp._core import __version__
-    from fastmlp._info import get_target, machine_limits, set_target, show_info
     from fastmlp.classifier import MLPClassifier
     from fastmlp.conversion import from_sklearn, to_onnx, to_sklearn
     from fastmlp.display import LossCurveDisplay, NetworkDisplay, WeightsDisplay

@@ -2,7 +2,7 @@
 
 import sys
 
-from fastmlp._demo import main
+from fastmlp._demo.demo import main
 
 if __name__ == "__main__":
     sys.exit(main())

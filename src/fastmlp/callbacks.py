@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from numbers import Real
 
-from fastmlp._catalog import check_choice
-from fastmlp._epoch_end import EpochEnd
-from fastmlp._files import FilePath
+from fastmlp._checks.names import check_choice
+from fastmlp._files.disk import FilePath
+from fastmlp._training.epoch_end import EpochEnd
 from fastmlp.layers import check_positive_int
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "EpochEnd", "StopAt", "TimeBudget"]

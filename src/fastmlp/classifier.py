@@ -11,14 +11,14 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastmlp._classes import LabelLearner
-from fastmlp._content import plain_array, refuse_unfit
+from fastmlp._checks.arrays import check_sparse
+from fastmlp._checks.content import plain_array, refuse_unfit
+from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._core import GIVE_LOGITS, GIVE_OUTPUTS, GIVE_PROBABILITIES
-from fastmlp._decorators import available_if, fit_context
-from fastmlp._exclusive import as_it_is
-from fastmlp._packed import plain_outputs
-from fastmlp._settings import CoreLoss, choose_loss
-from fastmlp._validation import check_sparse
+from fastmlp._estimator.classes import LabelLearner
+from fastmlp._estimator.parameters import CoreLoss, choose_loss
+from fastmlp._model.exclusive import as_it_is
+from fastmlp._model.packed import plain_outputs
 
 # The core's names of the losses, by the activation of the output layer.
 _LOSSES = {

@@ -7,13 +7,13 @@ from sklearn import neural_network
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._architecture import Architecture
-from fastmlp._catalog import ACTIVATIONS, DTYPES
-from fastmlp._exclusive import as_it_is
-from fastmlp._onnx import to_onnx
-from fastmlp._settings import plan_layers
-from fastmlp._training import new_history
-from fastmlp._validation import class_name
+from fastmlp._checks.arrays import class_name
+from fastmlp._checks.names import ACTIVATIONS, DTYPES
+from fastmlp._estimator.parameters import plan_layers
+from fastmlp._files.onnx import to_onnx
+from fastmlp._model.architecture import Architecture
+from fastmlp._model.exclusive import as_it_is
+from fastmlp._training.run import new_history
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._architecture import LayerPlan, plan_activation
-from fastmlp._catalog import ACTIVATIONS, check_choice, parse_choice
-from fastmlp._initialisers import Initialiser, parse_initialiser
-from fastmlp._validation import LARGEST_COUNT
+from fastmlp._checks.arrays import LARGEST_COUNT
+from fastmlp._checks.names import ACTIVATIONS, check_choice, parse_choice
+from fastmlp._model.architecture import LayerPlan, plan_activation
+from fastmlp._model.initialisers import Initialiser, parse_initialiser
 
 
 def _check_number(argument: str, value: Any, low: float, high: float, allowed: str) -> None:

@@ -14,10 +14,10 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import _num_samples
 
-from fastmlp._content import plain_array
-from fastmlp._settings import resolve_batch_size
-from fastmlp._validation import NonFiniteError
-from fastmlp._weights import check_weights
+from fastmlp._checks.arrays import NonFiniteError
+from fastmlp._checks.content import plain_array
+from fastmlp._data.weights import check_weights
+from fastmlp._estimator.parameters import resolve_batch_size
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
 

@@ -10,24 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils import check_array, check_random_state
 
-from fastmlp._architecture import Architecture, TrainerSettings
-from fastmlp._catalog import (
-    DTYPES,
-    LOSSES,
-    check_choice,
-    check_hyperparameters,
-    check_pair,
-    check_smoothing,
-    check_targets,
-    has_sides,
-    parse_choice,
-)
-from fastmlp._content import plain_array, refuse_unfit
-from fastmlp._exclusive import changing, unchanged
-from fastmlp._initialisers import draw_params
-from fastmlp._threads import resolve_n_jobs
-from fastmlp._training import Data, extend_history, new_history, non_finite_error, run
-from fastmlp._validation import (
+from fastmlp._checks.arrays import (
     CORE_DTYPES,
     NonFiniteError,
     check_arrays,
@@ -39,7 +22,24 @@ from fastmlp._validation import (
     naming_text,
     to_float,
 )
-from fastmlp._weights import check_weights, scale_weights
+from fastmlp._checks.content import plain_array, refuse_unfit
+from fastmlp._checks.names import (
+    DTYPES,
+    LOSSES,
+    check_choice,
+    check_hyperparameters,
+    check_pair,
+    check_smoothing,
+    check_targets,
+    has_sides,
+    parse_choice,
+)
+from fastmlp._checks.threads import resolve_n_jobs
+from fastmlp._data.weights import check_weights, scale_weights
+from fastmlp._model.architecture import Architecture, TrainerSettings
+from fastmlp._model.exclusive import changing, unchanged
+from fastmlp._model.initialisers import draw_params
+from fastmlp._training.run import Data, extend_history, new_history, non_finite_error, run
 from fastmlp.layers import Layer, check_positive_int, initialisers, plan
 
 if TYPE_CHECKING:

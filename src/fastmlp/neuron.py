@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import Interval
 
-from fastmlp._content import refuse_unfit
-from fastmlp._validation import naming_text
+from fastmlp._checks.arrays import naming_text
+from fastmlp._checks.content import refuse_unfit
 
 
 class McCullochPitts(ClassifierMixin, BaseEstimator):

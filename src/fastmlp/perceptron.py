@@ -16,12 +16,12 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _core
-from fastmlp._content import plain_array, refuse_unfit
-from fastmlp._decorators import fit_context
-from fastmlp._exclusive import as_it_is, changing
-from fastmlp._labels import check_labels, encode_labels, plain_labels
-from fastmlp._validation import CORE_DTYPES, check_count, validate_data
-from fastmlp._warn import warn
+from fastmlp._checks.arrays import CORE_DTYPES, check_count, validate_data
+from fastmlp._checks.content import plain_array, refuse_unfit
+from fastmlp._checks.sklearn import fit_context
+from fastmlp._checks.warn import warn
+from fastmlp._data.labels import check_labels, encode_labels, plain_labels
+from fastmlp._model.exclusive import as_it_is, changing
 
 
 class Perceptron(ClassifierMixin, BaseEstimator):

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import _json
 from fastmlp._core import __version__
-from fastmlp._files import FilePath, open_regular, replace_file, size_of
-from fastmlp._safetensors import Arrays, read_arrays, read_header, to_pieces
-from fastmlp._stored import Storable, check_layouts, restore, store
-from fastmlp._stored_parts import Stored
+from fastmlp._files import json as _json
+from fastmlp._files.disk import FilePath, open_regular, replace_file, size_of
+from fastmlp._files.kinds import Storable, check_layouts, restore, store
+from fastmlp._files.parts import Stored
+from fastmlp._files.safetensors import Arrays, read_arrays, read_header, to_pieces
 
 _FORMAT = "fastmlp"
 _VERSION = 1

@@ -9,16 +9,16 @@ from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 
-from fastmlp._base import BaseMLP
-from fastmlp._catalog import check_targets
-from fastmlp._content import plain_array, refuse_unfit
+from fastmlp._checks.arrays import CORE_DTYPES, check_sparse, naming_text, validate_data
+from fastmlp._checks.content import plain_array, refuse_unfit
+from fastmlp._checks.names import check_targets
+from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._core import GIVE_OUTPUTS
-from fastmlp._decorators import available_if, fit_context
-from fastmlp._exclusive import as_it_is
-from fastmlp._packed import plain_outputs
-from fastmlp._settings import CoreLoss, choose_loss
-from fastmlp._training import Data
-from fastmlp._validation import CORE_DTYPES, check_sparse, naming_text, validate_data
+from fastmlp._estimator.base import BaseMLP
+from fastmlp._estimator.parameters import CoreLoss, choose_loss
+from fastmlp._model.exclusive import as_it_is
+from fastmlp._model.packed import plain_outputs
+from fastmlp._training.run import Data
 
 # The core's names of the losses.
 _LOSSES = {

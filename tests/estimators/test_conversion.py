@@ -11,7 +11,7 @@ from sklearn import neural_network
 
 import fastmlp
 from fastmlp import Dense, Dropout, MLPClassifier, MLPRegressor, Network, Perceptron, _onnx
-from fastmlp import _catalog as catalog
+from fastmlp._checks import names as catalog
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

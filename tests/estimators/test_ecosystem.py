@@ -97,7 +97,7 @@ def test_a_search_gives_each_process_its_share_of_the_cores(monkeypatch):
     model, x, y = worth_sharing()
 
     def given(model, x, y):  # a closure travels to the processes by value
-        from fastmlp._threads import available_threads, resolve_n_jobs
+        from fastmlp._checks.threads import available_threads, resolve_n_jobs
 
         return resolve_n_jobs(model.n_jobs) or available_threads()
 

@@ -8,7 +8,7 @@ import safetensors.numpy
 from stored import frame, perceptron, split
 
 import fastmlp
-from fastmlp._json import decode
+from fastmlp._files.json import decode
 from fastmlp.persistence import _digest
 
 

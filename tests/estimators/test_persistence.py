@@ -19,7 +19,7 @@ from sklearn import neural_network
 
 import fastmlp
 from fastmlp import Activation, Dense, Dropout, MLPClassifier, MLPRegressor, Network, Perceptron
-from fastmlp._json import decode, encode
+from fastmlp._files.json import decode, encode
 from fastmlp.persistence import _digest
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

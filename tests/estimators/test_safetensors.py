@@ -12,7 +12,7 @@ from stored import split
 
 import fastmlp
 from fastmlp import Dense, MLPClassifier, MLPRegressor, Network, Perceptron
-from fastmlp._safetensors import read_arrays, read_header, to_pieces
+from fastmlp._files.safetensors import read_arrays, read_header, to_pieces
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -93,7 +93,7 @@ def test_too_much_beside_the_arrays(path, monkeypatch):
     model = make(Perceptron)
     fastmlp.save(model, path)
     before = path.read_bytes()
-    monkeypatch.setattr("fastmlp._safetensors._LONGEST_HEADER", 100)
+    monkeypatch.setattr("fastmlp._files.safetensors._LONGEST_HEADER", 100)
     with pytest.raises(ValueError, match="100 are allowed"):
         fastmlp.save(model, path)
     assert path.read_bytes() == before

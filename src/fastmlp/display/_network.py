@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._architecture import LayerPlan
+from fastmlp._model.architecture import LayerPlan
 from fastmlp.display._axes import make_axes
 from fastmlp.network import Network
 

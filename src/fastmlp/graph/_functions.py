@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from fastmlp import _core
-from fastmlp._catalog import PARAMETERS, check_parameter
+from fastmlp._checks.names import PARAMETERS, check_parameter
 from fastmlp.graph._node import Node, Operand, apply, as_node, common_dtype
 
 if TYPE_CHECKING:

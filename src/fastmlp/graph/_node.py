@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastmlp import _core
-from fastmlp._content import refuse_unfit
-from fastmlp._threads import resolve_n_jobs
-from fastmlp._validation import check_range
+from fastmlp._checks.arrays import check_range
+from fastmlp._checks.content import refuse_unfit
+from fastmlp._checks.threads import resolve_n_jobs
 
 if TYPE_CHECKING:
     from fastmlp._core import _GraphNode

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from math import inf
 
 from fastmlp import _core
-from fastmlp._catalog import OPTIMIZERS, check_hyperparameters
-from fastmlp._threads import resolve_n_jobs
-from fastmlp._validation import check_representable, to_float
+from fastmlp._checks.arrays import check_representable, to_float
+from fastmlp._checks.names import OPTIMIZERS, check_hyperparameters
+from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp.graph._node import Node, common_dtype
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _core
-from fastmlp._validation import check_representable, to_float
+from fastmlp._checks.arrays import check_representable, to_float
 
 _CATALOG = _core.catalog()
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
-from fastmlp._content import refuse_unfit
+from fastmlp._checks.content import refuse_unfit
 
 # Only their ratios count for the loss, but penalties are divided by their sum. Where the largest is
 # out of these bounds, which no data need, it is divided out, so that no penalty vanishes or rules.

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.metrics import get_scorer
 
-from fastmlp._training import Data
-from fastmlp._validation import check_takes
+from fastmlp._checks.arrays import check_takes
+from fastmlp._training.run import Data
 
 if TYPE_CHECKING:
-    from fastmlp._fitting import TrainedEstimator
+    from fastmlp._estimator.fitting import TrainedEstimator
 
 
 def score_hook(

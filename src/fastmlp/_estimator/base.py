@@ -10,17 +10,22 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 
-from fastmlp._architecture import Architecture, Params
-from fastmlp._catalog import did_you_mean
-from fastmlp._decorators import fit_context
-from fastmlp._exclusive import changing
-from fastmlp._fit_task import CallbackSupportMixin, FitTask, begin_task
-from fastmlp._fitting import TrainedEstimator
-from fastmlp._initialisers import draw_params
-from fastmlp._settings import COUNTS, PARAMETER_CONSTRAINTS, plan_initialisers, plan_layers
-from fastmlp._training import Data, new_history
-from fastmlp._validation import check_arrays, check_count, check_range
-from fastmlp._weights import check_weights, scale_weights
+from fastmlp._checks.arrays import check_arrays, check_count, check_range
+from fastmlp._checks.names import did_you_mean
+from fastmlp._checks.sklearn import fit_context
+from fastmlp._data.weights import check_weights, scale_weights
+from fastmlp._estimator.fitting import TrainedEstimator
+from fastmlp._estimator.parameters import (
+    COUNTS,
+    PARAMETER_CONSTRAINTS,
+    plan_initialisers,
+    plan_layers,
+)
+from fastmlp._model.architecture import Architecture, Params
+from fastmlp._model.exclusive import changing
+from fastmlp._model.initialisers import draw_params
+from fastmlp._training.run import Data, new_history
+from fastmlp._training.sklearn_task import CallbackSupportMixin, FitTask, begin_task
 
 
 class BaseMLP(CallbackSupportMixin, TrainedEstimator):

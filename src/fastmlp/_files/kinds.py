@@ -14,12 +14,11 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._architecture import Architecture
-from fastmlp._catalog import check_choice
-from fastmlp._exclusive import as_it_is
-from fastmlp._json import decode, encode
-from fastmlp._safetensors import Layout, Layouts
-from fastmlp._stored_parts import (
+from fastmlp._checks.arrays import class_name, require
+from fastmlp._checks.names import check_choice
+from fastmlp._checks.threads import resolve_n_jobs
+from fastmlp._files.json import decode, encode
+from fastmlp._files.parts import (
     CLASSIFIER_ATTRIBUTES,
     MLP_ATTRIBUTES,
     NOT_STORED,
@@ -38,8 +37,9 @@ from fastmlp._stored_parts import (
     store_params,
     weight_layouts,
 )
-from fastmlp._threads import resolve_n_jobs
-from fastmlp._validation import class_name, require
+from fastmlp._files.safetensors import Layout, Layouts
+from fastmlp._model.architecture import Architecture
+from fastmlp._model.exclusive import as_it_is
 from fastmlp.classifier import MLPClassifier
 from fastmlp.layers import Layer, plan
 from fastmlp.network import Network

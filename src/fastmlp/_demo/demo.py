@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPRegressor as SklearnRegressor
 from threadpoolctl import threadpool_limits
 
 from fastmlp import MLPClassifier, MLPRegressor, __version__, get_target
-from fastmlp._demo_data import DataError, Problem, Task, digits_problem, table_problem
+from fastmlp._demo.data import DataError, Problem, Task, digits_problem, table_problem
 
 SCORES: dict[Task, str] = {"classification": "accuracy", "regression": "R2"}
 BASELINES: dict[Task, tuple[str, type]] = {

@@ -11,18 +11,18 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from fastmlp._architecture import Architecture, Params, TrainerSettings
-from fastmlp._content import rows_of
-from fastmlp._fit_task import FitTask
-from fastmlp._lbfgs import Objective, Trace, check_settings, minimize
-from fastmlp._records import RecordedEstimator
-from fastmlp._schedules import epoch_rates
-from fastmlp._scoring import score_hook
-from fastmlp._settings import CoreLoss, begin_callbacks, trainer_settings
-from fastmlp._threads import resolve_n_jobs
-from fastmlp._training import Callbacks, Data, non_finite_error, run
-from fastmlp._validation import check_sparse
-from fastmlp._warn import warn
+from fastmlp._checks.arrays import check_sparse
+from fastmlp._checks.content import rows_of
+from fastmlp._checks.threads import resolve_n_jobs
+from fastmlp._checks.warn import warn
+from fastmlp._estimator.parameters import CoreLoss, begin_callbacks, trainer_settings
+from fastmlp._model.architecture import Architecture, Params, TrainerSettings
+from fastmlp._training.lbfgs import Objective, Trace, check_settings, minimize
+from fastmlp._training.records import RecordedEstimator
+from fastmlp._training.run import Callbacks, Data, non_finite_error, run
+from fastmlp._training.schedules import epoch_rates
+from fastmlp._training.scoring import score_hook
+from fastmlp._training.sklearn_task import FitTask
 
 if TYPE_CHECKING:
     from fastmlp._core import RunReport, _Trainer

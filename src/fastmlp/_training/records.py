@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._exclusive import as_it_is
-from fastmlp._fit_task import TRANSIENT
-from fastmlp._packed import PackedEstimator
-from fastmlp._training import extend_history
+from fastmlp._model.exclusive import as_it_is
+from fastmlp._model.packed import PackedEstimator
+from fastmlp._training.run import extend_history
+from fastmlp._training.sklearn_task import TRANSIENT
 
 if TYPE_CHECKING:
     from fastmlp._core import RunReport, _Network

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from fastmlp._validation import check_takes, to_float
+from fastmlp._checks.arrays import check_takes, to_float
 
 # Each takes the share of training that is over, from 0 at the first epoch to 1 at the last, and
 # gives the share of `learning_rate_init` that is used.

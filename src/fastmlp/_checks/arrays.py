@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.utils import validation
 from sklearn.utils._param_validation import InvalidParameterError
 
-from fastmlp._content import is_text, missing_places, refuse_unfit, text_columns
+from fastmlp._checks.content import is_text, missing_places, refuse_unfit, text_columns
 
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)

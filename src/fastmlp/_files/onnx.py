@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _core
-from fastmlp._architecture import LayerPlan
-from fastmlp._exclusive import as_it_is
+from fastmlp._model.architecture import LayerPlan
+from fastmlp._model.exclusive import as_it_is
 from fastmlp.classifier import MLPClassifier
 from fastmlp.network import Network
 from fastmlp.regressor import MLPRegressor

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from fastmlp._architecture import LayerPlan, TrainerSettings, plan_activation
-from fastmlp._catalog import (
+from fastmlp._checks.arrays import check_representable, check_takes
+from fastmlp._checks.names import (
     DTYPES,
     ELEMENTWISE_ACTIVATIONS,
     OPTIMIZERS,
@@ -17,15 +17,15 @@ from fastmlp._catalog import (
     check_hyperparameters,
     parse_choice,
 )
-from fastmlp._initialisers import (
+from fastmlp._checks.warn import warn
+from fastmlp._model.architecture import LayerPlan, TrainerSettings, plan_activation
+from fastmlp._model.initialisers import (
     GLOROT_LOGISTIC,
     INITIALISERS,
     Initialiser,
     parse_initialiser,
 )
-from fastmlp._schedules import SCHEDULES
-from fastmlp._validation import check_representable, check_takes
-from fastmlp._warn import warn
+from fastmlp._training.schedules import SCHEDULES
 
 _COUNT = Interval(Integral, 1, None, closed="left")
 COUNTS = ("batch_size", "hidden_layer_sizes", "max_fun", "max_iter", "n_iter_no_change")

@@ -1,7 +1,7 @@
 """What runs here: version, target of the compiled kernels, threads."""
 
 from fastmlp import _core
-from fastmlp._threads import available_threads, resolve_n_jobs
+from fastmlp._checks.threads import available_threads, resolve_n_jobs
 
 
 def get_target() -> str:

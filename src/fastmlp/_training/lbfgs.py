@@ -11,15 +11,15 @@ import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.utils.optimize import _check_optimize_result
 
-from fastmlp._architecture import Architecture, LayerPlan, Params
+from fastmlp._checks.warn import warn
 from fastmlp._core import GIVE_LOGITS
-from fastmlp._progress import Progress
-from fastmlp._training import Data, join
-from fastmlp._warn import warn
+from fastmlp._model.architecture import Architecture, LayerPlan, Params
+from fastmlp._training.progress import Progress
+from fastmlp._training.run import Data, join
 
 if TYPE_CHECKING:
     from fastmlp._core import EpochReport, RunReport, _Network
-    from fastmlp._training import Hook
+    from fastmlp._training.run import Hook
 
 
 class Objective:

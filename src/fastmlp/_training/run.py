@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
-from fastmlp._epoch_end import EpochEnd
-from fastmlp._progress import Progress
-from fastmlp._validation import NON_FINITE_WEIGHTS, NonFiniteError
-from fastmlp._warn import warn
+from fastmlp._checks.arrays import NON_FINITE_WEIGHTS, NonFiniteError
+from fastmlp._checks.warn import warn
+from fastmlp._training.epoch_end import EpochEnd
+from fastmlp._training.progress import Progress
 
 if TYPE_CHECKING:
     from fastmlp._core import EpochReport, RunReport, _Trainer

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._architecture import Architecture, LayerPlan, Params, plan_activation
-from fastmlp._catalog import ACTIVATIONS, DTYPES, check_choice
-from fastmlp._json import decode, encode
-from fastmlp._safetensors import Arrays, Layout, Layouts
-from fastmlp._training import new_history
-from fastmlp._validation import check_arrays, require
+from fastmlp._checks.arrays import check_arrays, require
+from fastmlp._checks.names import ACTIVATIONS, DTYPES, check_choice
+from fastmlp._files.json import decode, encode
+from fastmlp._files.safetensors import Arrays, Layout, Layouts
+from fastmlp._model.architecture import Architecture, LayerPlan, Params, plan_activation
+from fastmlp._training.run import new_history
 from fastmlp.layers import check_positive_int
 
 NOT_STORED = {"callbacks"}

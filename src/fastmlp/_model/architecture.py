@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from fastmlp import _core
-from fastmlp._catalog import (
+from fastmlp._checks.names import (
     ACTIVATIONS,
     ELEMENTWISE_ACTIVATIONS,
     LEARNED_ACTIVATIONS,

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from fastmlp._catalog import parse_choice
+from fastmlp._checks.names import parse_choice
 
 if TYPE_CHECKING:
-    from fastmlp._architecture import Architecture, Params
+    from fastmlp._model.architecture import Architecture, Params
 
 Shape = tuple[int, ...]
 

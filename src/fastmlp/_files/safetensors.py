@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._json import loads
-from fastmlp._validation import require
+from fastmlp._checks.arrays import require
+from fastmlp._files.json import loads
 
 Arrays = dict[str, NDArray[Any]]
 

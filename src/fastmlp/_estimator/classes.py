@@ -9,12 +9,12 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from fastmlp._base import BaseMLP
-from fastmlp._class_weight import class_factors
-from fastmlp._content import plain_array, refuse_unfit
-from fastmlp._labels import check_label_types
-from fastmlp._training import Data
-from fastmlp._validation import CORE_DTYPES, validate_data
+from fastmlp._checks.arrays import CORE_DTYPES, validate_data
+from fastmlp._checks.content import plain_array, refuse_unfit
+from fastmlp._data.class_weight import class_factors
+from fastmlp._data.labels import check_label_types
+from fastmlp._estimator.base import BaseMLP
+from fastmlp._training.run import Data
 
 
 class LabelLearner(BaseMLP):

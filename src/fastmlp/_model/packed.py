@@ -11,11 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._architecture import Architecture, Params, TrainerSettings
-from fastmlp._core import GIVE_OUTPUTS
-from fastmlp._exclusive import as_it_is, unchanged
-from fastmlp._threads import resolve_n_jobs
-from fastmlp._validation import (
+from fastmlp._checks.arrays import (
     CORE_DTYPES,
     LARGEST_COUNT,
     NON_FINITE_WEIGHTS,
@@ -25,6 +21,10 @@ from fastmlp._validation import (
     is_clean,
     validate_data,
 )
+from fastmlp._checks.threads import resolve_n_jobs
+from fastmlp._core import GIVE_OUTPUTS
+from fastmlp._model.architecture import Architecture, Params, TrainerSettings
+from fastmlp._model.exclusive import as_it_is, unchanged
 
 if TYPE_CHECKING:
     from fastmlp._core import _Network, _Trainer

@@ -1,0 +1,1 @@
+"""The rows to train on: targets and their codecs, weights."""

@@ -1,0 +1,1 @@
+"""What is stored of an estimator, and how it lies in a file."""
