@@ -389,4 +389,5 @@ class kernels:  # noqa: N801 - a submodule, spelt as one
     @staticmethod
     def random_bits(target: str, seed: int, counter: Sequence[int]) -> NDArray[np.uint32]: ...
 
+__compiler__: Final[str]
 __version__: Final[str]

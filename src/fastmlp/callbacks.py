@@ -17,6 +17,7 @@ from fastmlp._checks.names import check_choice
 from fastmlp._files.disk import FilePath
 from fastmlp._training.epoch_end import EpochEnd
 from fastmlp.layers import check_positive_int
+from fastmlp.persistence import save
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "EpochEnd", "StopAt", "TimeBudget"]
 
@@ -157,8 +158,6 @@ class Checkpoint:
         return save_if_due
 
     def _save(self, end: EpochEnd) -> None:
-        from fastmlp.persistence import save  # which knows the estimators, and they know this file
-
         save(end.snapshot(), os.fsdecode(self.path).replace("{epoch}", str(end.epoch)))
 
 

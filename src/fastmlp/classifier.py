@@ -15,10 +15,11 @@ from fastmlp._checks.arrays import check_sparse
 from fastmlp._checks.content import plain_array, refuse_unfit
 from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._core import GIVE_LOGITS, GIVE_OUTPUTS, GIVE_PROBABILITIES
-from fastmlp._estimator.classes import LabelLearner
-from fastmlp._estimator.parameters import CoreLoss, choose_loss
+from fastmlp._data.class_weight import class_factors
+from fastmlp._data.labels import LabelCodec, read_classes, read_labels
+from fastmlp._estimator.base import BaseMLP, plain_outputs
 from fastmlp._model.exclusive import as_it_is
-from fastmlp._model.packed import plain_outputs
+from fastmlp._training.settings import CoreLoss, choose_loss
 
 # The core's names of the losses, by the activation of the output layer.
 _LOSSES = {
@@ -28,7 +29,7 @@ _LOSSES = {
 }
 
 
-class MLPClassifier(ClassifierMixin, LabelLearner):
+class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multilayer perceptron classifier.
 
     Minimises the log loss, or another one by choice. Two classes share one logistic output, several
@@ -247,13 +248,17 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **LabelLearner._parameter_constraints,
+        **BaseMLP._parameter_constraints,
         "loss": [str],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
     _monitor: ClassVar[str] = "accuracy"
+    loss: str
+    class_weight: Any
+    classes_: NDArray[Any]
+    _codec: LabelCodec
 
     def __init__(
         self,
@@ -333,7 +338,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
             )
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
+        return self._fit(X, y, sample_weight, incremental=True, classes=read_classes(classes))
 
     def predict(self, X: Any, *, dropout_samples: int | None = None) -> NDArray[Any]:
         """Predict the label of each sample.
@@ -363,12 +368,13 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
             averages = model._mask_averages(X, dropout_samples, False)
             outputs = averages[0] if averages else model._outputs(X)
         chosen: NDArray[Any]
-        if known["_target_type"] == "multiclass":
+        codec: LabelCodec = known["_codec"]
+        if codec.kind == "multiclass":
             chosen = outputs.argmax(axis=1)
         else:
             boundary = 0.0 if known["out_activation_"] == "identity" else 0.5
             chosen = (outputs > boundary).astype(np.intp)
-        if known["_target_type"].startswith("multilabel"):
+        if codec.is_multilabel:
             return chosen
         # Clipped because a single class leaves nothing above it to choose.
         labels: NDArray[Any] = known["classes_"].take(chosen.ravel(), mode="clip")
@@ -427,7 +433,7 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         """
         model = as_it_is(self)
         outputs = model._outputs(X)
-        return outputs.ravel() if model._target_type == "binary" else outputs
+        return outputs.ravel() if model._codec.kind == "binary" else outputs
 
     @overload
     def predict_proba(
@@ -510,21 +516,35 @@ class MLPClassifier(ClassifierMixin, LabelLearner):
         model = as_it_is(self)
         logits = model._outputs(X, GIVE_LOGITS)
         log_y_prob: NDArray[Any]
-        if model._target_type == "multiclass":
+        if model._codec.kind == "multiclass":
             log_y_prob = log_softmax(logits.astype(np.float64), axis=1).astype(logits.dtype)
-        elif model._target_type == "binary":
+        elif model._codec.kind == "binary":
             log_y_prob = log_expit(np.concatenate((-logits, logits), axis=1))
         else:
             log_y_prob = log_expit(logits)
         return log_y_prob
 
-    def _core_loss(self) -> CoreLoss:
-        if self.out_activation_ == "identity" and self.label_smoothing:
-            raise ValueError("label_smoothing is not for loss='hinge'.")
-        return choose_loss(self.loss, _LOSSES[self.out_activation_])
+    def _read_samples(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        return read_labels(self, X, y, reset=reset)
 
-    def _stratifies(self) -> bool:
-        return self.n_outputs_ == 1
+    def _learn_targets(self, y: NDArray[Any], announced: Any) -> LabelCodec:
+        return LabelCodec.learn(y, announced)
+
+    def _output_activation(self, codec: LabelCodec) -> str:
+        if self.loss == "hinge":
+            return "identity"
+        return "softmax" if codec.kind == "multiclass" else "logistic"
+
+    def _core_loss(self, codec: LabelCodec) -> CoreLoss:
+        output = self._output_activation(codec)
+        if output == "identity" and self.label_smoothing:
+            raise ValueError("label_smoothing is not for loss='hinge'.")
+        return choose_loss(self.loss, _LOSSES[output])
+
+    def _row_factors(self, y: NDArray[Any], codec: LabelCodec) -> NDArray[Any] | None:
+        if self.class_weight is None:
+            return None
+        return class_factors(self.class_weight, y, codec.classes)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -9,11 +9,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._checks.arrays import class_name
 from fastmlp._checks.names import ACTIVATIONS, DTYPES
+from fastmlp._data.codec import TargetCodec
+from fastmlp._data.labels import LabelCodec
+from fastmlp._data.numbers import NumberCodec
 from fastmlp._estimator.parameters import plan_layers
 from fastmlp._files.onnx import to_onnx
 from fastmlp._model.architecture import Architecture
 from fastmlp._model.exclusive import as_it_is
-from fastmlp._training.run import new_history
+from fastmlp._model.model import Model
+from fastmlp._training.record import Record, new_history
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
 
@@ -84,16 +88,16 @@ def to_sklearn(estimator: MLPClassifier | MLPRegressor) -> Any:
         )
     estimator = as_it_is(estimator)  # while it may be training in another thread
     check_is_fitted(estimator)
-    hidden = estimator._architecture.layers[:-1]
+    hidden = estimator._model.architecture.layers[:-1]
     converted = _like(estimator, _KINDS[kind], [layer.units for layer in hidden])
     converted.activation = _one_activation(estimator)
     if estimator.penalty is None:
         converted.alpha = 0.0
     _check(converted, "scikit-learn")
     _check_output(estimator, converted)
-    converted.coefs_ = [np.array(w, estimator._architecture.dtype) for w in estimator.coefs_]
+    converted.coefs_ = [np.array(w, estimator._model.architecture.dtype) for w in estimator.coefs_]
     converted.intercepts_ = [
-        np.array(b, estimator._architecture.dtype) for b in estimator.intercepts_
+        np.array(b, estimator._model.architecture.dtype) for b in estimator.intercepts_
     ]
     _copy_records(estimator, converted)
     converted._no_improvement_count = 0
@@ -144,21 +148,20 @@ def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
     _check(converted, "fastmlp")
     if estimator.out_activation_ not in ACTIVATIONS:
         raise ValueError(f"fastmlp has no out_activation_={estimator.out_activation_!r}.")
-    _copy_records(estimator, converted)
+    if hasattr(estimator, "feature_names_in_"):
+        converted.feature_names_in_ = estimator.feature_names_in_.copy()
+    codec: TargetCodec = NumberCodec(estimator.n_outputs_)
     if kind is MLPClassifier:
-        converted.classes_ = np.array(estimator.classes_)
-        converted._target_type = estimator._label_binarizer.y_type_
-    _set_history(estimator, converted)
+        kind_of_labels = estimator._label_binarizer.y_type_
+        codec = LabelCodec(kind_of_labels, np.array(estimator.classes_))
     plan = Architecture(
         estimator.n_features_in_,
         plan_layers(converted, estimator.n_outputs_, estimator.out_activation_),
         converted.dtype,
     )
     slopes = [np.empty(shape) for shape in plan.slope_shapes]
-    converted._architecture = plan
-    converted._trainer = None
-    converted._mask_seed = 0  # there is no dropout, so no masks
-    converted._take_network(plan.pack(estimator.coefs_, estimator.intercepts_, slopes))
+    model = Model.of(plan, (estimator.coefs_, estimator.intercepts_, slopes))
+    converted._become(codec, model, _record_of(estimator))
     return converted  # type: ignore[no-any-return]
 
 
@@ -184,7 +187,7 @@ def _check(converted: Any, library: str) -> None:
 
 def _one_activation(estimator: Any) -> str:
     """Return the one activation of all hidden layers."""
-    hidden = [layer.activation for layer in estimator._architecture.layers[:-1]]
+    hidden = [layer.activation for layer in estimator._model.architecture.layers[:-1]]
     if len(set(hidden)) > 1:
         raise ValueError(f"scikit-learn has no activation per layer; got {hidden}.")
     if hidden and not isinstance(hidden[0], str):
@@ -215,25 +218,29 @@ def _copy_records(source: Any, target: Any) -> None:
 
 def _binarizer(estimator: MLPClassifier) -> LabelBinarizer:
     """Return the binarizer that the classes come from."""
-    if estimator._target_type.startswith("multilabel"):
+    if estimator._codec.is_multilabel:
         return LabelBinarizer().fit(np.eye(len(estimator.classes_), dtype=int))
     return LabelBinarizer().fit(estimator.classes_)
 
 
-def _set_history(estimator: Any, converted: Any) -> None:
-    """Set the records that fastmlp has beyond scikit-learn's."""
+def _record_of(estimator: Any) -> Record:
+    """Return what an estimator of scikit-learn's tells of its training."""
     losses = list(getattr(estimator, "loss_curve_", []))  # 'lbfgs' has none
     scores = getattr(estimator, "validation_scores_", None)
-    converted.history_ = {name: [np.nan] * len(losses) for name in new_history()}
-    converted.history_["loss"] = losses
+    history = {name: [np.nan] * len(losses) for name in new_history()}
+    history["loss"] = losses
+    best_epoch = None
     if scores is not None:
-        converted.history_["val_score"] = list(scores)
-    converted.loss_curve_ = losses
-    converted.validation_scores_ = None if scores is None else converted.history_["val_score"]
-    converted.best_validation_score_ = getattr(estimator, "best_validation_score_", None)
-    converted.best_epoch_ = None
-    if scores is not None and not np.isnan(scores).all():
-        converted.best_epoch_ = int(np.nanargmax(scores)) + 1
-    converted.best_loss_ = getattr(estimator, "best_loss_", estimator.loss_)
-    converted.stopped_ = "from_sklearn"
-    converted.step_losses_ = np.empty(0)
+        history["val_score"] = list(scores)
+        best_epoch = None if np.isnan(scores).all() else int(np.nanargmax(scores)) + 1
+    return Record(
+        history=history,
+        n_iter=estimator.n_iter_,
+        n_seen=estimator.t_,
+        stopped="from_sklearn",
+        loss=estimator.loss_,
+        best_loss=getattr(estimator, "best_loss_", estimator.loss_),
+        validated=scores is not None,
+        best_score=getattr(estimator, "best_validation_score_", None),
+        best_epoch=best_epoch,
+    )

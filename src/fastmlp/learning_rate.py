@@ -17,7 +17,7 @@ from sklearn.utils.validation import _num_samples
 from fastmlp._checks.arrays import NonFiniteError
 from fastmlp._checks.content import plain_array
 from fastmlp._data.weights import check_weights
-from fastmlp._estimator.parameters import resolve_batch_size
+from fastmlp._training.settings import resolve_batch_size
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
 

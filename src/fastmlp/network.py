@@ -19,7 +19,6 @@ from fastmlp._checks.arrays import (
     check_sparse,
     is_clean,
     is_clean_labels,
-    naming_text,
     to_float,
 )
 from fastmlp._checks.content import plain_array, refuse_unfit
@@ -35,15 +34,20 @@ from fastmlp._checks.names import (
     parse_choice,
 )
 from fastmlp._checks.threads import resolve_n_jobs
+from fastmlp._data.inputs import read_inputs
+from fastmlp._data.rows import Data
 from fastmlp._data.weights import check_weights, scale_weights
-from fastmlp._model.architecture import Architecture, TrainerSettings
+from fastmlp._model.architecture import Architecture
 from fastmlp._model.exclusive import changing, unchanged
 from fastmlp._model.initialisers import draw_params
-from fastmlp._training.run import Data, extend_history, new_history, non_finite_error, run
+from fastmlp._model.model import Model
+from fastmlp._model.settings import TrainerSettings
+from fastmlp._training.record import History, extended, new_history
+from fastmlp._training.run import non_finite_error, run
 from fastmlp.layers import Layer, check_positive_int, initialisers, plan
 
 if TYPE_CHECKING:
-    from fastmlp._core import RunReport, _Trainer
+    from fastmlp._core import RunReport
 
 _MONITORS = ("val_loss", "accuracy", "r2")
 
@@ -115,36 +119,33 @@ class Network:
             )
         self.layers = tuple(layers)
         self.n_jobs = n_jobs
-        self._architecture = Architecture(
+        architecture = Architecture(
             check_positive_int("n_features", n_features),
             plan(self.layers),
             check_choice("dtype", dtype, DTYPES),
         )
-        for layer in self._architecture.layers:
+        for layer in architecture.layers:
             check_representable("l1", layer.l1, dtype)
             check_representable("l2", layer.l2, dtype)
         self._random_state = check_random_state(random_state)
-        self._network = self._architecture.pack(
-            *draw_params(self._architecture, self._random_state, initialisers(self.layers))
-        )
+        start = draw_params(architecture, self._random_state, initialisers(self.layers))
+        self._model = Model.of(architecture, start)
         self.step_losses: NDArray[np.float64] = np.empty(0)
-        self._trainer: _Trainer | None = None
-        self._trainer_settings: TrainerSettings | None = None
 
     @property
     def n_features(self) -> int:
         """The number of inputs."""
-        return self._architecture.n_features
+        return self._model.architecture.n_features
 
     @property
     def n_outputs(self) -> int:
         """The number of outputs."""
-        return self._architecture.layers[-1].units
+        return self._model.architecture.layers[-1].units
 
     @property
     def dtype(self) -> str:
         """The type of the weights and of all arithmetic."""
-        return self._architecture.dtype
+        return self._model.architecture.dtype
 
     @property
     def params(self) -> list[tuple[NDArray[Any], ...]]:
@@ -155,11 +156,11 @@ class Network:
         ValueError names the array whose shape is wrong, and a RuntimeError says that the network is
         training.
         """
-        return _by_layer(self._network.get_params())
+        return _by_layer(self._model.network.get_params())
 
     @params.setter
     def params(self, by_layer: Sequence[tuple[Any, ...]]) -> None:
-        plan, dtype = self._architecture, self.dtype
+        plan, dtype = self._model.architecture, self.dtype
         lengths = [3 if layer.learns else 2 for layer in plan.layers]
         by_layer = list(by_layer) if isinstance(by_layer, Iterable) else []
         are_tuples = all(isinstance(arrays, tuple | list) for arrays in by_layer)
@@ -173,8 +174,7 @@ class Network:
         slopes = [p[2] if len(p) == 3 else np.empty(0) for p in by_layer]
         slopes = check_arrays("params: slope", slopes, plan.slope_shapes, dtype)
         with changing(self) as (changed, publish):
-            changed._network = plan.pack(coefs, biases, slopes)
-            changed._forget_training()
+            changed._model = Model.of(plan, (coefs, biases, slopes))
             publish()
 
     def __call__(self, X: Any) -> NDArray[Any]:
@@ -195,7 +195,7 @@ class Network:
         ValueError
             If `X` is not valid.
         """
-        n_threads, network = resolve_n_jobs(self.n_jobs), self._network
+        n_threads, network = resolve_n_jobs(self.n_jobs), self._model.network
         outputs = network.predict_plain(X, n_threads)
         return network.predict(self._inputs(X), n_threads) if outputs is None else outputs
 
@@ -219,7 +219,7 @@ class Network:
         ValueError
             If `X` is not valid.
         """
-        return self._network.forward(self._inputs(X), resolve_n_jobs(self.n_jobs))
+        return self._model.network.forward(self._inputs(X), resolve_n_jobs(self.n_jobs))
 
     def loss_and_gradients(
         self, X: Any, t: Any, loss: str = "cross_entropy", sample_weight: Any = None
@@ -252,7 +252,7 @@ class Network:
         """
         name, parameter = self._loss(loss)
         data = self._data(X, t, sample_weight, loss=name)
-        network = self._network
+        network = self._model.network
         value, *gradients = network.loss_and_gradients(
             data.x,
             data.t,
@@ -286,7 +286,7 @@ class Network:
         clip_norm: float | None = None,
         verbose: int = 0,
         **hyperparameters: float,
-    ) -> dict[str, list[float]]:
+    ) -> History:
         """Train for a number of epochs.
 
         A repeated call goes on with the state of the optimizer when `loss`, `optimizer`, its
@@ -372,9 +372,7 @@ class Network:
             publish()
         if report["stopped"] == "non_finite" and report["best_epoch"] == 0:
             raise non_finite_error(report, "learning_rate", learning_rate)
-        history = new_history()
-        extend_history(history, report)
-        return history
+        return extended(new_history(), report)
 
     def _train(
         self,
@@ -386,28 +384,30 @@ class Network:
         n_threads: int,
     ) -> "RunReport":
         """Train a network of the trainer's own, and take it over."""
-        trainer = self._trainer_for(settings)
+        model = self._model_to_train(settings)
+        assert model.trainer is not None
+        trainer = model.trainer
         trainer.set_state({"kept": -inf})  # the validation set need not be that of the last call
         report = run(trainer, data, validation, epochs=epochs, verbose=verbose, n_threads=n_threads)
         if report["stopped"] == "non_finite" and report["best_epoch"] == 0:
             self._forget_training()
         else:
-            self._network = trainer.copy_network()
+            self._model = model.trained()
             self.step_losses = report["step_loss"]
         return report
 
     def _forget_training(self) -> None:
         """Let the next fit begin with a new optimizer, from the weights as they are."""
-        self._trainer = self._trainer_settings = None
+        self._model = self._model.without_trainer()
 
-    def _trainer_for(self, settings: TrainerSettings) -> "_Trainer":
-        """Return the trainer of the last fit if it had these settings, otherwise a new one."""
-        old = self._trainer_settings
-        if self._trainer is None or old is None or replace(settings, seed=old.seed) != old:
+    def _model_to_train(self, settings: TrainerSettings) -> Model:
+        """Return the model with the trainer of the last fit if that had these settings, otherwise
+        with a new one."""
+        model, old = self._model, self._model.settings
+        if old is None or replace(settings, seed=old.seed) != old:
             seed = int(self._random_state.randint(2**31 - 1))
-            self._trainer_settings = replace(settings, seed=seed)
-            self._trainer = self._trainer_settings.make(self._network.copy())
-        return self._trainer
+            return model.with_trainer(replace(settings, seed=seed))
+        return model
 
     def _positive(self, argument: str, value: Any, also: str = "") -> float:
         """Return a finite number above 0 that is one in the network's type, too."""
@@ -419,22 +419,14 @@ class Network:
     def _loss(self, loss: Any) -> tuple[str, float | None]:
         """Return name and parameter of a loss that the outputs are made for."""
         name, parameter = parse_choice("loss", loss, LOSSES)
-        check_pair(name, [activation for activation, *_ in self._architecture.layers[-1].parts])
+        check_pair(
+            name, [activation for activation, *_ in self._model.architecture.layers[-1].parts]
+        )
         return name, parameter
 
     def _inputs(self, X: Any) -> NDArray[Any]:
         """Return X as the core reads it."""
-        if is_clean(X, self.n_features, self.dtype):
-            return X
-        refuse_unfit("X", X)
-        with naming_text(X):
-            checked: NDArray[Any] = check_array(X, dtype=CORE_DTYPES, input_name="X")
-        if checked.shape[1] != self.n_features:
-            raise ValueError(
-                f"X has {checked.shape[1]} features, but the network expects {self.n_features}."
-            )
-        check_range("X", checked, self.dtype)
-        return checked
+        return read_inputs(X, self._model.architecture)
 
     def _data(self, X: Any, t: Any, sample_weight: Any = None, *, loss: str) -> Data:
         """Check inputs, targets and weights against each other."""
@@ -496,16 +488,14 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         with unchanged(self, "pickle"):
             state = vars(self).copy()
-            state["_network"] = state["_network"].get_params()
-            trainer = state["_trainer"]
-            state["_trainer"] = None if trainer is None else trainer.get_state()
+            model = state["_model"]
+            state["_model"] = (model.state(), model.network.get_params())
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._network = self._architecture.pack(*state["_network"])
-        if self._trainer_settings is not None:
-            self._trainer = self._trainer_settings.make(self._network.copy(), state["_trainer"])
+        model, params = state["_model"]
+        self._model = model.restore(params)
 
 
 def _by_layer(lists: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any], ...]]:

@@ -12,15 +12,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _core
 from fastmlp._checks.arrays import CORE_DTYPES, check_count, validate_data
-from fastmlp._checks.content import plain_array, refuse_unfit
 from fastmlp._checks.sklearn import fit_context
 from fastmlp._checks.warn import warn
-from fastmlp._data.labels import check_labels, encode_labels, plain_labels
+from fastmlp._data.labels import LabelCodec, read_classes, read_labels
 from fastmlp._model.exclusive import as_it_is, changing
 
 
@@ -108,7 +106,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
     coef_: NDArray[np.float64]
     intercept_: NDArray[np.float64]
     mistakes_: list[int]
-    _multilabel: bool
+    _codec: LabelCodec
     _seed: int  # of the shuffles; partial_fit goes on with it
 
     def __init__(
@@ -234,7 +232,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         """
         model = as_it_is(self)
         decision = model.decision_function(X)
-        if model._multilabel:
+        if model._codec.is_multilabel:
             return (decision > 0).astype(np.intp)
         chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
         return model.classes_.take(chosen)
@@ -252,17 +250,13 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         """Train for so many epochs; on any error the estimator stays what it was."""
         check_count(type(self).__name__, "max_iter", epochs)
         with changing(self) as (copy, publish):
-            refuse_unfit("y", y)
-            y = plain_array("y", y)
-            if classes is not None:
-                refuse_unfit("classes", classes)
-                classes = plain_array("classes", classes)
-            X, y = validate_data(copy, X, y, multi_output=True, dtype=CORE_DTYPES, reset=fresh)
-            y = plain_labels(y)
+            classes = read_classes(classes)
+            X, y = read_labels(copy, X, y, reset=fresh, accept_sparse=False)
             if fresh:
-                copy._start(y, unique_labels(y) if not partial else classes)
-            check_labels(y, copy.classes_, copy._multilabel, announced=classes)
-            copy._train(X, encode_labels(y, copy.classes_), epochs)
+                copy._start(y, classes, announces=partial)
+            else:
+                copy._codec.check(y, announced=classes)
+            copy._train(X, copy._codec.encode(y), epochs)
             if not (copy.converged_ or partial):
                 warn(
                     f"Maximum number of iterations ({self.max_iter}) reached with "
@@ -272,23 +266,18 @@ class Perceptron(ClassifierMixin, BaseEstimator):
                 )
             publish()
 
-    def _start(self, y: NDArray[Any], classes: Any) -> None:
+    def _start(self, y: NDArray[Any], classes: Any, *, announces: bool) -> None:
         """Learn the classes from y, or take them as announced, and set weights of zero."""
-        self._multilabel = y.ndim == 2
-        if self._multilabel:
-            self.classes_ = np.arange(y.shape[1])
-        elif classes is None:
+        if announces and classes is None and y.ndim == 1:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        else:
-            self.classes_ = unique_labels(classes)
-        count = len(self.classes_)
-        if count < 2:
+        self._codec = LabelCodec.learn(y, classes)
+        self.classes_ = self._codec.classes
+        if len(self.classes_) < 2:
             raise ValueError(
-                f"The number of classes has to be greater than one; got {count} class."
+                f"The number of classes has to be greater than one; got {len(self.classes_)} class."
             )
-        n_outputs = count if self._multilabel or count > 2 else 1
-        self.coef_ = np.zeros((n_outputs, self.n_features_in_))
-        self.intercept_ = np.zeros(n_outputs)
+        self.coef_ = np.zeros((self._codec.n_outputs, self.n_features_in_))
+        self.intercept_ = np.zeros(self._codec.n_outputs)
         self.mistakes_ = []
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
 

@@ -5,20 +5,15 @@ from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
-from sklearn.utils import column_or_1d
 
-from fastmlp._checks.arrays import CORE_DTYPES, check_sparse, naming_text, validate_data
-from fastmlp._checks.content import plain_array, refuse_unfit
 from fastmlp._checks.names import check_targets
 from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._core import GIVE_OUTPUTS
-from fastmlp._estimator.base import BaseMLP
-from fastmlp._estimator.parameters import CoreLoss, choose_loss
+from fastmlp._data.numbers import NumberCodec, read_numbers
+from fastmlp._estimator.base import BaseMLP, plain_outputs
 from fastmlp._model.exclusive import as_it_is
-from fastmlp._model.packed import plain_outputs
-from fastmlp._training.run import Data
+from fastmlp._training.settings import CoreLoss, choose_loss
 
 # The core's names of the losses.
 _LOSSES = {
@@ -371,56 +366,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return y
         return y, std.ravel() if single else std
 
-    def _validate_training(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        fresh: bool,
-        classes: Any,
-        incremental: bool,
-    ) -> Data:
-        X, t = self._validate_numbers(X, y, reset=fresh)
-        self.n_outputs_ = t.shape[1]
-        self.out_activation_ = "exp" if self._core_loss().name == "poisson" else "identity"
-        return Data(X, t, self._validate_sample_weight(sample_weight, X))
-
-    def _validate_more(self, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-        X, t = self._validate_numbers(X, y, reset=False)
-        if t.shape[1] != self.n_outputs_:
-            raise ValueError(f"y has {t.shape[1]} columns; expected {self.n_outputs_}.")
-        return X, t
-
-    def _validate_numbers(
-        self, X: Any, y: Any, *, reset: bool
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Check X and y; return X and the targets as a matrix."""
-        refuse_unfit("y", y)
-        check_sparse("y", y)
-        y = y.toarray() if issparse(y) else plain_array("y", y)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            multi_output=True,
-            y_numeric=True,
-            accept_sparse="csr",
-            dtype=CORE_DTYPES,
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        t = y.reshape(-1, 1) if y.ndim == 1 else y
-        with naming_text(X, y):
-            t = t if t.dtype in CORE_DTYPES else t.astype(np.float64)
+    def _read_samples(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        X, t = read_numbers(self, X, y, reset=reset)
         check_targets("y", t, choose_loss(self.loss, _LOSSES).name)
         return X, t
 
-    def _decode(self, t: NDArray[Any]) -> NDArray[Any]:
-        return t.ravel() if t.shape[1] == 1 else t
+    def _learn_targets(self, y: NDArray[Any], announced: Any) -> NumberCodec:
+        return NumberCodec(y.shape[1])
 
-    def _core_loss(self) -> CoreLoss:
+    def _output_activation(self, codec: NumberCodec) -> str:
+        return "exp" if self._core_loss(codec).name == "poisson" else "identity"
+
+    def _core_loss(self, codec: NumberCodec) -> CoreLoss:
         loss = choose_loss(self.loss, _LOSSES)
         squared = loss.name == "squared_error"
-        return loss._replace(scale=1.0 / self.n_outputs_) if squared else loss
+        return loss._replace(scale=1.0 / codec.n_outputs) if squared else loss

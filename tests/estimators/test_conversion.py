@@ -10,8 +10,9 @@ from samples import KINDS, SMALL, as_numbers, classes, labels, numbers
 from sklearn import neural_network
 
 import fastmlp
-from fastmlp import Dense, Dropout, MLPClassifier, MLPRegressor, Network, Perceptron, _onnx
+from fastmlp import Dense, Dropout, MLPClassifier, MLPRegressor, Network, Perceptron
 from fastmlp._checks import names as catalog
+from fastmlp._files import onnx as _onnx
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

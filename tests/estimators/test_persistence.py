@@ -56,16 +56,22 @@ def same(a, b):
 
 def assert_same(model, other):
     """Every parameter and every attribute, but for what lives in the core."""
-    skipped = {"_network", "_packed", "_trainer", "_trainer_settings", "_random_state"}
+    inner = {"_codec", "_model", "_random_state", "layers"}
     assert type(model) is type(other)
-    assert vars(model).keys() - skipped == vars(other).keys() - skipped
-    for name in vars(model).keys() - skipped - {"layers", "_architecture"}:
+    assert vars(model).keys() - {"_random_state"} == vars(other).keys() - {"_random_state"}
+    for name in vars(model).keys() - inner:
         if name in ("coefs_", "intercepts_", "slopes_"):
             for a, b in zip(getattr(model, name), getattr(other, name), strict=True):
                 assert same(a, b), name
         else:
             assert same(getattr(model, name), getattr(other, name)), name
-    assert getattr(model, "_architecture", None) == getattr(other, "_architecture", None)
+    if hasattr(model, "_model"):
+        assert model._model.architecture == other._model.architecture
+        assert model._model.mask_seed == other._model.mask_seed
+    if hasattr(model, "_codec"):
+        assert type(model._codec) is type(other._codec)
+        assert model._codec.n_outputs == other._codec.n_outputs
+        assert getattr(model._codec, "kind", None) == getattr(other._codec, "kind", None)
 
 
 # What comes back

@@ -239,7 +239,7 @@ def test_wrong_labels(y, message):
 @pytest.mark.parametrize(
     ("y", "given", "message"),
     [
-        (["a", "z", "a", "b"], None, "labels that are not in classes"),
+        (["a", "z", "a", "b"], None, "classes not in `self.classes_`"),
         (["a", "b", "a", "b"], ["a", "b"], "not the same as on last call"),
         ([[0, 1, 1]] * 4, None, "fitted with single-label input"),
     ],

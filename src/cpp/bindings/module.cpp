@@ -1,9 +1,16 @@
 // fastmlp._core: the compiled half of the package.
 #include "bindings/bindings.h"
 
+#ifdef __clang__
+#define FASTMLP_COMPILER "Clang " __clang_version__
+#else
+#define FASTMLP_COMPILER "GCC " __VERSION__
+#endif
+
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The compiled core of fastmlp.";
   m.attr("__version__") = FASTMLP_VERSION;
+  m.attr("__compiler__") = FASTMLP_COMPILER;
   fastmlp::bindings::bind_catalog(m);
   fastmlp::bindings::bind_network(m);
   fastmlp::bindings::bind_trainer(m);

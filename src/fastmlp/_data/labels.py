@@ -1,15 +1,58 @@
-"""Labels: what is one, what the perceptron accepts, and the targets that the core makes of them."""
+"""Labels as targets: what is one, the classes learnt, and the core's targets made of them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import type_of_target, unique_labels
+
+from fastmlp._checks.arrays import CORE_DTYPES, validate_data
+from fastmlp._checks.content import plain_array, refuse_unfit
 
 
-def check_label_types(y: NDArray[Any]) -> None:
+def read_labels(
+    estimator: Any, X: Any, y: Any, *, reset: bool, accept_sparse: str | bool = "csr"
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Check X and y of an estimator for what needs no knowledge of the classes.
+
+    Returns X as the core reads it, and the labels as a vector or an indicator matrix.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not valid.
+    """
+    refuse_unfit("y", y)
+    y = plain_array("y", y)
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        multi_output=True,
+        accept_sparse=accept_sparse,
+        dtype=CORE_DTYPES,
+        reset=reset,
+    )
+    y = y.toarray() if issparse(y) else y
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    _check_types(y)
+    return X, y
+
+
+def read_classes(classes: Any) -> Any:
+    """Return the classes announced to partial_fit in a type that labels have; None for None."""
+    if classes is None:
+        return None
+    refuse_unfit("classes", classes)
+    return plain_array("classes", classes)
+
+
+def _check_types(y: NDArray[Any]) -> None:
     """Refuse what a classifier can't take for labels, and say why.
 
     Raises
@@ -29,7 +72,7 @@ def check_label_types(y: NDArray[Any]) -> None:
             f"Unknown label type: {kind}. y holds fractions, such as {_first_fraction(y)!r}. "
             "Numbers are for a regressor; a classifier takes labels."
         )
-    if kind.endswith("multioutput"):
+    if kind.endswith("multioutput") or (y.ndim == 2 and not ((y == 0) | (y == 1)).all()):
         raise ValueError(
             f"y of several columns, {y.shape}, must be an indicator matrix, of 0 and 1 only. Fit a "
             "classifier for each column of labels, for example by a MultiOutputClassifier."
@@ -40,66 +83,107 @@ def _first_fraction(y: NDArray[Any]) -> float:
     return float(y.flat[(y != np.floor(y)).argmax()])
 
 
-def plain_labels(y: Any) -> NDArray[Any]:
-    """Return labels of shape (n_samples,), or an indicator matrix of 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If `y` holds neither.
-    """
-    labels: NDArray[Any] = y.toarray() if issparse(y) else y
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = column_or_1d(labels, warn=True)
-    check_classification_targets(labels)
-    if labels.ndim == 2:
-        indicator = type_of_target(labels) == "multilabel-indicator"
-        if not (indicator and np.isin(labels, (0, 1)).all()):
-            raise ValueError("y of several columns must be an indicator matrix, of 0 and 1 only.")
-    return labels
-
-
-def check_labels(
-    y: NDArray[Any], classes: NDArray[Any], multilabel: bool, *, announced: Any
-) -> None:
-    """Refuse labels that there is no output for.
+@dataclass(frozen=True, eq=False)
+class LabelCodec:
+    """The classes that were learnt, and how they become outputs.
 
     Parameters
     ----------
-    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        What `plain_labels` returned.
+    kind : {'binary', 'multiclass', 'multilabel-indicator'}
+        One label of two, one of several, or several at once.
     classes : ndarray of shape (n_classes,)
-        The classes learnt.
-    multilabel : bool
-        Whether they are the columns of an indicator matrix.
-    announced : array-like of shape (n_classes,) or None
-        The classes given to this call.
-
-    Raises
-    ------
-    ValueError
-        If `y` or `announced` doesn't go with `classes`.
+        The labels, sorted; the numbers of the columns for several at once.
     """
-    if announced is not None and not np.array_equal(classes, unique_labels(announced)):
-        raise ValueError(
-            f"`classes={announced!r}` is not the same as on last call to partial_fit, was: "
-            f"{classes!r}"
-        )
-    if (y.ndim == 2) != multilabel:
-        kind = "multilabel" if multilabel else "single-label"
-        raise ValueError(f"The object was fitted with {kind} input; y is of another kind.")
-    if multilabel:
-        if y.shape[1] != len(classes):
-            raise ValueError(f"y has {y.shape[1]} columns; expected {len(classes)}.")
-        return
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
-        raise ValueError(f"y has labels that are not in classes {classes}: {unknown}.")
 
+    kind: str
+    classes: NDArray[Any]
 
-def encode_labels(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
-    """Return the core's targets: class numbers, or truth values per output."""
-    if y.ndim == 2:
-        return y.astype(bool)
-    numbers = np.searchsorted(classes, y)
-    return numbers if len(classes) > 2 else numbers.astype(bool)
+    @classmethod
+    def learn(cls, y: NDArray[Any], announced: Any = None) -> "LabelCodec":
+        """Learn the classes from y, or as they were announced to partial_fit.
+
+        Raises
+        ------
+        ValueError
+            If `y` has a label that was not announced.
+        """
+        is_told = announced is not None and not type_of_target(y).startswith("multilabel")
+        binarizer = LabelBinarizer().fit(announced if is_told else y)
+        codec = cls(binarizer.y_type_, binarizer.classes_)
+        if is_told:
+            codec.check(y)
+        return codec
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether a sample has several labels at once."""
+        return self.kind.startswith("multilabel")
+
+    @property
+    def n_outputs(self) -> int:
+        """The number of outputs: two classes share one."""
+        return 1 if self.kind == "binary" else len(self.classes)
+
+    @property
+    def stratifies(self) -> bool:
+        """Whether a split keeps the shares of the labels: of two, as in scikit-learn."""
+        return self.n_outputs == 1
+
+    def check(self, y: NDArray[Any], *, announced: Any = None, all_present: bool = False) -> None:
+        """Refuse labels of another kind, and those that there is no output for.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            What `read_labels` returned.
+        announced : array-like of shape (n_classes,), default=None
+            The classes given to this call of partial_fit, which must be the same again.
+        all_present : bool, default=False
+            Whether every class must occur.
+
+        Raises
+        ------
+        ValueError
+            If something doesn't go with the classes.
+        """
+        if announced is not None and not np.array_equal(self.classes, unique_labels(announced)):
+            raise ValueError(
+                f"`classes={announced!r}` is not the same as on last call to partial_fit, was: "
+                f"{self.classes!r}"
+            )
+        if type_of_target(y).startswith("multilabel") != self.is_multilabel:
+            kind = "multilabel" if self.is_multilabel else "single-label"
+            raise ValueError(f"The object was fitted with {kind} input; y is of another kind.")
+        if self.is_multilabel and y.shape[1] != self.n_outputs:
+            raise ValueError(f"y has {y.shape[1]} columns; expected {self.n_outputs}.")
+        present = unique_labels(y)
+        if all_present and set(present) != set(self.classes):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes}, `y` has {present}"
+            )
+        if len(np.setdiff1d(present, self.classes, assume_unique=True)):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes}. 'y' has {present}."
+            )
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return class numbers, or columns of truth values."""
+        if self.is_multilabel:
+            return y.astype(bool)
+        numbers = np.searchsorted(self.classes, y)
+        if self.kind == "multiclass":
+            return numbers
+        return numbers.astype(bool).reshape(-1, 1)
+
+    def decode(self, t: NDArray[Any]) -> NDArray[Any]:
+        """Return labels, or an indicator matrix of 0 and 1."""
+        if self.is_multilabel:
+            return t.astype(np.intp)
+        labels: NDArray[Any] = self.classes[t.ravel().astype(np.intp)]
+        return labels
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the classes as scikit-learn names them."""
+        return {"classes_": self.classes}

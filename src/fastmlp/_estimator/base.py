@@ -1,39 +1,82 @@
-"""What the classifier and the regressor share: parameters, checks, and the guard around a fit."""
+"""What the classifier and the regressor share: parameters, fit, outputs, pickling."""
 
-from abc import abstractmethod
-from dataclasses import replace
+from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
 from itertools import chain
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Tags, check_random_state
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._checks.arrays import check_arrays, check_count, check_range
+from fastmlp._checks.arrays import LARGEST_COUNT, check_arrays, check_count
 from fastmlp._checks.names import did_you_mean
 from fastmlp._checks.sklearn import fit_context
-from fastmlp._data.weights import check_weights, scale_weights
-from fastmlp._estimator.fitting import TrainedEstimator
-from fastmlp._estimator.parameters import (
-    COUNTS,
-    PARAMETER_CONSTRAINTS,
-    plan_initialisers,
-    plan_layers,
-)
-from fastmlp._model.architecture import Architecture, Params
-from fastmlp._model.exclusive import changing
-from fastmlp._model.initialisers import draw_params
-from fastmlp._training.run import Data, new_history
-from fastmlp._training.sklearn_task import CallbackSupportMixin, FitTask, begin_task
+from fastmlp._checks.threads import resolve_n_jobs
+from fastmlp._core import GIVE_OUTPUTS
+from fastmlp._data.codec import TargetCodec
+from fastmlp._data.inputs import read_inputs
+from fastmlp._estimator.fit import FitRun
+from fastmlp._estimator.parameters import COUNTS, PARAMETER_CONSTRAINTS
+from fastmlp._model.exclusive import as_it_is, changing, unchanged
+from fastmlp._model.model import Model
+from fastmlp._training.record import History, Record
+from fastmlp._training.settings import CoreLoss
+from fastmlp._training.sklearn_task import CallbackSupportMixin, begin_task
 
 
-class BaseMLP(CallbackSupportMixin, TrainedEstimator):
-    """Base of the estimators; use `MLPClassifier` or `MLPRegressor`."""
+def plain_outputs(known: Mapping[str, Any], X: Any, give: int) -> NDArray[Any] | None:
+    """Return what the core is to give of each row of a plain array; None for anything else.
+
+    The array is checked on the way through the network, a block at a time. `known` are the
+    attributes of an estimator as they are at one moment.
+    """
+    if "coefs_" not in known or "feature_names_in_" in known:
+        return None
+    model: Model = known["_model"]
+    if not model.holds(known["coefs_"], known["intercepts_"], known["slopes_"]):
+        return None
+    return model.network.predict_plain(X, resolve_n_jobs(known["n_jobs"]), give, True)
+
+
+class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base of the estimators; use `MLPClassifier` or `MLPRegressor`.
+
+    The weights stand in `coefs_`, `intercepts_` and `slopes_`: the read-only arrays of `_model`, so
+    that they can't drift from it. Other arrays put in their place are noticed, and count.
+    """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
+    _monitor: ClassVar[str]  # the score on a validation set, unless `scoring` says otherwise
+    label_smoothing: float = 0.0  # a parameter of the classifier
+    n_jobs: int | None
+    solver: str
+    max_iter: int
 
+    coefs_: list[NDArray[Any]]
+    intercepts_: list[NDArray[Any]]
+    slopes_: list[NDArray[Any]]
+    n_features_in_: int
+    n_layers_: int
+    n_outputs_: int
     out_activation_: str
+    history_: History
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    n_iter_: int
+    t_: int
+    stopped_: str
+    loss_: float
+    best_loss_: float | None
+    best_validation_score_: float | None
+    best_epoch_: int | None
+    step_losses_: NDArray[np.float64]
+    _model: Model
+    _codec: TargetCodec
 
     def _keep_arguments(self, arguments: dict[str, Any]) -> None:
         """Set the arguments of `__init__` (its `locals()`) as attributes, unchanged."""
@@ -58,22 +101,29 @@ class BaseMLP(CallbackSupportMixin, TrainedEstimator):
                 return did_you_mean(getattr(self, name), [*chain(*allowed)])
         return ""
 
-    @abstractmethod
-    def _validate_training(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        fresh: bool,
-        classes: Any,
-        incremental: bool,
-    ) -> Data:
-        """Check the samples, set what is learnt from y alone, return what the core trains on."""
+    # What makes a classifier or a regressor of it
 
     @abstractmethod
-    def _validate_more(self, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Check X and y against those trained on, return X and the core's targets."""
+    def _read_samples(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Check X and y for what needs no knowledge of earlier targets, and return them."""
+
+    @abstractmethod
+    def _learn_targets(self, y: NDArray[Any], announced: Any) -> TargetCodec:
+        """Learn what the targets are, from y or as announced to partial_fit."""
+
+    @abstractmethod
+    def _output_activation(self, codec: Any) -> str:
+        """Return the activation of the output layer."""
+
+    @abstractmethod
+    def _core_loss(self, codec: Any) -> CoreLoss:
+        """Return the loss that the core minimises."""
+
+    def _row_factors(self, y: NDArray[Any], codec: Any) -> NDArray[Any] | None:
+        """Return what a sample weighs on account of its target; None where all weigh the same."""
+        return None
+
+    # Training
 
     def _require_stochastic_solver(self) -> bool:
         if self.solver == "lbfgs":
@@ -160,140 +210,134 @@ class BaseMLP(CallbackSupportMixin, TrainedEstimator):
         epochs = int(self.max_iter)
         task = None if incremental else begin_task(self, X, y, sample_weight, epochs)
         with changing(self) as (copy, publish):
-            copy._fit_copy(X, y, sample_weight, incremental, classes, validation, start, task=task)
+            FitRun(
+                copy,
+                X,
+                y,
+                sample_weight,
+                incremental=incremental,
+                classes=classes,
+                validation=validation,
+                start=start,
+                task=task,
+            ).run()
             publish()
             if task is not None:
                 task.end()
         return self
 
-    def _fit_copy(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        incremental: bool,
-        classes: Any,
-        validation: tuple[Any, Any, Any],
-        start: tuple[Any, Any],
-        task: FitTask | None,
-    ) -> None:
-        """Fit what nobody else sees yet."""
-        known = vars(self)
-        if "history_" in known:  # whose lists others may be reading
-            self.history_ = {name: list(column) for name, column in self.history_.items()}
-        fresh = "coefs_" not in known or not (self.warm_start or incremental)
-        data = self._validate_training(
-            X, y, sample_weight, fresh=fresh, classes=classes, incremental=incremental
+    def _become(self, codec: TargetCodec, model: Model, record: Record) -> None:
+        """Become the fitted estimator of these: the one place that sets fitted attributes."""
+        output = model.architecture.layers[-1]
+        self.__dict__.update(record.attributes() | codec.attributes())
+        self._codec = codec
+        self.n_features_in_ = model.architecture.n_features
+        self.n_layers_ = len(model.architecture.layers) + 1
+        self.n_outputs_, self.out_activation_ = output.units, str(output.activation)
+        self._show(model)
+
+    def _show(self, model: Model) -> None:
+        """Take a model whose weights become the attributes."""
+        self._model = model
+        self.coefs_, self.intercepts_, self.slopes_ = map(list, model.params)
+
+    def _forget_training(self) -> None:
+        """Let the next step begin with a new optimizer, from the weights as they are."""
+        if "_model" in vars(self):
+            self._model = self._model.without_trainer()
+
+    # Outputs
+
+    def _ready_model(self) -> Model:
+        """Return a model with the present weights."""
+        model, plan = self._model, self._model.architecture
+        if model.holds(self.coefs_, self.intercepts_, self.slopes_):
+            return model
+        params = (
+            check_arrays("coefs_", self.coefs_, plan.coef_shapes, plan.dtype),
+            check_arrays("intercepts_", self.intercepts_, plan.intercept_shapes, plan.dtype),
+            check_arrays("slopes_", self.slopes_, plan.slope_shapes, plan.dtype),
         )
-        random_state = check_random_state(self.random_state)
-        plan = self._plan(data, fresh)
-        data = self._weigh(data, plan.dtype, _name_of_weights(sample_weight))
-        if "feature_names_in_" in known:
-            data = replace(data, frame=X)
-        given = self._validate_validation(*validation, plan.dtype)
-        params = self._start(plan, random_state, fresh, *start)
-        if incremental:
-            self._train_one_epoch(data, plan, params, random_state)
-        elif self.solver == "lbfgs":
-            self._train_lbfgs(data, plan, params, random_state, task)
-        else:
-            self._train(data, given, plan, params, random_state, task)
+        return Model.of(plan, params, model.mask_seed)
 
-    def _weigh(self, data: Data, dtype: str, argument: str) -> Data:
-        """Scale the weights for a network of that type."""
-        return replace(data, sample_weight=scale_weights(argument, data.sample_weight, dtype))
+    def _read_inputs(self, X: Any) -> NDArray[Any]:
+        """Return X as the core reads it."""
+        if "coefs_" not in vars(self):
+            check_is_fitted(self)
+        return read_inputs(X, self._model.architecture, self)
 
-    def _validate_sample_weight(
-        self, sample_weight: Any, X: NDArray[Any], factors: NDArray[Any] | None = None
-    ) -> Any:
-        """Return the weights times the factors; None where both are."""
-        weight = check_weights("sample_weight", sample_weight, X.shape[0])
-        if factors is None:
-            return weight
-        weight = factors if weight is None else weight * factors
-        if not weight.any():
-            raise ValueError("Sample weights must contain at least one non-zero number.")
-        return weight
+    def _outputs(self, X: Any, give: int = GIVE_OUTPUTS) -> NDArray[Any]:
+        """Return what the core is to give of each row.
 
-    def _validate_validation(
-        self, X_val: Any, y_val: Any, sample_weight_val: Any, dtype: str
-    ) -> Data | None:
-        """Check the validation set given to fit, and return it as the core scores it."""
-        if X_val is None and y_val is None and sample_weight_val is None:
+        The type is float32 only where both the network's and that of X are, and otherwise float64.
+        """
+        outputs = plain_outputs(vars(self), X, give)
+        if outputs is not None:
+            return outputs
+        X = self._read_inputs(X)
+        return self._ready_model().network.predict(X, resolve_n_jobs(self.n_jobs), give, True)
+
+    def _mask_averages(
+        self, X: Any, dropout_samples: Any, return_std: bool
+    ) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
+        """Return the mean of the outputs over masks, and their spread if asked for; None without
+        masks."""
+        if dropout_samples is None:
+            if return_std:
+                raise ValueError("return_std=True needs dropout_samples; got None.")
             return None
-        for name, value in (("X_val", X_val), ("y_val", y_val)):
-            if value is None:
-                raise ValueError(f"A validation set needs both X_val and y_val; {name} is missing.")
-        if self.solver == "lbfgs":
-            raise ValueError("X_val and y_val need a first-order solver; got solver='lbfgs'.")
-        frame = X_val if "feature_names_in_" in vars(self) else None
-        try:
-            X, t = self._validate_more(X_val, y_val)
-            check_range("X", X, dtype)
-            check_range("y", t, dtype)
-        except ValueError as error:
-            raise ValueError(f"In X_val and y_val: {error}") from error
-        weight = check_weights("sample_weight_val", sample_weight_val, X.shape[0])
-        validation = self._weigh(Data(X, t, weight, frame), dtype, "sample_weight_val")
-        if validation.n_rows < 2:
-            raise ValueError("X_val and y_val must have at least 2 samples; got 1.")
-        return validation
-
-    def _plan(self, data: Data, fresh: bool) -> Architecture:
-        """Plan the network for the data; check that the weights of an earlier fit suit it."""
-        dtype = self.dtype
-        if dtype == "auto":
-            dtype = "float32" if data.x.dtype == np.float32 else "float64"
-            dtype = dtype if fresh else self._architecture.dtype
-        check_range("X", data.x, dtype)
-        check_range("y", data.t, dtype)
-        layers = plan_layers(self, self.n_outputs_, self.out_activation_)
-        plan = Architecture(data.x.shape[1], layers, dtype)
-        if not fresh and (
-            plan.coef_shapes != [np.shape(w) for w in self.coefs_]
-            or plan.slope_shapes != [np.shape(a) for a in self.slopes_]
-        ):
+        is_count = isinstance(dropout_samples, Integral) and not isinstance(dropout_samples, bool)
+        if not is_count or not 1 <= dropout_samples <= LARGEST_COUNT:
             raise ValueError(
-                "warm_start and partial_fit go on with the weights of the previous fit: neither "
-                "hidden_layer_sizes nor the number of outputs can change, nor whether activations "
-                "learn."
+                f"dropout_samples must be None or an int >= 1 and < 2**63; got {dropout_samples!r}."
             )
-        return plan
+        narrow = getattr(X, "dtype", None) == np.float32
+        X = self._read_inputs(X)
+        model = self._ready_model()
+        mean, std = model.masked_outputs(X, int(dropout_samples), resolve_n_jobs(self.n_jobs))
+        narrow = narrow and model.architecture.dtype == "float32"
+        dtype = np.float32 if narrow else np.float64
+        return mean.astype(dtype), std.astype(dtype) if return_std else None
 
-    def _start(
-        self,
-        plan: Architecture,
-        random_state: np.random.RandomState,
-        fresh: bool,
-        coef_init: Any,
-        intercept_init: Any,
-    ) -> Params:
-        """Return the weights to start from; begin the records of a fresh fit."""
-        if fresh:
-            for name in ("coefs_", "intercepts_", "slopes_", "_mask_seed"):
-                self.__dict__.pop(name, None)
-            self._trainer = None
-            self.n_layers_ = len(plan.layers) + 1
-            self.t_ = 0
-            self.best_loss_ = np.inf
-            self.history_ = new_history()
-            coefs, intercepts, slopes = draw_params(plan, random_state, *plan_initialisers(self))
-        else:
-            coefs = [np.asarray(w, plan.dtype) for w in self.coefs_]
-            intercepts = [np.asarray(b, plan.dtype) for b in self.intercepts_]
-            slopes = [np.asarray(a, plan.dtype) for a in self.slopes_]
-        if coef_init is not None:
-            coefs = check_arrays("coef_init", coef_init, plan.coef_shapes, plan.dtype)
-        if intercept_init is not None:
-            shapes = plan.intercept_shapes
-            intercepts = check_arrays("intercept_init", intercept_init, shapes, plan.dtype)
-        return coefs, intercepts, slopes
+    def forward(self, X: Any) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """Compute every layer's values.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        zs : list of ndarray of shape (n_samples, units)
+            The pre-activations ``x @ w + b`` of each layer, the output layer last.
+        ys : list of ndarray of shape (n_samples, units)
+            The activations of each layer, the output layer last.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or `X` is not valid.
+        """
+        model = as_it_is(self)
+        X = model._read_inputs(X)
+        return model._ready_model().network.forward(X, resolve_n_jobs(self.n_jobs))
+
+    # What scikit-learn and pickle ask for
+
+    def __getstate__(self) -> dict[str, Any]:
+        with unchanged(self, "pickle"):
+            state = dict(super().__getstate__())
+            if "_model" in state:  # its weights are pickled as `coefs_` and so on
+                state["_model"] = state["_model"].state()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_model" in state:
+            self._show(state["_model"].restore((self.coefs_, self.intercepts_, self.slopes_)))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _name_of_weights(sample_weight: Any) -> str:
-    return "class_weight" if sample_weight is None else "sample_weight"

@@ -17,6 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp._checks.arrays import class_name, require
 from fastmlp._checks.names import check_choice
 from fastmlp._checks.threads import resolve_n_jobs
+from fastmlp._data.labels import LabelCodec
+from fastmlp._data.numbers import NumberCodec
 from fastmlp._files.json import decode, encode
 from fastmlp._files.parts import (
     CLASSIFIER_ATTRIBUTES,
@@ -40,6 +42,8 @@ from fastmlp._files.parts import (
 from fastmlp._files.safetensors import Layout, Layouts
 from fastmlp._model.architecture import Architecture
 from fastmlp._model.exclusive import as_it_is
+from fastmlp._model.model import Model
+from fastmlp._training.record import Record
 from fastmlp.classifier import MLPClassifier
 from fastmlp.layers import Layer, plan
 from fastmlp.network import Network
@@ -129,18 +133,24 @@ def restore(stored: Stored) -> Storable:
 
 
 def _store_mlp(estimator: Any) -> Stored:
-    plan = estimator._architecture
+    model = estimator._model
     classifies = isinstance(estimator, MLPClassifier)
-    attributes = store_attributes(
-        estimator, CLASSIFIER_ATTRIBUTES if classifies else MLP_ATTRIBUTES
-    )
+    table = CLASSIFIER_ATTRIBUTES if classifies else MLP_ATTRIBUTES
+    others = {"_mask_seed": model.mask_seed}
+    if classifies:
+        others["_target_type"] = estimator._codec.kind
+    attributes = store_attributes(estimator, table, **others)
     weights = (estimator.coefs_, estimator.intercepts_, estimator.slopes_)
-    arrays = name_weights(plan, weights) | {"step_losses": estimator.step_losses_}
+    arrays = name_weights(model.architecture, weights)
+    arrays["step_losses"] = estimator.step_losses_
     if classifies:
         store_classes(estimator.classes_, attributes, arrays)
-    architecture = encode(asdict(plan))
     return Stored(
-        type(estimator).__name__, store_params(estimator), architecture, attributes, arrays
+        type(estimator).__name__,
+        store_params(estimator),
+        encode(asdict(model.architecture)),
+        attributes,
+        arrays,
     )
 
 
@@ -148,28 +158,39 @@ def _restore_mlp(estimator: Any, stored: Stored) -> None:
     plan = restore_architecture(stored.architecture)
     classifies = isinstance(estimator, MLPClassifier)
     table = CLASSIFIER_ATTRIBUTES if classifies else MLP_ATTRIBUTES
-    vars(estimator).update(find_attributes(stored, table, plan.n_features))
-    estimator.step_losses_ = find_losses(stored.arrays)
+    found = find_attributes(stored, table, plan.n_features)
     output = plan.layers[-1]
     require(isinstance(output.activation, str), "the output layer must have one activation")
-    estimator.n_features_in_ = plan.n_features
-    estimator.n_layers_ = len(plan.layers) + 1
-    estimator.n_outputs_, estimator.out_activation_ = output.units, output.activation
+    codec: LabelCodec | NumberCodec = NumberCodec(output.units)
     if classifies:
-        binary = estimator._target_type == "binary"
-        estimator.classes_ = find_classes(stored, output.units, binary=binary)
-    history = estimator.history_
+        kind = found["_target_type"]
+        codec = LabelCodec(kind, find_classes(stored, output.units, binary=kind == "binary"))
+    if "feature_names_in_" in found:
+        estimator.feature_names_in_ = found["feature_names_in_"]
+    model = Model.of(plan, find_weights(plan, stored.arrays), found["_mask_seed"])
+    estimator._become(codec, model, _restore_record(found, stored))
+
+
+def _restore_record(found: dict[str, Any], stored: Stored) -> Record:
+    history = found["history_"]
     history.setdefault("val_loss", [np.nan] * len(history["loss"]))  # not in the first files
-    estimator.loss_curve_ = history["loss"]
-    validated = estimator.best_epoch_ is not None
-    estimator.validation_scores_ = history["val_score"] if validated else None
-    estimator._trainer = None
-    estimator._architecture = plan
-    estimator._take_network(plan.pack(*find_weights(plan, stored.arrays)))
+    return Record(
+        history=history,
+        n_iter=found["n_iter_"],
+        n_seen=found["t_"],
+        stopped=found["stopped_"],
+        loss=found["loss_"],
+        best_loss=found["best_loss_"],
+        validated=found["best_epoch_"] is not None,
+        best_score=found["best_validation_score_"],
+        best_epoch=found["best_epoch_"],
+        step_losses=find_losses(stored.arrays),
+    )
 
 
 def _store_perceptron(estimator: Any) -> Stored:
-    attributes = store_attributes(estimator, PERCEPTRON_ATTRIBUTES)
+    multilabel = estimator._codec.is_multilabel
+    attributes = store_attributes(estimator, PERCEPTRON_ATTRIBUTES, _multilabel=multilabel)
     arrays = {"coef": estimator.coef_, "intercept": estimator.intercept_}
     store_classes(estimator.classes_, attributes, arrays)
     return Stored(type(estimator).__name__, store_params(estimator), None, attributes, arrays)
@@ -185,25 +206,30 @@ def _restore_perceptron(estimator: Any, stored: Stored) -> None:
     estimator.coef_ = find_array(stored.arrays, "coef")
     estimator.intercept_ = find_array(stored.arrays, "intercept")
     n_outputs, n_features = estimator.coef_.shape
-    vars(estimator).update(find_attributes(stored, PERCEPTRON_ATTRIBUTES, n_features))
-    binary = n_outputs == 1 and not estimator._multilabel
-    estimator.classes_ = find_classes(stored, n_outputs, binary=binary)
-    require(estimator._multilabel or len(estimator.classes_) > 1, "there is one class only")
+    found = find_attributes(stored, PERCEPTRON_ATTRIBUTES, n_features)
+    multilabel = found.pop("_multilabel")
+    vars(estimator).update(found)
+    binary = n_outputs == 1 and not multilabel
+    classes = find_classes(stored, n_outputs, binary=binary)
+    require(multilabel or len(classes) > 1, "there is one class only")
+    kind = "multilabel-indicator" if multilabel else "binary" if binary else "multiclass"
+    estimator._codec = LabelCodec(kind, classes)
+    estimator.classes_ = classes
     estimator.n_features_in_ = n_features
     estimator.converged_ = estimator.mistakes_[-1] == 0
 
 
 def _store_network(network: Network) -> Stored:
+    model = network._model
     params = {
         "layers": [{"class": type(layer).__name__, **asdict(layer)} for layer in network.layers],
         "n_features": network.n_features,
         "dtype": network.dtype,
         "n_jobs": network.n_jobs,
     }
-    plan = network._architecture
-    arrays = name_weights(plan, network._network.get_params())
+    arrays = name_weights(model.architecture, model.network.get_params())
     arrays["step_losses"] = network.step_losses
-    return Stored("Network", encode(params), encode(asdict(plan)), {}, arrays)
+    return Stored("Network", encode(params), encode(asdict(model.architecture)), {}, arrays)
 
 
 def _restore_network(stored: Stored) -> Network:
@@ -216,16 +242,13 @@ def _restore_network(stored: Stored) -> Network:
     require(same == architecture, "the layers don't go with the architecture")
     # Not by __init__, which would draw starting weights.
     network = Network.__new__(Network)
-    network.__setstate__(
+    vars(network).update(
         {
             "layers": layers,
             "n_jobs": params["n_jobs"],
             "step_losses": find_losses(stored.arrays),
-            "_architecture": architecture,
-            "_network": find_weights(architecture, stored.arrays),
             "_random_state": check_random_state(None),
-            "_trainer": None,
-            "_trainer_settings": None,
+            "_model": Model.of(architecture, find_weights(architecture, stored.arrays)),
         }
     )
     return network

@@ -170,7 +170,7 @@ def to_onnx(estimator: MLPClassifier | MLPRegressor | Network) -> "ModelProto":
     estimator = as_it_is(estimator)  # while it may be training in another thread
     if not isinstance(estimator, Network):
         check_is_fitted(estimator)
-    plan = estimator._architecture
+    plan = estimator._model.architecture
     graph = _Graph(onnx, plan.dtype)
     last = _add_layers(graph, estimator)
     if isinstance(estimator, MLPClassifier):
@@ -193,10 +193,10 @@ def _import_onnx() -> Any:
 
 def _add_layers(g: _Graph, estimator: Any) -> str:
     """Add all layers; return the name of the last one's values."""
-    plan = estimator._architecture
-    network = estimator._network if isinstance(estimator, Network) else estimator._ready_network()
+    model = estimator._model if isinstance(estimator, Network) else estimator._ready_model()
+    params = model.network.get_params()
     y = _INPUT
-    for layer, w, b, slopes in zip(plan.layers, *network.get_params(), strict=True):
+    for layer, w, b, slopes in zip(model.architecture.layers, *params, strict=True):
         if layer.dropout_mode == "classic":
             w = w * w.dtype.type(1 - layer.input_dropout)
         z = g.add("Gemm", y, g.constant(w), g.constant(b))
@@ -241,12 +241,12 @@ def _info(g: _Graph, name: str, dtype: Any, columns: list[int]) -> Any:
 def _add_labels(g: _Graph, estimator: MLPClassifier, y: str) -> list[Any]:
     """Add what `predict` and `predict_proba` make of the outputs."""
     n = estimator.n_outputs_
-    if estimator._target_type == "multiclass":
+    if estimator._codec.kind == "multiclass":
         chosen = g.add("ArgMax", y, axis=1, keepdims=0)
     else:
         boundary = 0.0 if estimator.out_activation_ == "identity" else 0.5
         above = g.add("Greater", y, g.constant(boundary))
-        multilabel = estimator._target_type.startswith("multilabel")
+        multilabel = estimator._codec.is_multilabel
         name = "label" if multilabel else ""
         chosen = g.add("Cast", above, to=g.type_of(np.int64), output=name)
         if multilabel:

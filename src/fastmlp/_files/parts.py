@@ -12,7 +12,7 @@ from fastmlp._checks.names import ACTIVATIONS, DTYPES, check_choice
 from fastmlp._files.json import decode, encode
 from fastmlp._files.safetensors import Arrays, Layout, Layouts
 from fastmlp._model.architecture import Architecture, LayerPlan, Params, plan_activation
-from fastmlp._training.run import new_history
+from fastmlp._training.record import new_history
 from fastmlp.layers import check_positive_int
 
 NOT_STORED = {"callbacks"}
@@ -196,9 +196,13 @@ PERCEPTRON_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
 _OPTIONAL = ("classes_", "feature_names_in_")
 
 
-def store_attributes(estimator: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Return the fitted attributes of those names, and the names of the features if there are."""
-    attributes = {name: encode(getattr(estimator, name)) for name in names}
+def store_attributes(estimator: Any, names: Iterable[str], **others: Any) -> dict[str, Any]:
+    """Return the fitted attributes of those names, and the names of the features if there are.
+
+    `others` are those that the estimator doesn't have under these names.
+    """
+    known = vars(estimator) | others
+    attributes = {name: encode(known[name]) for name in names}
     if hasattr(estimator, "feature_names_in_"):
         attributes["feature_names_in_"] = encode(estimator.feature_names_in_)
     return attributes

@@ -17,7 +17,7 @@ from fastmlp._checks.names import (
 )
 
 if TYPE_CHECKING:
-    from fastmlp._core import _Network, _Trainer
+    from fastmlp._core import _Network
 
 # Weights, biases, and the learned parameters of activations, one array of each per layer.
 Params = tuple[list[NDArray[Any]], list[NDArray[Any]], list[NDArray[Any]]]
@@ -136,44 +136,3 @@ class Architecture:
         network = self.empty()
         network.set_params(coefs, intercepts, slopes)
         return network
-
-
-@dataclass(frozen=True)
-class TrainerSettings:
-    """The arguments of a trainer of the core: compared to decide whether one can go on."""
-
-    loss: str
-    optimizer: str
-    hyperparameters: dict[str, float]
-    rate: float
-    batch_size: int
-    seed: int
-    schedule: str = "constant"
-    power_t: float = 0.5
-    shuffle: bool = True
-    tol: float = 0.0
-    n_iter_no_change: int = -1
-    monitor: str = "loss"
-    stops_by_score: bool = True
-    penalty_per_sample: bool = False
-    loss_scale: float = 1.0
-    loss_parameter: float | None = None
-    label_smoothing: float = 0.0
-    clip_norm: float = 0.0
-
-    @property
-    def watches_score(self) -> bool:
-        """Whether the stopping rule looks at a score, and not at the training loss."""
-        return self.monitor != "loss" and self.stops_by_score
-
-    def make(self, network: "_Network", state: dict[str, Any] | None = None) -> "_Trainer":
-        """Make the trainer of `network`, going on from `state` if given."""
-        kind = (
-            _core.TrainerFloat32
-            if isinstance(network, _core.NetworkFloat32)
-            else _core.TrainerFloat64
-        )
-        trainer = kind(network, **vars(self))
-        if state is not None:
-            trainer.set_state(state)
-        return trainer

@@ -117,8 +117,8 @@ def _enter(thing: object, mine: _Change) -> None:
 
 
 def _steps_of(thing: object) -> int:
-    trainer: Any = vars(thing).get("_trainer")
-    return 0 if trainer is None else int(trainer.steps)
+    model: Any = vars(thing).get("_model")
+    return 0 if model is None or model.trainer is None else int(model.trainer.steps)
 
 
 def as_it_is(thing: _Thing, attributes: Mapping[str, Any] | None = None) -> _Thing:

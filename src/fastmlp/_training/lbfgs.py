@@ -13,13 +13,13 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastmlp._checks.warn import warn
 from fastmlp._core import GIVE_LOGITS
+from fastmlp._data.rows import Data
 from fastmlp._model.architecture import Architecture, LayerPlan, Params
+from fastmlp._training.hooks import Hook, join
 from fastmlp._training.progress import Progress
-from fastmlp._training.run import Data, join
 
 if TYPE_CHECKING:
     from fastmlp._core import EpochReport, RunReport, _Network
-    from fastmlp._training.run import Hook
 
 
 class Objective:
@@ -200,7 +200,7 @@ def minimize(
     max_fun: int,
     tol: float,
     verbose: int,
-    hooks: Sequence["Hook"] = (),
+    hooks: Sequence[Hook] = (),
 ) -> tuple[Params, "RunReport", float]:
     """Minimise the objective of `trace` from where that begins.
 

@@ -1,94 +1,17 @@
-"""Running a trainer of the core: what is done behind each epoch, Ctrl-C, and a loss that is no
-longer finite."""
+"""Running a trainer of the core: Ctrl-C, and a loss that is no longer finite."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from fastmlp._checks.arrays import NON_FINITE_WEIGHTS, NonFiniteError
 from fastmlp._checks.warn import warn
-from fastmlp._training.epoch_end import EpochEnd
+from fastmlp._data.rows import Data
+from fastmlp._training.hooks import Hook, join
 from fastmlp._training.progress import Progress
 
 if TYPE_CHECKING:
-    from fastmlp._core import EpochReport, RunReport, _Trainer
-
-    Hook = Callable[[EpochReport], bool]
-
-# The columns of a history, and what the core calls them.
-_COLUMNS: dict[str, Literal["loss", "val_loss", "val_score", "rate", "seconds"]] = {
-    "loss": "loss",
-    "val_loss": "val_loss",
-    "val_score": "val_score",
-    "lr": "rate",
-    "seconds": "seconds",
-}
-
-
-@dataclass(frozen=True)
-class Data:
-    """Inputs, targets and weights of the rows to train or to validate on."""
-
-    x: NDArray[Any]
-    t: NDArray[Any]
-    sample_weight: NDArray[Any] | None = None
-    frame: Any = None  # the inputs as the user gave them, where their columns have names
-
-    @property
-    def n_rows(self) -> int:
-        """The number of samples; a sparse matrix has no length."""
-        return int(self.x.shape[0])
-
-
-class Callbacks:
-    """A user's callbacks as one hook of a run, whose clock starts when this is made.
-
-    `snapshot` makes the fitted copies of the estimator that they may ask for.
-    """
-
-    def __init__(
-        self,
-        callbacks: Sequence[Callable[[EpochEnd], Any]],
-        epochs_before: int,
-        snapshot: Callable[[], Any],
-        *,
-        validated: bool,
-    ) -> None:
-        self.callbacks = callbacks
-        self.epochs_before = epochs_before
-        self.snapshot = snapshot
-        self.validated = validated
-        self.start = time.perf_counter()
-
-    def __call__(self, report: "EpochReport") -> bool:
-        """Call them all; return whether one asks to stop."""
-        rate = report["rate"]
-        end = EpochEnd(
-            epoch=self.epochs_before + report["epoch"],
-            loss=report["loss"],
-            val_loss=report["val_loss"] if self.validated else None,
-            val_score=report["val_score"] if self.validated else None,
-            learning_rate=None if math.isnan(rate) else rate,
-            seconds=report["seconds"],
-            elapsed=time.perf_counter() - self.start,
-        )
-        end.__dict__["_make_snapshot"] = self.snapshot  # no field, so that records stay plain
-        try:
-            return any([bool(callback(end)) for callback in self.callbacks])
-        finally:
-            del end.__dict__["_make_snapshot"]
-
-
-def join(hooks: Sequence["Hook"], progress: Progress) -> "Hook | None":
-    """Make one hook of several, the display coming last; None when there is nothing to do."""
-    every: list[Hook] = [*hooks, progress] if progress else list(hooks)
-    if not every:
-        return None
-    return lambda report: any([hook(report) for hook in every])
+    from fastmlp._core import RunReport, _Trainer
 
 
 def run(
@@ -144,14 +67,3 @@ def non_finite_error(report: "RunReport", rate_name: str, rate: float) -> NonFin
         f"batch {report['failed_batch']}. Scale the inputs (and the targets of a regression) to "
         f"about unit size, or lower {rate_name}={rate:g}."
     )
-
-
-def new_history() -> dict[str, list[float]]:
-    """Return a history without epochs."""
-    return {name: [] for name in _COLUMNS}
-
-
-def extend_history(history: dict[str, list[float]], report: "RunReport") -> None:
-    """Append the epochs of a run."""
-    for name, column in _COLUMNS.items():
-        history[name] += report[column]

@@ -1,19 +1,17 @@
 """What `scoring` makes of an epoch: a user's score of the network in training."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sklearn.metrics import get_scorer
 
 from fastmlp._checks.arrays import check_takes
-from fastmlp._training.run import Data
-
-if TYPE_CHECKING:
-    from fastmlp._estimator.fitting import TrainedEstimator
+from fastmlp._data.codec import TargetCodec
+from fastmlp._data.rows import Data
 
 
 def score_hook(
-    estimator: "TrainedEstimator", snapshot: Callable[[], Any], validation: Data | None
+    estimator: Any, snapshot: Callable[[], Any], validation: Data | None, codec: TargetCodec
 ) -> Callable[[], float]:
     """Return the user's score of the estimator as it is at the moment of the call.
 
@@ -27,7 +25,7 @@ def score_hook(
     assert validation is not None
     scoring: Any = estimator.scoring
     X = validation.x if validation.frame is None else validation.frame
-    y = estimator._decode(validation.t)
+    y = codec.decode(validation.t)
     weight = validation.sample_weight
     extra = {} if weight is None else {"sample_weight": weight}
     if isinstance(scoring, str):

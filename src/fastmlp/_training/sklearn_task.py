@@ -3,15 +3,14 @@
 Before, there is no `set_callbacks`, and nothing in here is used.
 """
 
+import abc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands where scikit-learn has none."""
+    CallbackSupportMixin = abc.ABC  # a base class that adds nothing
 
 
 if TYPE_CHECKING:

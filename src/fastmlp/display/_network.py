@@ -73,11 +73,12 @@ class NetworkDisplay:
         """
         if not isinstance(estimator, Network):
             check_is_fitted(estimator)
-        plan = getattr(estimator, "_architecture", None)
-        if plan is None:
+        model = getattr(estimator, "_model", None)
+        if model is None:
             raise TypeError(
                 f"estimator must be an MLPClassifier, MLPRegressor or Network; got {estimator!r}."
             )
+        plan = model.architecture
         units = [plan.n_features, *(layer.units for layer in plan.layers)]
         dropouts = [*(layer.input_dropout for layer in plan.layers), 0.0]
         activations = ["", *map(_activation_note, plan.layers)]

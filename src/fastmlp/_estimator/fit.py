@@ -1,0 +1,194 @@
+"""One call of fit or partial_fit: checks, plan, start, training, record."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from fastmlp._checks.arrays import check_arrays, check_range
+from fastmlp._data.codec import TargetCodec
+from fastmlp._data.rows import Data
+from fastmlp._data.weights import check_weights, scale_weights
+from fastmlp._estimator.parameters import plan_initialisers, plan_layers
+from fastmlp._estimator.train import Training
+from fastmlp._model.architecture import Architecture, Params
+from fastmlp._model.initialisers import draw_params
+from fastmlp._model.model import Model
+from fastmlp._training.record import Record
+from fastmlp._training.sklearn_task import FitTask
+
+
+class FitRun:
+    """One call, on a copy of the estimator that nobody else sees yet.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        The copy, which becomes what comes of the call.
+    X, y, sample_weight : object
+        As the user gave them.
+    incremental : bool
+        Whether to train for one epoch, as partial_fit does.
+    classes : object
+        The labels announced to partial_fit.
+    validation : tuple of X_val, y_val and sample_weight_val
+        The validation set given to fit; None in each place without one.
+    start : tuple of coef_init and intercept_init
+        The weights given to start from; None for others.
+    task : FitTask or None
+        The call as scikit-learn's callbacks see it.
+    """
+
+    codec: TargetCodec
+    plan: Architecture
+    random_state: np.random.RandomState
+
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        incremental: bool,
+        classes: Any,
+        validation: tuple[Any, Any, Any],
+        start: tuple[Any, Any],
+        task: FitTask | None,
+    ) -> None:
+        self.estimator = estimator
+        self.given = (X, y, sample_weight)
+        self.incremental = incremental
+        self.classes = classes
+        self.validation = validation
+        self.given_start = start
+        self.task = task
+        fitted = "coefs_" in vars(estimator)
+        fresh = not fitted or not (estimator.warm_start or incremental)
+        self.before: Model | None = None if fresh else estimator._model
+
+    def run(self) -> None:
+        """Train, and let the estimator become what came of it."""
+        estimator = self.estimator
+        data = self._read()
+        self.random_state = check_random_state(estimator.random_state)
+        self.plan = self._make_plan(data)
+        data = self._weigh(data, "class_weight" if self.given[2] is None else "sample_weight")
+        if "feature_names_in_" in vars(estimator):
+            data = replace(data, frame=self.given[0])
+        validation = self._read_validation(*self.validation)
+        training = Training(
+            estimator,
+            self.codec,
+            self.plan,
+            self._make_start(*self.given_start),
+            self.random_state,
+            self.before,
+            Record() if self.before is None else Record.of(estimator),
+            self.task,
+        )
+        if self.incremental:
+            model, record = training.one_epoch(data)
+        elif estimator.solver == "lbfgs":
+            model, record = training.by_lbfgs(data)
+        else:
+            model, record = training.by_steps(data, validation)
+        estimator._become(self.codec, model, record)
+
+    # Checks
+
+    def _read(self) -> Data:
+        """Check the samples, learn what the targets are, or check that they are such again."""
+        estimator = self.estimator
+        X, y, sample_weight = self.given
+        X, y = estimator._read_samples(X, y, reset=self.before is None)
+        if self.before is None:
+            self.codec = estimator._learn_targets(y, self.classes)
+        else:
+            self.codec = estimator._codec
+            again = estimator.warm_start and not self.incremental
+            self.codec.check(y, announced=self.classes, all_present=again)
+        factors = estimator._row_factors(y, self.codec)
+        t = self.codec.encode(y)
+        weight = check_weights("sample_weight", sample_weight, X.shape[0])
+        if factors is not None:
+            weight = factors if weight is None else weight * factors
+            if not weight.any():
+                raise ValueError("Sample weights must contain at least one non-zero number.")
+        return Data(X, t, weight)
+
+    def _make_plan(self, data: Data) -> Architecture:
+        """Plan the network for the data; check that the weights of an earlier fit suit it."""
+        estimator = self.estimator
+        dtype = estimator.dtype
+        if dtype == "auto" and self.before is not None:
+            dtype = self.before.architecture.dtype
+        elif dtype == "auto":
+            dtype = "float32" if data.x.dtype == np.float32 else "float64"
+        check_range("X", data.x, dtype)
+        check_range("y", data.t, dtype)
+        output = estimator._output_activation(self.codec)
+        layers = plan_layers(estimator, self.codec.n_outputs, output)
+        plan = Architecture(data.x.shape[1], layers, dtype)
+        if self.before is not None and (
+            plan.coef_shapes != [np.shape(w) for w in estimator.coefs_]
+            or plan.slope_shapes != [np.shape(a) for a in estimator.slopes_]
+        ):
+            raise ValueError(
+                "warm_start and partial_fit go on with the weights of the previous fit: neither "
+                "hidden_layer_sizes nor the number of outputs can change, nor whether activations "
+                "learn."
+            )
+        return plan
+
+    def _weigh(self, data: Data, argument: str) -> Data:
+        """Scale the weights for a network of the plan's type."""
+        weight = scale_weights(argument, data.sample_weight, self.plan.dtype)
+        return replace(data, sample_weight=weight)
+
+    def _read_validation(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Data | None:
+        """Check the validation set given to fit, and return it as the core scores it."""
+        if X_val is None and y_val is None and sample_weight_val is None:
+            return None
+        for name, value in (("X_val", X_val), ("y_val", y_val)):
+            if value is None:
+                raise ValueError(f"A validation set needs both X_val and y_val; {name} is missing.")
+        estimator, dtype = self.estimator, self.plan.dtype
+        if estimator.solver == "lbfgs":
+            raise ValueError("X_val and y_val need a first-order solver; got solver='lbfgs'.")
+        frame = X_val if "feature_names_in_" in vars(estimator) else None
+        try:
+            X, y = estimator._read_samples(X_val, y_val, reset=False)
+            self.codec.check(y)
+            t = self.codec.encode(y)
+            check_range("X", X, dtype)
+            check_range("y", t, dtype)
+        except ValueError as error:
+            raise ValueError(f"In X_val and y_val: {error}") from error
+        weight = check_weights("sample_weight_val", sample_weight_val, X.shape[0])
+        validation = self._weigh(Data(X, t, weight, frame), "sample_weight_val")
+        if validation.n_rows < 2:
+            raise ValueError("X_val and y_val must have at least 2 samples; got 1.")
+        return validation
+
+    # Start
+
+    def _make_start(self, coef_init: Any, intercept_init: Any) -> Params:
+        """Return the weights to start from."""
+        estimator, plan = self.estimator, self.plan
+        if self.before is None:
+            coefs, intercepts, slopes = draw_params(
+                plan, self.random_state, *plan_initialisers(estimator)
+            )
+        else:
+            coefs, intercepts, slopes = (
+                [np.asarray(array, plan.dtype) for array in arrays]
+                for arrays in (estimator.coefs_, estimator.intercepts_, estimator.slopes_)
+            )
+        if coef_init is not None:
+            coefs = check_arrays("coef_init", coef_init, plan.coef_shapes, plan.dtype)
+        if intercept_init is not None:
+            shapes = plan.intercept_shapes
+            intercepts = check_arrays("intercept_init", intercept_init, shapes, plan.dtype)
+        return coefs, intercepts, slopes

@@ -1,0 +1,303 @@
+"""The ways to train the network of an estimator: by steps, one epoch of them, or by L-BFGS."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from fastmlp._checks.threads import resolve_n_jobs
+from fastmlp._checks.warn import warn
+from fastmlp._data.codec import TargetCodec
+from fastmlp._data.rows import Data
+from fastmlp._data.split import split_rows
+from fastmlp._model.architecture import Architecture, Params
+from fastmlp._model.exclusive import as_it_is
+from fastmlp._model.model import Model
+from fastmlp._model.settings import TrainerSettings
+from fastmlp._training.hooks import Callbacks, Hook, begin_callbacks
+from fastmlp._training.lbfgs import Objective, Trace, check_settings, minimize
+from fastmlp._training.record import Record
+from fastmlp._training.run import non_finite_error, run
+from fastmlp._training.schedules import epoch_rates
+from fastmlp._training.scoring import score_hook
+from fastmlp._training.settings import trainer_settings
+from fastmlp._training.sklearn_task import TRANSIENT, FitTask
+
+if TYPE_CHECKING:
+    from fastmlp._core import RunReport
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the training of an estimator begins with; each way returns what comes of it.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        Whose parameters count; it is not changed.
+    codec : TargetCodec
+        What the targets are.
+    plan : Architecture
+        The network.
+    start : Params
+        The weights to start from.
+    random_state : RandomState
+        What seeds are drawn from.
+    before : Model or None
+        The model that a warm start or partial_fit goes on with.
+    record : Record
+        What is known of the training before.
+    task : FitTask or None
+        The call as scikit-learn's callbacks see it.
+    """
+
+    estimator: Any
+    codec: TargetCodec
+    plan: Architecture
+    start: Params
+    random_state: np.random.RandomState
+    before: Model | None
+    record: Record
+    task: FitTask | None
+
+    def by_steps(self, data: Data, validation: Data | None) -> tuple[Model, Record]:
+        """Run a new trainer until a stopping rule ends it."""
+        estimator = self.estimator
+        given = validation is not None
+        if validation is None and estimator.early_stopping:
+            data, validation = split_rows(
+                data,
+                estimator.validation_fraction,
+                self.random_state,
+                stratifies=self.codec.stratifies,
+            )
+        validated = validation is not None
+        seed, mask_seed = self._draw_seed(), self._mask_seed()
+        settings = self._settings(data, seed, validates=validated)
+        state = self._warm_state(settings, given)
+        model = Model.to_train(self.plan, self.start, settings, state, mask_seed)
+        assert model.trainer is not None
+        trainer = model.trainer
+
+        def snapshot() -> Any:
+            return self._snapshot(model.trained(), trainer.report, data.n_rows, validated)
+
+        report = run(
+            trainer,
+            data,
+            validation,
+            epochs=int(estimator.max_iter),
+            verbose=estimator.verbose,
+            n_threads=resolve_n_jobs(estimator.n_jobs),
+            hooks=self._hooks(snapshot, validated),
+            rate=self._rate(),
+            score=score_hook(estimator, snapshot, validation, self.codec)
+            if settings.monitor == "hook"
+            else None,
+        )
+        self._judge(report)
+        return model.trained(), self._record(report, data.n_rows, validated)
+
+    def one_epoch(self, data: Data) -> tuple[Model, Record]:
+        """Train one epoch with the trainer of the previous call where the settings allow it."""
+        estimator = self.estimator
+        if estimator.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        model = self._resumed(data)
+        assert model.trainer is not None
+        trainer = model.trainer
+
+        def snapshot() -> Any:
+            return self._snapshot(model.trained(), trainer.report, data.n_rows)
+
+        report = run(
+            trainer,
+            data,
+            None,
+            epochs=1,
+            verbose=estimator.verbose,
+            n_threads=resolve_n_jobs(estimator.n_jobs),
+            hooks=self._hooks(snapshot),
+            rate=self._rate(),
+            ends_by_interrupt=False,
+        )
+        if report["stopped"] == "non_finite":
+            raise non_finite_error(report, "learning_rate_init", estimator.learning_rate_init)
+        report["stopped"] = "partial_fit"
+        return model.trained(), self._record(report, data.n_rows)
+
+    def _resumed(self, data: Data) -> Model:
+        """Return the model of before with its trainer, or a new one where settings changed.
+
+        When the batch size alone changed, the new one goes on with the state of the old.
+        """
+        model, start = self.before, self.start
+        if model is None or model.trainer is None or self.plan != model.architecture:
+            settings = self._settings(data, self._draw_seed())
+            return Model.to_train(self.plan, start, settings, mask_seed=self._mask_seed())
+        assert model.settings is not None
+        old = model.settings
+        new = self._settings(data, old.seed)
+        if new == old and model.holds(*start):
+            return model
+        goes_on = replace(new, batch_size=old.batch_size) == old
+        state = model.trainer.get_state() if goes_on else None
+        return Model.to_train(self.plan, start, new, state, self._mask_seed())
+
+    def by_lbfgs(self, data: Data) -> tuple[Model, Record]:
+        """Minimise the full-batch objective with L-BFGS."""
+        estimator, plan = self.estimator, self.plan
+        mask_seed = self._mask_seed()
+        check_settings(estimator, plan)
+        loss = estimator._core_loss(self.codec)
+        objective = Objective(
+            plan,
+            data,
+            loss=loss.name,
+            loss_parameter=loss.parameter,
+            loss_scale=loss.scale,
+            n_threads=resolve_n_jobs(estimator.n_jobs),
+        )
+        trace = Trace(objective, self.start)
+
+        def snapshot() -> Any:
+            model = Model.of(plan, trace.params, mask_seed)
+            return self._snapshot(model, trace.report("callback"), 0)
+
+        params, report, loss_found = minimize(
+            trace,
+            max_iter=int(estimator.max_iter),
+            max_fun=int(estimator.max_fun),
+            tol=float(estimator.tol),
+            verbose=estimator.verbose,
+            hooks=self._hooks(snapshot),
+        )
+        model, record = Model.of(plan, params, mask_seed), self._record(report, 0)
+        if report["stopped"] != "interrupted":  # when there is no time for another pass
+            record = replace(record, loss=self._rounded_loss(model, objective, loss_found))
+        return model, record
+
+    def _rounded_loss(self, model: Model, objective: Objective, found: float) -> float:
+        """Return the loss with the weights as they are kept; warn where rounding has changed it."""
+        dtype = self.plan.dtype
+        if dtype == "float64":
+            return found
+        kept = objective.loss_of(model.network)
+        if not kept - found <= max(1e-3 * abs(found), float(self.estimator.tol)):
+            warn(
+                f"'lbfgs' found weights with the loss {found:.3g} in float64; in "
+                f"dtype={dtype!r} they have {kept:.3g}. Scale inputs and "
+                "targets to about unit size, or use dtype='float64'.",
+                ConvergenceWarning,
+            )
+        return kept
+
+    # What a run needs
+
+    def _draw_seed(self) -> int:
+        return int(self.random_state.randint(2**31 - 1))
+
+    def _mask_seed(self) -> int:
+        """Draw it once in the life of a network, last: the draws before are scikit-learn's."""
+        return self._draw_seed() if self.before is None else self.before.mask_seed
+
+    def _settings(self, data: Data, seed: int, *, validates: bool = False) -> TrainerSettings:
+        estimator = self.estimator
+        monitor = "loss"
+        if validates:  # a function need not be hashable
+            scores = {None: estimator._monitor, "loss": "val_loss"}
+            scoring = estimator.scoring
+            monitor = "hook" if callable(scoring) else scores.get(scoring, "hook")
+        return trainer_settings(
+            estimator,
+            data.n_rows,
+            self.plan.dtype,
+            loss=estimator._core_loss(self.codec),
+            monitor=monitor,
+            stops_by_score=bool(estimator.early_stopping),
+            seed=seed,
+        )
+
+    def _warm_state(self, settings: TrainerSettings, given: bool) -> dict[str, Any] | None:
+        """Return what a warm start takes over: scikit-learn's begins with a new optimizer, but its
+        stopping rule and the count of the samples go on.
+
+        A validation set `given` to fit need not be that of the fit before, so its scores don't
+        compare with the best one so far; and the weights with that score are those to start from,
+        unless others are given.
+        """
+        model = self.before
+        if model is None or model.trainer is None:
+            return None
+        assert model.settings is not None
+        before = model.settings
+        scores_compare = not given and before.monitor == settings.monitor
+        names = ["epochs", "rows_seen"]
+        if before.watches_score == settings.watches_score and (
+            scores_compare or not settings.watches_score
+        ):
+            names += ["no_improvement", "best"]
+        if scores_compare and model.holds(*self.start):
+            names += ["kept"]
+        state = model.trainer.get_state()
+        return {name: state[name] for name in names}
+
+    def _rate(self) -> Callable[[int], float] | None:
+        """Return what gives the rate of an epoch, where the schedule knows it by its number."""
+        estimator = self.estimator
+        return epoch_rates(
+            estimator.learning_rate,
+            float(estimator.learning_rate_init),
+            len(self.record.history["loss"]),
+            int(estimator.max_iter),
+        )
+
+    def _hooks(self, snapshot: Callable[[], Any], validated: bool = False) -> list[Hook]:
+        """Return what is to be called behind every epoch."""
+        hooks: list[Hook] = []
+        if callbacks := begin_callbacks(self.estimator.callbacks):
+            epochs_before = len(self.record.history["loss"])
+            hooks.append(Callbacks(callbacks, epochs_before, snapshot, validated=validated))
+        if self.task is not None:
+            self.task.begin(snapshot)
+            hooks.append(self.task)
+        return hooks
+
+    # Record
+
+    def _judge(self, report: "RunReport") -> None:
+        """Warn of an end that is not the planned one, or refuse it."""
+        estimator = self.estimator
+        if report["stopped"] == "max_epochs":
+            report["stopped"] = "max_iter"
+            warn(
+                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+            )
+        elif report["stopped"] == "non_finite":
+            error = non_finite_error(report, "learning_rate_init", estimator.learning_rate_init)
+            if report["best_epoch"] == 0:
+                raise error
+            warn(f"{error} The weights of the best epoch are kept.", ConvergenceWarning)
+
+    def _record(self, report: "RunReport", n_rows: int, validated: bool = False) -> Record:
+        return self.record.after(
+            report,
+            n_rows,
+            validated=validated,
+            stops_by_score=bool(self.estimator.early_stopping),
+        )
+
+    def _snapshot(
+        self, model: Model, report: "RunReport", n_rows: int, validated: bool = False
+    ) -> Any:
+        """Return a fitted copy with that model, as if a callback had ended the run now."""
+        copy = as_it_is(self.estimator, vars(self.estimator))
+        for name in TRANSIENT:
+            vars(copy).pop(name, None)
+        record = self._record({**report, "stopped": "callback"}, n_rows, validated)
+        copy._become(self.codec, model.without_trainer(), record)
+        return copy

@@ -1,0 +1,161 @@
+"""A network with its weights, and with the trainer that can go on with it.
+
+A `Model` never changes, so that whoever has got hold of one may go on using it: training makes
+another one. It is the only place where weights and the core's network are put together.
+"""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._checks.arrays import NON_FINITE_WEIGHTS, NonFiniteError
+from fastmlp._model.architecture import Architecture, Params
+from fastmlp._model.settings import TrainerSettings
+
+if TYPE_CHECKING:
+    from fastmlp._core import _Network, _Trainer
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The layers, a network of the core, and how it was trained.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The layers.
+    network : _Network
+        The core's network, which nobody changes any more.
+    trainer : _Trainer or None
+        What can go on training: it has a network of its own, with the same weights.
+    settings : TrainerSettings or None
+        Those of the trainer.
+    mask_seed : int
+        Determines the dropout masks that predictions average over.
+    """
+
+    architecture: Architecture
+    network: "_Network"
+    trainer: "_Trainer | None" = None
+    settings: TrainerSettings | None = None
+    mask_seed: int = 0
+
+    @classmethod
+    def of(cls, architecture: Architecture, params: Params, mask_seed: int = 0) -> "Model":
+        """Make the model of these weights.
+
+        Raises
+        ------
+        NonFiniteError
+            If one of them is NaN or infinite.
+        """
+        return cls(architecture, architecture.pack(*params), mask_seed=mask_seed)._checked()
+
+    @classmethod
+    def to_train(
+        cls,
+        architecture: Architecture,
+        params: Params,
+        settings: TrainerSettings,
+        state: dict[str, Any] | None = None,
+        mask_seed: int = 0,
+    ) -> "Model":
+        """Make one whose network is the trainer's own, which changes until `trained` is called.
+
+        The trainer goes on from `state` if that is given.
+        """
+        network = architecture.pack(*params)
+        return cls(architecture, network, settings.make(network, state), settings, mask_seed)
+
+    def trained(self) -> "Model":
+        """Return the model with the weights that the trainer has by now.
+
+        Raises
+        ------
+        NonFiniteError
+            If one of them is NaN or infinite.
+        """
+        assert self.trainer is not None
+        return replace(self, network=self.trainer.copy_network())._checked()
+
+    def with_trainer(self, settings: TrainerSettings) -> "Model":
+        """Return the model with a new trainer."""
+        return replace(self, trainer=settings.make(self.network.copy()), settings=settings)
+
+    def without_trainer(self) -> "Model":
+        """Return the model as if nobody would go on training it."""
+        return replace(self, trainer=None, settings=None)
+
+    def _checked(self) -> "Model":
+        if not self.network.is_finite:
+            raise NonFiniteError(NON_FINITE_WEIGHTS)
+        return self
+
+    @cached_property
+    def params(self) -> Params:
+        """Weights, biases and learned parameters: one read-only array of each per layer."""
+        params = self.network.get_params()
+        for arrays in params:
+            for array in arrays:
+                array.flags.writeable = False
+        return params
+
+    @cached_property
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        coefs, intercepts, slopes = self.params
+        return (*coefs, *intercepts, *slopes)
+
+    def holds(
+        self,
+        coefs: Sequence[NDArray[Any]],
+        intercepts: Sequence[NDArray[Any]],
+        slopes: Sequence[NDArray[Any]],
+    ) -> bool:
+        """Whether these arrays are its own: the very same, not equal ones."""
+        arrays, own = (*coefs, *intercepts, *slopes), self._arrays
+        return len(arrays) == len(own) and all(map(operator.is_, arrays, own))
+
+    def masked_outputs(
+        self, X: NDArray[Any], n_samples: int, n_threads: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and standard deviation of the outputs over random dropout masks.
+
+        By Welford's update, which keeps no more than two arrays.
+        """
+        mean = np.zeros((X.shape[0], self.network.n_outputs))
+        squares = np.zeros_like(mean)
+        for sample in range(n_samples):
+            outputs = self.network.predict_masked(X, self.mask_seed, sample, n_threads)
+            change = outputs - mean
+            mean += change / (sample + 1)
+            squares += change**2 * (sample / (sample + 1))
+        return mean, np.sqrt(squares / n_samples)
+
+    def state(self) -> "ModelState":
+        """Return what is to be pickled beside the weights."""
+        trainer = None if self.trainer is None else self.trainer.get_state()
+        return ModelState(self.architecture, self.settings, trainer, self.mask_seed)
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """A model without its weights, as plain data."""
+
+    architecture: Architecture
+    settings: TrainerSettings | None
+    trainer: dict[str, Any] | None
+    mask_seed: int
+
+    def restore(self, params: Params) -> Model:
+        """Make the model again; its trainer goes on as the other one would have."""
+        network = self.architecture.pack(*params)
+        model = Model(self.architecture, network, mask_seed=self.mask_seed)
+        if self.settings is None or self.trainer is None:
+            return model
+        trainer = self.settings.make(model.network.copy(), self.trainer)
+        return replace(model, trainer=trainer, settings=self.settings)

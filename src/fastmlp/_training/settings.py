@@ -1,0 +1,100 @@
+"""What the core makes of an estimator's parameters of training."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastmlp._checks.arrays import check_representable
+from fastmlp._checks.names import OPTIMIZERS, PARAMETERS, check_hyperparameters, parse_choice
+from fastmlp._checks.warn import warn
+from fastmlp._model.settings import TrainerSettings
+
+# Schedules that look at how training goes; as in scikit-learn, for 'sgd' alone.
+_BY_PROGRESS = ("invscaling", "adaptive")
+
+
+class CoreLoss(NamedTuple):
+    """A loss by the core's name, its parameter, and the factor on it as it is reported."""
+
+    name: str
+    parameter: float | None = None
+    scale: float = 1.0
+
+
+def choose_loss(loss: str, table: Mapping[str, str]) -> CoreLoss:
+    """Return the core's loss for one of the names in the table, such as 'huber' or 'huber(2)'.
+
+    Raises
+    ------
+    ValueError
+        If there is no such loss, or its parameter is not allowed.
+    """
+    parameters = {public: PARAMETERS[name] for public, name in table.items()}
+    public, parameter = parse_choice("loss", loss, table, parameters)
+    return CoreLoss(table[public], parameter)
+
+
+def resolve_batch_size(batch_size: Any, n_rows: int) -> int:
+    """Return the number of rows in a mini-batch; warn when it must be clipped."""
+    if batch_size == "full":
+        return n_rows
+    if batch_size == "auto":
+        return min(200, n_rows)
+    if batch_size > n_rows:
+        warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
+    return min(int(batch_size), n_rows)
+
+
+def _hyperparameters(estimator: Any, dtype: str) -> dict[str, float]:
+    """Return what the estimator says of its optimizer; the rest keeps the optimizer's default."""
+    if estimator.solver == "sgd":
+        return {
+            "momentum": float(estimator.momentum),
+            "nesterov": float(estimator.nesterovs_momentum),
+        }
+    names = {"beta_1", "beta_2", "epsilon"} & set(OPTIMIZERS[estimator.solver])
+    given = {name: float(getattr(estimator, name)) for name in names}
+    return check_hyperparameters(estimator.solver, given, dtype)
+
+
+def trainer_settings(
+    estimator: Any,
+    n_rows: int,
+    dtype: str,
+    *,
+    loss: CoreLoss,
+    monitor: str,
+    stops_by_score: bool,
+    seed: int,
+) -> TrainerSettings:
+    """Translate the parameters of a first-order solver, for a network of that type.
+
+    The decay of 'adamw' is decoupled from the loss, so that no number of samples divides it.
+    """
+    check_representable("learning_rate_init", float(estimator.learning_rate_init), dtype)
+    if estimator.clip_norm is not None:
+        check_representable("clip_norm", float(estimator.clip_norm), dtype)
+    patience = estimator.n_iter_no_change
+    by_progress = estimator.solver == "sgd" and estimator.learning_rate in _BY_PROGRESS
+    schedule = estimator.learning_rate if by_progress else "constant"
+    return TrainerSettings(
+        loss=loss.name,
+        loss_parameter=loss.parameter,
+        loss_scale=loss.scale,
+        label_smoothing=float(estimator.label_smoothing),
+        clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm),
+        optimizer=estimator.solver,
+        hyperparameters=_hyperparameters(estimator, dtype),
+        rate=float(estimator.learning_rate_init),
+        batch_size=resolve_batch_size(estimator.batch_size, n_rows),
+        seed=seed,
+        schedule=schedule,
+        power_t=float(estimator.power_t),
+        shuffle=bool(estimator.shuffle),
+        tol=float(estimator.tol),
+        n_iter_no_change=-1 if patience == np.inf else int(patience),
+        monitor=monitor,
+        stops_by_score=stops_by_score,
+        penalty_per_sample=estimator.solver != "adamw",
+    )
