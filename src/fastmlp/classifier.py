@@ -13,20 +13,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastmlp._checks.arrays import check_sparse
 from fastmlp._checks.content import plain_array, refuse_unfit
+from fastmlp._checks.names import parse_loss
 from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._core import GIVE_LOGITS, GIVE_OUTPUTS, GIVE_PROBABILITIES
 from fastmlp._data.class_weight import class_factors
 from fastmlp._data.labels import LabelCodec, read_classes, read_labels
 from fastmlp._estimator.base import BaseMLP, plain_outputs
 from fastmlp._model.exclusive import as_it_is
-from fastmlp._training.settings import CoreLoss, choose_loss
+from fastmlp._training.settings import CoreLoss
 
-# The core's names of the losses, by the activation of the output layer.
-_LOSSES = {
-    "softmax": {"log_loss": "cross_entropy", "focal": "focal", "hinge": "hinge"},
-    "logistic": {"log_loss": "binary_cross_entropy", "focal": "binary_focal", "hinge": "hinge"},
-    "identity": {"hinge": "hinge"},
-}
+_LOSSES = ("log_loss", "focal", "hinge")
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -539,7 +535,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         output = self._output_activation(codec)
         if output == "identity" and self.label_smoothing:
             raise ValueError("label_smoothing is not for loss='hinge'.")
-        return choose_loss(self.loss, _LOSSES[output])
+        return CoreLoss(*parse_loss(self.loss, output, _LOSSES))
 
     def _row_factors(self, y: NDArray[Any], codec: LabelCodec) -> NDArray[Any] | None:
         if self.class_weight is None:

@@ -24,14 +24,13 @@ from fastmlp._checks.arrays import (
 from fastmlp._checks.content import plain_array, refuse_unfit
 from fastmlp._checks.names import (
     DTYPES,
-    LOSSES,
     check_choice,
     check_hyperparameters,
     check_pair,
     check_smoothing,
     check_targets,
     has_sides,
-    parse_choice,
+    parse_loss,
 )
 from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._data.inputs import read_inputs
@@ -234,7 +233,8 @@ class Network:
             The targets; a vector of class numbers stands for its one-hot matrix, and with one
             output a vector stands for its column.
         loss : str, default='cross_entropy'
-            The name of the loss, with its parameter if it has one: 'huber(1.5)'.
+            The name of the loss, with its parameter if it has one: 'huber(1.5)'. Names of the
+            estimators are taken too: 'log_loss' is what the output layer makes it.
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the mean.
 
@@ -418,10 +418,10 @@ class Network:
 
     def _loss(self, loss: Any) -> tuple[str, float | None]:
         """Return name and parameter of a loss that the outputs are made for."""
-        name, parameter = parse_choice("loss", loss, LOSSES)
-        check_pair(
-            name, [activation for activation, *_ in self._model.architecture.layers[-1].parts]
-        )
+        last = self._model.architecture.layers[-1]
+        outputs = [activation for activation, *_ in last.parts]
+        name, parameter = parse_loss(loss, outputs[0])
+        check_pair(name, outputs)
         return name, parameter
 
     def _inputs(self, X: Any) -> NDArray[Any]:

@@ -7,22 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
-from fastmlp._checks.names import check_targets
+from fastmlp._checks.names import check_targets, parse_loss
 from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._core import GIVE_OUTPUTS
 from fastmlp._data.numbers import NumberCodec, read_numbers
 from fastmlp._estimator.base import BaseMLP, plain_outputs
 from fastmlp._model.exclusive import as_it_is
-from fastmlp._training.settings import CoreLoss, choose_loss
+from fastmlp._training.settings import CoreLoss
 
-# The core's names of the losses.
-_LOSSES = {
-    "squared_error": "squared_error",
-    "poisson": "poisson",
-    "absolute_error": "mae",
-    "huber": "huber",
-    "quantile": "quantile",
-}
+_LOSSES = ("squared_error", "poisson", "absolute_error", "mae", "huber", "quantile")
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -36,14 +29,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {'squared_error', 'poisson', 'absolute_error', 'huber', 'quantile'}, \
+    loss : {'squared_error', 'poisson', 'absolute_error', 'mae', 'huber', 'quantile'}, \
             default='squared_error'
         What is minimised. 'squared_error' is half the squared error: its sum over the outputs is
         minimised, and its mean over the outputs is reported. 'poisson' is half the Poisson
         deviance, for targets of at least 0; outputs are then exponentials, and so positive. The
-        others are averaged over the outputs: 'huber(1.5)' is quadratic up to an error of 1.5 (1 if
-        none is given) and linear beyond, and 'quantile(0.9)' is the pinball loss, whose minimum is
-        the 90 % quantile (the median if none is given).
+        others are averaged over the outputs: 'absolute_error', or 'mae' for short; 'huber(1.5)' is
+        quadratic up to an error of 1.5 (1 if none is given) and linear beyond, and 'quantile(0.9)'
+        is the pinball loss, whose minimum is the 90 % quantile (the median if none is given).
     hidden_layer_sizes : int or sequence of int, default=(100,)
         The number of units in each hidden layer; an empty sequence makes a linear model.
     activation : str or sequence of str, default='relu'
@@ -368,7 +361,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _read_samples(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         X, t = read_numbers(self, X, y, reset=reset)
-        check_targets("y", t, choose_loss(self.loss, _LOSSES).name)
+        check_targets("y", t, parse_loss(self.loss, "", _LOSSES)[0])
         return X, t
 
     def _learn_targets(self, y: NDArray[Any], announced: Any) -> NumberCodec:
@@ -378,6 +371,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return "exp" if self._core_loss(codec).name == "poisson" else "identity"
 
     def _core_loss(self, codec: NumberCodec) -> CoreLoss:
-        loss = choose_loss(self.loss, _LOSSES)
+        loss = CoreLoss(*parse_loss(self.loss, "", _LOSSES))
         squared = loss.name == "squared_error"
         return loss._replace(scale=1.0 / codec.n_outputs) if squared else loss

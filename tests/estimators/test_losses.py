@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.metrics import mean_pinball_loss, roc_auc_score
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
-from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp import Dense, MLPClassifier, MLPRegressor, Network
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -243,3 +243,29 @@ def test_sparse_inputs(estimator, data, make, solver):
     if solver == "adam":
         early = estimator(**SMALL, early_stopping=True).fit(sparse, y)
         assert early.validation_scores_ is not None
+
+
+@pytest.mark.parametrize(
+    ("output", "ours", "theirs"),
+    [
+        ("softmax", "log_loss", "cross_entropy"),
+        ("logistic", "log_loss", "binary_cross_entropy"),
+        ("log_softmax", "log_loss", "nll"),
+        ("logistic", "focal(1.5)", "binary_focal(1.5)"),
+        ("identity", "absolute_error", "mae"),
+    ],
+)
+def test_a_network_knows_the_names_of_the_estimators(output, ours, theirs, rng):
+    x, t = rng.normal(size=(12, 4)), rng.integers(0, 2, (12, 3)).astype(float)
+    network = Network([Dense(5, "tanh"), Dense(3, output)], 4, random_state=0, dtype="float64")
+    value, gradients = network.loss_and_gradients(x, t, ours)
+    value_again, again = network.loss_and_gradients(x, t, theirs)
+    assert value == value_again
+    for one, other in zip(gradients, again, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+
+
+def test_one_loss_under_two_names():
+    x, y = numbers()
+    one, other = (MLPRegressor(name, **SMALL).fit(x, y) for name in ("absolute_error", "mae"))
+    np.testing.assert_array_equal(one.coefs_[0], other.coefs_[0])

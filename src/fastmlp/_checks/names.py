@@ -32,6 +32,13 @@ PARAMETERS: dict[str, str | None] = {
     row["name"]: row["parameter"] and row["parameter"]["name"]
     for row in (*_CATALOG["activations"], *_CATALOG["losses"])
 }
+# Names of losses beside the core's, on every level, by the activation of the outputs where that
+# tells them apart; the first one is for all others.
+_LOSS_ALIASES: dict[str, dict[str, str]] = {
+    "absolute_error": {"": "mae"},
+    "log_loss": {"": "cross_entropy", "logistic": "binary_cross_entropy", "log_softmax": "nll"},
+    "focal": {"": "focal", "logistic": "binary_focal"},
+}
 OPTIMIZERS = {row["name"]: dict(row["hyperparameters"]) for row in _CATALOG["optimizers"]}
 DTYPES = ("float32", "float64")
 # What float32 can calculate with; numbers so small are no others than 0.
@@ -162,6 +169,25 @@ def parse_choice(
     if keyword not in (None, parameter):
         raise ValueError(f"{argument}={value!r}: the parameter of {name!r} is {parameter!r}.")
     return name, check_parameter(f"{argument}={value!r}", parameter, text)
+
+
+def parse_loss(
+    loss: Any, output: str, allowed: Iterable[str] = (*LOSSES, *_LOSS_ALIASES)
+) -> tuple[str, float | None]:
+    """Return the core's name of a loss, such as 'huber' or 'huber(2)', and its parameter.
+
+    `output` is the activation of the outputs.
+
+    Raises
+    ------
+    ValueError
+        If it is not one of the `allowed`, or its parameter is out of its range.
+    """
+    core = {name: ways.get(output, ways[""]) for name, ways in _LOSS_ALIASES.items()}
+    allowed = dict.fromkeys(allowed)
+    parameters = {name: PARAMETERS[core.get(name, name)] for name in allowed}
+    name, parameter = parse_choice("loss", loss, allowed, parameters)
+    return core.get(name, name), parameter
 
 
 def check_parameter(where: str, parameter: str, value: Any) -> float:

@@ -1,19 +1,20 @@
 """Warnings that point to the user's line, however deep in here they are found."""
 
-import sys
+import traceback
 import warnings
 
-_INSIDE = ("fastmlp", "sklearn")
+_INSIDE = ("fastmlp", "sklearn", "contextlib")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the innermost call that is neither in this package nor in scikit-learn."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
-        frame = frame.f_back
-        level += 1
-    warnings.warn(message, category, stacklevel=level)
-
-
-def _is_inside(module: str) -> bool:
-    return module.partition(".")[0] in (*_INSIDE, "contextlib")
+    """Warn at the innermost line that is neither in this package nor in scikit-learn."""
+    for frame, line in traceback.walk_stack(None):
+        names = frame.f_globals
+        if names.get("__name__", "").partition(".")[0] in _INSIDE:
+            continue
+        registry = names.setdefault("__warningregistry__", {})
+        module = names.get("__name__", "")
+        file = frame.f_code.co_filename
+        warnings.warn_explicit(message, category, file, line, module, registry)
+        return
+    warnings.warn(message, category, stacklevel=2)

@@ -1,12 +1,11 @@
 """What the core makes of an estimator's parameters of training."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastmlp._checks.arrays import check_representable
-from fastmlp._checks.names import OPTIMIZERS, PARAMETERS, check_hyperparameters, parse_choice
+from fastmlp._checks.names import OPTIMIZERS, check_hyperparameters
 from fastmlp._checks.warn import warn
 from fastmlp._model.settings import TrainerSettings
 
@@ -20,19 +19,6 @@ class CoreLoss(NamedTuple):
     name: str
     parameter: float | None = None
     scale: float = 1.0
-
-
-def choose_loss(loss: str, table: Mapping[str, str]) -> CoreLoss:
-    """Return the core's loss for one of the names in the table, such as 'huber' or 'huber(2)'.
-
-    Raises
-    ------
-    ValueError
-        If there is no such loss, or its parameter is not allowed.
-    """
-    parameters = {public: PARAMETERS[name] for public, name in table.items()}
-    public, parameter = parse_choice("loss", loss, table, parameters)
-    return CoreLoss(table[public], parameter)
 
 
 def resolve_batch_size(batch_size: Any, n_rows: int) -> int:
