@@ -121,7 +121,7 @@ def sensible(loss, activation):
     unit = {"logistic", "hard_sigmoid", "softmax"}
     asked = {
         "cross_entropy": {"softmax"},
-        "focal": {"softmax"},
+        "focal": {"softmax", "logistic"},  # of sides, which the core calls otherwise
         "nll": {"log_softmax"},
         "binary_cross_entropy": unit,
         "binary_focal": unit,
