@@ -14,6 +14,7 @@ FLOORS = {
     "nn": 3,
     "graph": 3,
     "train": 4,
+    "perceptron": 4,
     "bindings": 5,
 }
 SOURCES = sorted(p for p in CPP.rglob("*") if p.suffix in {".h", ".cpp", ".def"})

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "bindings/bindings.h"
 #include "bindings/numpy_view.h"
+#include "nn/rules.h"
 
 namespace fastmlp::bindings {
 

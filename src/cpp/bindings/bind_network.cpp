@@ -4,7 +4,8 @@
 #include "bindings/bindings.h"
 #include "bindings/numpy_view.h"
 #include "bindings/python_hooks.h"
-#include "nn/inference.h"
+#include "nn/objective.h"
+#include "nn/predict.h"
 
 namespace fastmlp::bindings {
 

@@ -4,7 +4,7 @@
 #include "bindings/bindings.h"
 #include "bindings/numpy_view.h"
 #include "bindings/python_hooks.h"
-#include "train/perceptron.h"
+#include "perceptron/perceptron.h"
 
 namespace fastmlp::bindings {
 
@@ -27,14 +27,14 @@ py::dict train(const py::array& x, const py::array& t, const py::array& coef,
   py::array_t<double> w = copy_of(coef, {weights.rows, weights.cols}, "coef");
   py::array_t<double> b = copy_of(intercept, {weights.rows}, "intercept");
   const Hyperplanes planes{w.mutable_data(), b.mutable_data(), weights.rows, weights.cols};
-  PythonHooks hooks;
+  PythonCaller caller;
   PerceptronReport report;
   {
     py::gil_scoped_release release;
-    train_perceptron(inputs, targets, {eta0, epochs, shuffle, seed, first_epoch}, planes, hooks,
+    train_perceptron(inputs, targets, {eta0, epochs, shuffle, seed, first_epoch}, planes, caller,
                      report);
   }
-  hooks.rethrow();
+  caller.rethrow();
   return py::dict(py::arg("coef") = w, py::arg("intercept") = b,
                   py::arg("mistakes") = report.mistakes,
                   py::arg("failed_epoch") = report.failed_epoch);

@@ -109,7 +109,7 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
   s.optimizer = static_cast<Optimizer>(row_named(kOptimizers, optimizer, "optimizer"));
   set_hyperparameters(s, hyperparameters);
   s.rate = rate;
-  s.schedule = static_cast<Schedule>(index_named(kScheduleNames, schedule, "schedule"));
+  s.schedule = static_cast<RateSchedule>(index_named(kScheduleNames, schedule, "schedule"));
   s.power_t = power_t;
   s.batch_size = batch_size;
   s.shuffle = shuffle;

@@ -11,7 +11,8 @@
 #include <vector>
 
 #include "base/table_view.h"
-#include "nn/passes.h"
+#include "nn/batch.h"
+#include "nn/network.h"
 
 namespace fastmlp::bindings {
 

@@ -20,19 +20,6 @@ struct PanelShape {
   bool narrow = false;  // never in a computation graph, whose weights are packed for a product
 };
 
-/// Whether a layer keeps its weights transposed, and multiplies whole vectors of inputs, instead of
-/// spreading every input over the lanes: what forward() does for a row, in products. Such a sum has
-/// to be taken over the lanes, which costs four; so does beginning and storing a row of a panel.
-/// Wrong by little, the rule loses little: 2 to 3 % of a step of 64-100-10 with 200 rows.
-FASTMLP_INLINE constexpr bool is_narrow(Index in, Index out, Index lanes) {
-  return out * (ceil_div(in, lanes) + 4) <= in + 4;
-}
-
-/// The shape of a network's layer.
-FASTMLP_INLINE constexpr PanelShape layer_shape(Index in, Index out, Index width, Index lanes) {
-  return {in, out, width, lanes, is_narrow(in, out, lanes)};
-}
-
 FASTMLP_INLINE constexpr Index padded_out(const PanelShape& s) { return round_up(s.out, s.lanes); }
 FASTMLP_INLINE constexpr Index padded_in(const PanelShape& s) { return round_up(s.in, s.lanes); }
 /// Of panels of outputs, into which y falls; a narrow layer has one.

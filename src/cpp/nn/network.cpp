@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "nn/rules.h"
+
 namespace fastmlp {
 
 namespace {

@@ -32,6 +32,9 @@ struct DenseSpec {
   Index units() const;
 };
 
+/// Whether an activation needs all columns of a row at once.
+inline bool is_row_wise(Activation activation) { return row_of(activation).keeps == Keep::kRow; }
+
 struct DenseLayer {
   DenseSpec spec;
   PanelShape shape;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "nn/rules.h"
+
 namespace fastmlp {
 
 namespace {

@@ -52,7 +52,7 @@ class Workspace {
 
   /// A thread's own scratch: a transposed panel, or the gradient tile of one task.
   T* scratch(int rank) const { return scratch_ + rank * scratch_size_; }
-  /// Where a thread copies the columns of x of a row of tasks (nn/weight_tasks.h), without
+  /// Where a thread copies the columns of x of a row of tasks (nn/gradient.h), without
   /// gaps.
   T* columns(int rank) const { return columns_ + rank * columns_size_; }
 
@@ -66,18 +66,5 @@ class Workspace {
   Index columns_size_;  // 0 where no layer's are copied
   Arena<T> arena_;
 };
-
-/// Rows of a task in the weight phase: 48 = lcm(6, 8, 12, 16) fills every tile.
-inline constexpr Index kTaskRows = 48;
-inline constexpr Index kMostTaskRows = 4 * kTaskRows;
-
-/// Whether a layer's tasks read their columns of x from a copy. Rows of 256 numbers and more are so
-/// far apart in x that a few dozen of them, with as many of dz, are more pages than the first TLB
-/// holds (72 on Zen 4): tiles of narrow panels, which need a row of both every six cycles, ran at
-/// 77 GF/s on 2048 x 2048 weights with 512 rows, from a copy at 101. Every panel reads the copy, so
-/// that with 16 of them making it costs little; one of more than 8192 rows would leave L2.
-inline bool copies_columns(const PanelShape& shape, Index rows) {
-  return panel_count(shape) >= 16 && shape.in >= 256 && rows <= 8192;
-}
 
 }  // namespace fastmlp

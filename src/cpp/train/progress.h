@@ -41,13 +41,13 @@ struct Progress {
 
   /// Moves the schedule on and applies the stopping rule.
   Event end_epoch(const TrainSettings& settings) {
-    if (settings.schedule == Schedule::kInvscaling) {
+    if (settings.schedule == RateSchedule::kInvscaling) {
       rate = settings.rate / std::pow(static_cast<double>(rows_seen) + 1.0, settings.power_t);
     }
     if (settings.n_iter_no_change < 0 || no_improvement <= settings.n_iter_no_change) {
       return Event::kNone;
     }
-    if (settings.schedule != Schedule::kAdaptive) return Event::kNoImprovement;
+    if (settings.schedule != RateSchedule::kAdaptive) return Event::kNoImprovement;
     if (rate <= 1e-6) return Event::kRateTooSmall;
     rate /= 5.0;
     no_improvement = 0;

@@ -7,13 +7,13 @@
 
 #include "base/table_view.h"
 #include "catalog/catalog.h"
-#include "nn/passes.h"
+#include "nn/batch.h"
 
 namespace fastmlp {
 
 /// Learning-rate schedules that depend on how training goes, with scikit-learn's rules. Others give
 /// the rate of an epoch when it begins (Hooks::rate).
-enum class Schedule {
+enum class RateSchedule {
   kConstant,
   kInvscaling,  // rate / (t + 1)^power_t behind each epoch, t = rows seen so far
   kAdaptive,    // rate / 5 where the stopping rule would stop, until it is at most 1e-6
@@ -33,7 +33,7 @@ struct TrainSettings {
   Optimizer optimizer = Optimizer::adam;
   double hyper[kMaxHyperparameters] = {};
   double rate = 1e-3;
-  Schedule schedule = Schedule::kConstant;
+  RateSchedule schedule = RateSchedule::kConstant;
   double power_t = 0.5;
   Index batch_size = 200;
   bool shuffle = true;

@@ -6,7 +6,8 @@
 #include <limits>
 #include <stdexcept>
 
-#include "nn/inference.h"
+#include "nn/objective.h"
+#include "nn/rules.h"
 #include "train/metrics.h"
 
 namespace fastmlp {
@@ -15,13 +16,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kFlopsWorthTiming = 5e5;  // a thread and step: 5 us, beside four looks at a clock
-constexpr Index kCopiedByTeam = 1 << 20;   // parameters: a millisecond's work for one thread
-
-/// Operations of a step that is too long to be made to its end once the caller wants to leave.
-/// Weights and optimizer must not be left half a step on, so it finishes its gradient first, which
-/// can be given up, and then applies it.
-constexpr double kFlopsOfLongStep = 32e9;
+constexpr Index kCopiedByTeam = 1 << 20;  // parameters: a millisecond's work for one thread
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
@@ -51,7 +46,7 @@ void make_room(std::vector<double>& losses, Index more) {
 
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
-    : network_(network), settings_(settings), progress_(settings) {
+    : network_(network), settings_(settings), progress_(settings_), update_(network, settings_) {
   if (settings.batch_size < 1) {
     throw std::invalid_argument("batch_size must be at least 1, got " +
                                 std::to_string(settings.batch_size));
@@ -64,12 +59,6 @@ Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
     throw std::invalid_argument("clip_norm must be finite and not negative, got " +
                                 std::to_string(settings.clip_norm));
   }
-  for (int i = 0; i < slot_count(); ++i) slots_[i] = AlignedBuffer<T>(network.flat_size());
-}
-
-template <class T>
-int Trainer<T>::slot_count() const {
-  return kOptimizers[static_cast<std::size_t>(settings_.optimizer)].slots;
 }
 
 template <class T>
@@ -86,9 +75,7 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
                          threads);
   plan.batch_threads = call.count();
   plan_run(data, plan.batch, plan.batch_threads);
-  if (sharing_ == Sharing::kChunks) {
-    plan.batch_threads = static_cast<int>(min_index(plan.batch_threads, chunks_.count()));
-  }
+  plan.batch_threads = std::min(plan.batch_threads, schedule_->most_threads());
   if (validation) {
     val_outputs_ = AlignedBuffer<T>(checked_mul(validation->x.rows, network_.n_outputs()));
   }
@@ -100,8 +87,8 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
     ~End() {
       const bool kept = validated && trainer.progress_.kept > Progress::kNone;
       if (kept || failed) trainer.put_back_params();
-      trainer.kept_params_ = {};  // what reads the weights out of giant layers now finds the room
-      trainer.gradient_ = {};
+      trainer.kept_params_ = {};  // whoever reads the weights out of giant layers finds the room
+      trainer.update_.end_run();
     }
   } end{*this, validation != nullptr, false};
   const bool fixed = threads > 0 || plan.batch_threads == 1;
@@ -212,43 +199,47 @@ void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
   balances_.clear();
   if (settings_.shuffle) order_.resize(static_cast<std::size_t>(data.x.rows));
   const double flops = 3 * network_.flops_per_row() * static_cast<double>(batch);
-  const bool chunks = suits_chunks(network_, batch);
-  whole_ = settings_.clip_norm > 0.0 || (!chunks && flops > kFlopsOfLongStep);
-  if (whole_) gradient_ = AlignedBuffer<T>(network_.flat_size());
-  sharing_ = chunks                                      ? Sharing::kChunks
-             : !whole_ && suits_columns(network_, batch) ? Sharing::kColumns
-                                                         : Sharing::kRows;
-  if (sharing_ == Sharing::kChunks) chunks_.plan(network_, batch, threads, slot_count());
-  plan_tasks(batch);
-  if (sharing_ == Sharing::kChunks) return;
-  if (!workspace_ || workspace_->rows() < batch || workspace_->threads() < threads) {
-    workspace_ = std::make_unique<Workspace<T>>(network_, Pass::kTrain, batch, threads);
+  const bool whole =
+      settings_.clip_norm > 0.0 || (!suits_chunks(network_, batch) && is_long_step(flops));
+  if (!schedule_ || planned_.batch != batch || planned_.threads < threads ||
+      planned_.whole != whole) {
+    schedule_ = make_schedule(network_, batch, threads, whole, slot_count());
+    planned_ = {batch, threads, whole};
   }
+  update_.begin_run(schedule_->tasks(), whole);
 }
 
 template <class T>
-void Trainer<T>::plan_tasks(Index batch) {
-  const TaskOrder order = sharing_ == Sharing::kColumns ? TaskOrder::kFirstLayerPanels
-                          : sharing_ == Sharing::kChunks && chunks_.has_replicas()
-                              ? TaskOrder::kUnshared
-                              : TaskOrder::kRows;
-  tasks_ = weight_tasks(network_, batch, order);
-  penalties_.assign(tasks_.size(), 0.0);
-  if (settings_.clip_norm > 0.0) squares_.assign(tasks_.size(), 0.0);
-  layer_tasks_.assign(network_.layers().size(), Range{0, 0});
-  for (std::size_t i = 0; i < tasks_.size(); ++i) {
-    Range& range = layer_tasks_[static_cast<std::size_t>(tasks_[i].layer)];
-    if (range.size() == 0) range.begin = static_cast<Index>(i);
-    range.end = static_cast<Index>(i) + 1;
-  }
-}
-
-template <class T>
-void Trainer<T>::plan_balance(Index batch, int threads) {
+typename Trainer<T>::Balances& Trainer<T>::balances_of(Index batch, int threads) {
   const double flops = 3 * network_.flops_per_row() * static_cast<double>(batch);
-  const bool fixed = threads == 1 || replicates_ || flops < kFlopsWorthTiming * threads;
+  const bool fixed = threads == 1 || schedule_->replicates() || !is_worth_timing(flops, threads);
   Balances equal{Balance(threads, fixed), Balance(threads, fixed)};
-  balances_now_ = &balances_.try_emplace(threads, std::move(equal)).first->second;
+  return balances_.try_emplace(threads, std::move(equal)).first->second;
+}
+
+template <class T>
+Batch Trainer<T>::make_batch(const DataView& data, Index first, Index batch_size) const noexcept {
+  return {&data.x,
+          &data.t,
+          data.weight ? &data.weight : nullptr,
+          settings_.shuffle ? order_.data() : nullptr,
+          first,
+          min_index(batch_size, data.x.rows - first)};
+}
+
+template <class T>
+Step Trainer<T>::make_step(const Batch& batch, double weight_sum, Index number) const noexcept {
+  Step step{};
+  step.number = number;
+  step.batch = batch;
+  step.weight_sum = weight_sum;
+  step.masks = {settings_.seed, static_cast<std::uint64_t>(number)};
+  step.loss = plan_loss(network_, settings_.loss);
+  step.rate = progress_.rate;
+  network_.kernels().prepare[static_cast<std::size_t>(settings_.optimizer)](
+      progress_.rate, settings_.hyper, number, step.coefficients);
+  step.penalty_scale = settings_.penalty_per_sample ? 1.0 / weight_sum : 1.0;
+  return step;
 }
 
 /// Returns false where a hook asked to stop.
@@ -275,12 +266,13 @@ bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& tea
 template <class T>
 void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, int threads,
                            Poll& poll, Epoch& epoch) {
-  replicates_ = threads > 1 && sharing_ == Sharing::kChunks && chunks_.has_replicas() && !whole_;
-  plan_balance(batch_size, threads);
+  Schedule<T>& schedule = *schedule_;
+  schedule.prepare(threads, update_.is_whole());
+  Balances& balances = balances_of(batch_size, threads);
   const Index before = progress_.steps + epoch.batches;
   auto body = [&](const Team& team) noexcept {
     const bool leads = team.rank() == 0;
-    if (replicates_) copy_to_replica(team.rank());
+    schedule.begin(team, update_);
     Index number = before;
     for (Index first = rows.begin; first < rows.end; first += batch_size) {
       const Batch batch = make_batch(data, first, batch_size);
@@ -288,7 +280,8 @@ void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, i
       if (!(weight_sum > 0.0)) continue;  // as if its rows were not there
       const Step step = make_step(batch, weight_sum, ++number);
       const bool full = batch.rows == batch_size;  // rows of a short batch cost more
-      if (!step_rows(step, team, poll)) {
+      Turn forth(balances.first, team);
+      if (!schedule.first_phase(step, forth, team, poll)) {
         epoch.finite = false;
         epoch.end = number;
       }
@@ -300,22 +293,21 @@ void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, i
       if (epoch.end <= number) return;
       double loss = 0.0;
       if (leads) {
-        if (full) balances_now_->first.adjust();
-        loss = batch_loss(step);
+        if (full) balances.first.adjust();
+        loss = schedule.loss(step);
       }
-      if (!step_weights(step, team, poll, epoch)) {
+      if (!update_.is_whole()) {
+        Turn back(balances.second, team);
+        schedule.second_phase(step, update_, back, team);
+      } else if (!update_.whole(schedule, step, team, poll, epoch.given_up)) {
         if (leads) epoch.stop = true;
         return;
       }
-      if (!replicates_) team.barrier();
+      if (!schedule.replicates()) team.barrier();
       if (leads) {
-        if (full) balances_now_->second.adjust();
+        if (full) balances.second.adjust();
         loss *= settings_.loss_scale;
-        for (const double penalty : penalties_) loss += penalty;
-        epoch.loss_sum += loss * static_cast<double>(batch.rows);
-        epoch.rows += batch.rows;
-        epoch.batches += 1;
-        epoch.step_loss->push_back(loss);
+        epoch.add(update_.with_penalties(loss), batch.rows);
       }
     }
   };

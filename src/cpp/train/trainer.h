@@ -1,14 +1,6 @@
-// The training loop: epochs of mini-batches in C++ from beginning to end.
-//
-// A step has two phases with a barrier behind each. First every thread takes a share of the
-// batch's rows through gather, forward, loss and backward; then the weight gradients of all layers
-// are one list of tasks, and each finished piece of gradient meets the optimizer while it is in L1.
-// Where there are more weights than activations the team shares the columns of each layer instead
-// (nn/passes.h), and on the way back a layer's weights are updated as soon as the gradient of its
-// input needs them no more.
-// Small networks go by chunks of rows (train/chunks.h).
-// No gradient is ever summed over threads, so results cannot depend on their number: chunks depend
-// on shapes, and are summed in their order.
+// The training loop: epochs of mini-batches in C++ from beginning to end. How a team shares a step
+// is its schedule's affair (train/schedule.h), and what becomes of a gradient that of
+// train/update.h.
 #pragma once
 
 #include <atomic>
@@ -16,12 +8,11 @@
 #include <map>
 #include <memory>
 
-#include "base/balance.h"
-#include "nn/passes.h"
-#include "train/chunks.h"
 #include "train/hooks.h"
 #include "train/progress.h"
+#include "train/schedule.h"
 #include "train/team_size.h"
+#include "train/update.h"
 
 namespace fastmlp {
 
@@ -42,22 +33,11 @@ class Trainer {
   const Network<T>& network() const { return network_; }
   const TrainSettings& settings() const { return settings_; }
   Progress& progress() { return progress_; }
-  int slot_count() const;
+  int slot_count() const { return update_.slot_count(); }
   /// The optimizer's memory: flat arrays of the parameters' layout.
-  T* slot(int i) { return slots_[i].data(); }
+  T* slot(int i) { return update_.slot(i); }
 
  private:
-  /// What one step needs to know. Every thread makes its own, and all are equal.
-  struct Step {
-    Batch batch;
-    double weight_sum;
-    MaskKey masks;
-    LossPlan loss;
-    Coefficients coefficients;
-    double penalty_scale;
-    Index number;  // from 1
-  };
-
   /// What an epoch's weights are worth on the validation set; NaN without one.
   struct Validation {
     double loss = std::numeric_limits<double>::quiet_NaN();
@@ -77,10 +57,14 @@ class Trainer {
     Index rows = 0;                            // rank 0's: of the steps so far
     Index batches = 0;                         // rank 0's: steps so far
     std::vector<double>* step_loss = nullptr;  // rank 0's, with room for all steps of the epoch
-  };
 
-  /// How the team shares a step: see nn/passes.h and train/chunks.h.
-  enum class Sharing { kRows, kColumns, kChunks };
+    void add(double loss, Index its_rows) noexcept {
+      loss_sum += loss * static_cast<double>(its_rows);
+      rows += its_rows;
+      batches += 1;
+      step_loss->push_back(loss);
+    }
+  };
 
   /// How a team divides the two phases.
   struct Balances {
@@ -97,8 +81,7 @@ class Trainer {
   };
 
   void plan_run(const DataView& data, Index batch, int threads);
-  void plan_tasks(Index batch);
-  void plan_balance(Index batch, int threads);
+  Balances& balances_of(Index batch, int threads);
   Work work_of(const Plan& plan) const;
   Stopped run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
                      TeamSize& team_size, Hooks& hooks, RunReport& report);
@@ -110,51 +93,24 @@ class Trainer {
   void put_back_params();
   Validation validate(const DataView* validation, int threads, Poll& poll, Hooks& hooks);
 
-  // One step: step.cpp.
   Batch make_batch(const DataView& data, Index first, Index batch) const noexcept;
   Step make_step(const Batch& batch, double weight_sum, Index number) const noexcept;
-  bool step_rows(const Step& step, const Team& team, Poll& poll) noexcept;
-  bool step_chunks(const Step& step, Range chunks, const Team& team, Poll& poll) noexcept;
-  double batch_loss(const Step& step) const noexcept;
-  Index turn_of(const Step& step) const noexcept;
-  Network<T>& network_of(int rank) const noexcept;
-  T* slot_of(int rank, int i) noexcept;
-  void copy_to_replica(int rank) noexcept;
-  bool step_weights(const Step& step, const Team& team, Poll& poll, Epoch& epoch) noexcept;
-  void step_columns(const Step& step, const Team& team) noexcept;
-  bool fetches_ahead(Index layer, Index rows) const noexcept;
-  void update_task(std::size_t index, const Ahead<T>& ahead, const Step& step, int rank) noexcept;
-  bool update_whole(const Step& step, const Team& team, Poll& poll, Epoch& epoch) noexcept;
-  template <class Visit>
-  void for_each_own(Range mine, const Step& step, const Team& team, const WeightTask*& copied,
-                    Visit visit) noexcept;
-  void update_part(Range within, const Step& step, const Team& team, Turn& turn) noexcept;
-  void update_tasks(Range mine, const Step& step, const Team& team,
-                    const WeightTask*& copied) noexcept;
-  void task_gradient(const WeightTask& task, const Step& step, const Ahead<T>& ahead, int rank,
-                     T* dw) noexcept;
-  void apply(std::size_t index, const Step& step, int rank, const T* gradient) noexcept;
-  Ahead<T> rows_of(const WeightTask& task) noexcept;
-  T* scratch(int rank) const noexcept;
-  double clipped_scale() const noexcept;
+
+  /// What the schedule was made for.
+  struct Planned {
+    Index batch = 0;
+    int threads = 0;
+    bool whole = false;
+  };
 
   Network<T>& network_;
   TrainSettings settings_;
   Progress progress_;
-  AlignedBuffer<T> slots_[kMaxSlots];
-  std::vector<WeightTask> tasks_;     // of this run
-  std::vector<Range> layer_tasks_;    // of each layer, where they are in `tasks_`
-  Sharing sharing_ = Sharing::kRows;  // of this run
+  Update<T> update_;
+  Planned planned_;
+  std::unique_ptr<Schedule<T>> schedule_;
   std::map<int, Balances> balances_;  // of this run, by the number of threads
-  Balances* balances_now_ = nullptr;  // of the steps in progress
-  std::vector<double> penalties_;     // one per task
-  bool whole_ = false;                // in this run the gradient is finished before any update
-  AlignedBuffer<T> gradient_;         // of all parameters, where it is
-  std::vector<double> squares_;       // per task, the sum of the squares of its gradient
   std::vector<Index> order_;
-  std::unique_ptr<Workspace<T>> workspace_;  // the team's, unless by chunks
-  Chunks<T> chunks_;
-  bool replicates_ = false;       // in the steps in progress: each thread updates its replica
   AlignedBuffer<T> kept_params_;  // of the best epoch, or of the beginning of the run
   AlignedBuffer<T> val_outputs_;
 };

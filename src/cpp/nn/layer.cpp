@@ -1,4 +1,4 @@
-#include "nn/layer_passes.h"
+#include "nn/layer.h"
 
 #include <cmath>
 
@@ -88,6 +88,12 @@ void smooth_labels(const LossChoice& choice, T* t, Index ldt, Index rows, Index 
 }
 
 }  // namespace
+
+template <class T>
+LossPlan plan_loss(const Network<T>& network, const LossChoice& choice) {
+  const DenseLayer& last = network.layers().back();
+  return {choice, !last.mixes() && row_of(choice.loss).link == last.activation()};
+}
 
 template <class T>
 bool read_in_place(const Network<T>& network, Workspace<T>& ws, const TableView& x, Index first) {
@@ -213,6 +219,7 @@ void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index ind
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                  \
+  template LossPlan plan_loss<T>(const Network<T>&, const LossChoice&);                         \
   template bool read_in_place<T>(const Network<T>&, Workspace<T>&, const TableView&, Index);    \
   template void gather_batch<T>(Workspace<T>&, const Batch&, double, const LossPlan&, Range);   \
   template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&,   \

@@ -2,59 +2,14 @@
 // passes over all layers are made of. Regions that do not overlap are independent of each other.
 #pragma once
 
-#include "base/parallel.h"
-#include "base/table_view.h"
+#include "nn/batch.h"
 #include "nn/workspace.h"
 
 namespace fastmlp {
 
-/// Which random masks a pass uses.
-struct MaskKey {
-  std::uint64_t seed;
-  std::uint64_t step;
-  Index first_row = 0;  // of the pass, a multiple of kMaskRows: each row has its own
-};
-
-/// Rows [first, first + rows) of the data, in the order of `order` if there is one.
-struct Batch {
-  const TableView* x;  // null where the first layer reads them in place
-  const TableView* t;
-  const TableView* weight;  // one column; null for equal weights
-  const Index* order;
-  Index first;
-  Index rows;
-};
-
-/// A loss as the user chose it. Label smoothing moves targets towards the middle of the classes:
-/// t (1 - s) + s / n for n classes that exclude each other, t (1 - s) + s / 2 for yes and no.
-struct LossChoice {
-  Loss loss = Loss::squared_error;
-  double parameter = 0.0;
-  double label_smoothing = 0.0;
-};
-
-/// A loss, and whether it is fused with the network's output activation.
-struct LossPlan {
-  LossChoice choice;
-  bool on_logits;
-};
-
-/// Calls visit(i, weight) for `rows` of the batch, without a weight 1.
-template <class Visit>
-void for_each_weight(const Batch& batch, Range rows, Visit visit) {
-  constexpr Index many = 64;
-  double weights[many];
-  for (Index begin = rows.begin; begin < rows.end; begin += many) {
-    const Index count = min_index(many, rows.end - begin);
-    if (batch.weight) {
-      gather_rows(*batch.weight, batch.order, batch.first + begin, count, weights, 1);
-    }
-    for (Index i = 0; i < count; ++i) visit(begin + i, batch.weight ? weights[i] : 1.0);
-  }
-}
-
-/// Whether an activation needs all columns of a row at once.
-inline bool is_row_wise(Activation activation) { return row_of(activation).keeps == Keep::kRow; }
+/// Whether the network's last activation is the loss's link, and is fused with it.
+template <class T>
+LossPlan plan_loss(const Network<T>& network, const LossChoice& choice);
 
 /// Lets the first layer read rows of x from `first` on where they lie, unless type, strides,
 /// dropout or zeros wanted behind the last column forbid it: then from ws.x. Returns whether it

@@ -53,33 +53,13 @@ inline Range all_of(const std::vector<WeightTask>& tasks) {
 /// of a step of 64-100-10, whose first layer has the wider panels.
 Range share_tasks(const std::vector<WeightTask>& tasks, Range within, Part part) noexcept;
 
-/// Copies the columns of x that belong to a task, and to its neighbours of the same rows, where
-/// weight_gradient() reads them from a copy. `rows` are those of the workspace.
+/// dw = the gradient of the task's rows over these rows of the workspace, contiguous as in the flat
+/// array. Meanwhile `ahead`, the rows of another task, is fetched into the cache. `copied` is the
+/// task whose columns of x this rank has copied of these rows last, or null: neighbours of the same
+/// rows need no other copy.
 template <class T>
-void copy_columns(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                  Range rows, int rank) noexcept;
-
-/// Calls visit(i) for a thread's tasks, with their columns of x copied. `copied` is the task whose
-/// columns this rank has copied of these rows last, or null.
-template <class T, class Visit>
-void for_each_task(const Network<T>& network, const Workspace<T>& ws,
-                   const std::vector<WeightTask>& tasks, Range mine, Range rows, int rank,
-                   const WeightTask*& copied, Visit visit) noexcept {
-  for (Index i = mine.begin; i < mine.end; ++i) {
-    const WeightTask& task = tasks[static_cast<std::size_t>(i)];
-    if (copied == nullptr || !task.has_rows_of(*copied)) {
-      copy_columns(network, ws, task, rows, rank);
-      copied = &task;
-    }
-    visit(static_cast<std::size_t>(i));
-  }
-}
-
-/// The gradient of the task's rows over these of the workspace, contiguous as in the flat array,
-/// from the columns that this rank copied last. Meanwhile `ahead`, the rows of another task, is
-/// fetched into the cache.
-template <class T>
-void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                     Range rows, const Ahead<T>& ahead, int rank, T* dw) noexcept;
+void task_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
+                   Range rows, const Ahead<T>& ahead, int rank, const WeightTask*& copied,
+                   T* dw) noexcept;
 
 }  // namespace fastmlp

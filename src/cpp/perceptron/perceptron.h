@@ -5,7 +5,8 @@
 
 #include <vector>
 
-#include "train/hooks.h"
+#include "base/poll.h"
+#include "base/table_view.h"
 
 namespace fastmlp {
 
@@ -31,8 +32,8 @@ struct PerceptronReport {
 };
 
 /// Trains until an epoch without a mistake, for at most `settings.epochs`. A target above 0.5 is
-/// the positive side. Returns false where a hook asked to stop; the epoch is then half done.
+/// the positive side. Returns false where the caller asked to stop; the epoch is then half done.
 bool train_perceptron(const TableView& x, const TableView& t, const PerceptronSettings& settings,
-                      const Hyperplanes& planes, Hooks& hooks, PerceptronReport& report);
+                      const Hyperplanes& planes, Caller& caller, PerceptronReport& report);
 
 }  // namespace fastmlp

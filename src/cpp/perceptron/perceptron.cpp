@@ -1,4 +1,4 @@
-#include "train/perceptron.h"
+#include "perceptron/perceptron.h"
 
 #include <algorithm>
 #include <cmath>
@@ -96,9 +96,9 @@ bool finite(const Hyperplanes& planes) {
 }  // namespace
 
 bool train_perceptron(const TableView& x, const TableView& t, const PerceptronSettings& settings,
-                      const Hyperplanes& planes, Hooks& hooks, PerceptronReport& report) {
+                      const Hyperplanes& planes, Caller& caller, PerceptronReport& report) {
   Run run(x, t, settings.eta0, planes);
-  Poll poll(hooks);
+  Poll poll(caller);
   const auto work = static_cast<double>(planes.outputs * (planes.features + 1));
   std::vector<Index> order(settings.shuffle ? static_cast<std::size_t>(x.rows) : 0);
   for (Index epoch = 0; epoch < settings.epochs; ++epoch) {
