@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from report import BASELINE, Result, by_task, label, pooled, step_seconds
+from results import BASELINE, Result, by_task, label, pooled, step_seconds
 
 TITLES = {
     "train": "Time of a training step",

@@ -19,7 +19,8 @@ import chart
 import machine
 from cases import KINDS, WrongAnswerError, task_names
 from contenders import CHOOSES_THREADS, NAMES, UnsupportedError
-from report import Result, saved_form, tables
+from report import tables
+from results import Result, saved_form
 from worker import Worker, WorkerError
 
 TRIALS = 3  # samples by which the better number of threads is found

@@ -17,7 +17,8 @@ import limits
 import machine
 from chart import COLORS, save_figure
 from contenders import NAMES
-from report import Result, best_peak, label, pooled, saved_form, step_seconds, tables
+from report import tables
+from results import Result, best_peak, label, pooled, saved_form, step_seconds
 from run import Arena
 from tasks import GROWTH, SCALING
 

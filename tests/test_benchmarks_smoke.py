@@ -42,7 +42,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def results(saved: tuple[Path, str]) -> list[dict[str, Any]]:
-    return import_module("report").results_of(json.loads((saved[0] / "run.json").read_text()))
+    return import_module("results").results_of(json.loads((saved[0] / "run.json").read_text()))
 
 
 def installed(*contenders: str) -> set[str]:

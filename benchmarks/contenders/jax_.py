@@ -11,10 +11,9 @@ import sys
 from typing import Any
 
 import numpy as np
-import ynnpack
 from tasks import BETA_1, BETA_2, EPSILON, MOMENTUM, Array, Params, Task, data
 
-from contenders import UnsupportedError, missing
+from contenders import UnsupportedError, missing, ynnpack
 
 SCALES_EPSILON = True
 

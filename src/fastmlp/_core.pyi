@@ -225,21 +225,11 @@ class _Trainer:
         loss: str,
         optimizer: str,
         hyperparameters: Mapping[str, float] = ...,
-        rate: float,
         schedule: str = ...,
-        power_t: float = ...,
-        batch_size: int,
-        shuffle: bool = ...,
-        seed: int = ...,
-        tol: float = ...,
-        n_iter_no_change: int = ...,
         monitor: str = ...,
-        stops_by_score: bool = ...,
-        penalty_per_sample: bool = ...,
-        loss_scale: float = ...,
         loss_parameter: float | None = ...,
         label_smoothing: float = ...,
-        clip_norm: float = ...,
+        **settings: float,
     ) -> None: ...
     @property
     def steps(self) -> int: ...

@@ -349,22 +349,26 @@ class Network:
         validation = self._validation(validation_data, loss_name)
         rows = len(data.x)
         epochs = check_positive_int("epochs", epochs)
+        smoothing = check_smoothing(loss_name, label_smoothing)
+        norm = 0.0 if clip_norm is None else self._positive("clip_norm", clip_norm, "None or ")
         settings = TrainerSettings(
             loss=loss_name,
-            loss_parameter=loss_parameter,
-            label_smoothing=check_smoothing(loss_name, label_smoothing),
-            clip_norm=0.0
-            if clip_norm is None
-            else self._positive("clip_norm", clip_norm, "None or "),
             optimizer=optimizer,
             hyperparameters=check_hyperparameters(optimizer, hyperparameters, self.dtype),
-            rate=self._positive("learning_rate", learning_rate),
             batch_size=rows
             if batch_size == "full"
             else check_positive_int("batch_size", batch_size, "'full' or "),
             seed=0,
-            shuffle=bool(shuffle),
             monitor=_check_monitor(monitor, validation, loss_name),
+            others={
+                "rate": self._positive("learning_rate", learning_rate),
+                "shuffle": bool(shuffle),
+                "tol": 0.0,
+                "n_iter_no_change": -1,
+                "loss_parameter": loss_parameter,
+                "label_smoothing": smoothing,
+                "clip_norm": norm,
+            },
         )
         n_threads = resolve_n_jobs(self.n_jobs)
         with changing(self) as (trained, publish):

@@ -50,6 +50,7 @@ def arguments(function):
         names += [
             p.arg + ("=" if d else "") for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True)
         ]
+    names += ["**kwargs"] if a.kwarg else []
     return [n for n in names if n != "self"]
 
 

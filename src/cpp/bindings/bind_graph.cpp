@@ -20,9 +20,6 @@ using graph::Node;
 using graph::NodePtr;
 using graph::Shape;
 
-/// Work below which giving up the GIL and taking it back (about 60 ns) is not worth it.
-constexpr double kFlopsWithGil = 1e5;
-
 /// Lets one thread at a time touch nodes: another may be at work without the GIL. Whoever has to
 /// wait gives the GIL up, so the two locks can't block each other. A forked child begins with a
 /// lock of its own, for the thread that may have held the parent's is not there.

@@ -11,9 +11,6 @@ namespace fastmlp::bindings {
 
 namespace {
 
-/// Work below which giving up the GIL and taking it back (about 60 ns) is not worth it.
-constexpr double kFlopsWithGil = 1e5;
-
 using PartTuple = std::tuple<std::string, Index, std::optional<double>>;
 
 /// Each part is (activation, units, its parameter or None for the default).

@@ -92,13 +92,32 @@ class Exclusive {
   BoundTrainer<T>& trainer_;
 };
 
+/// Throws TypeError for a name that is none of the catalog's, or a value of another type.
+void set_settings(TrainSettings& settings, const py::kwargs& given) {
+  for (const auto& [key, value] : given) {
+    const auto name = py::cast<std::string>(key);
+    bool known = false;
+    try {
+#define SETTING(type, field, ...)           \
+  if (name == #field) {                     \
+    settings.field = py::cast<type>(value); \
+    known = true;                           \
+  }
+#include "catalog/settings.def"
+#undef SETTING
+    } catch (const py::cast_error&) {
+      throw py::type_error(name +
+                           " has no value of its type: " + py::repr(value).cast<std::string>());
+    }
+    if (!known) throw py::type_error("there is no setting '" + name + "'");
+  }
+}
+
 template <class T>
 std::unique_ptr<BoundTrainer<T>> make_trainer(
     Network<T>& network, const std::string& loss, const std::string& optimizer,
-    const py::dict& hyperparameters, double rate, const std::string& schedule, double power_t,
-    Index batch_size, bool shuffle, std::uint64_t seed, double tol, Index n_iter_no_change,
-    const std::string& monitor, bool stops_by_score, bool penalty_per_sample, double loss_scale,
-    std::optional<double> loss_parameter, double label_smoothing, double clip_norm) {
+    const py::dict& hyperparameters, const std::string& schedule, const std::string& monitor,
+    std::optional<double> loss_parameter, double label_smoothing, const py::kwargs& settings) {
   TrainSettings s;
   s.loss = loss_choice(loss, loss_parameter);
   if (!(label_smoothing >= 0.0 && label_smoothing < 1.0)) {
@@ -108,19 +127,9 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
   s.loss.label_smoothing = label_smoothing;
   s.optimizer = static_cast<Optimizer>(row_named(kOptimizers, optimizer, "optimizer"));
   set_hyperparameters(s, hyperparameters);
-  s.rate = rate;
   s.schedule = static_cast<RateSchedule>(index_named(kScheduleNames, schedule, "schedule"));
-  s.power_t = power_t;
-  s.batch_size = batch_size;
-  s.shuffle = shuffle;
-  s.seed = seed;
-  s.tol = tol;
-  s.n_iter_no_change = n_iter_no_change;
   s.monitor = static_cast<Monitor>(index_named(kMonitorNames, monitor, "monitor"));
-  s.stops_by_score = stops_by_score;
-  s.penalty_per_sample = penalty_per_sample;
-  s.loss_scale = loss_scale;
-  s.clip_norm = clip_norm;
+  set_settings(s, settings);
   return std::unique_ptr<BoundTrainer<T>>(new BoundTrainer<T>{Trainer<T>(network, s), {}, false});
 }
 
@@ -224,18 +233,11 @@ void set_state(BoundTrainer<T>& self, const py::dict& state) {
 template <class T>
 void bind(py::module_& m, const char* name) {
   using Bound = BoundTrainer<T>;
-  const TrainSettings defaults;
   py::class_<Bound>(m, name, "Trains a network and remembers the optimizer's state between runs.")
       .def(py::init(&make_trainer<T>), py::keep_alive<1, 2>(), py::arg("network"), py::kw_only(),
            py::arg("loss"), py::arg("optimizer"), py::arg("hyperparameters") = py::dict(),
-           py::arg("rate"), py::arg("schedule") = "constant", py::arg("power_t") = defaults.power_t,
-           py::arg("batch_size"), py::arg("shuffle") = defaults.shuffle,
-           py::arg("seed") = defaults.seed, py::arg("tol") = defaults.tol,
-           py::arg("n_iter_no_change") = defaults.n_iter_no_change, py::arg("monitor") = "loss",
-           py::arg("stops_by_score") = defaults.stops_by_score,
-           py::arg("penalty_per_sample") = false, py::arg("loss_scale") = 1.0,
-           py::arg("loss_parameter") = py::none(), py::arg("label_smoothing") = 0.0,
-           py::arg("clip_norm") = 0.0)
+           py::arg("schedule") = "constant", py::arg("monitor") = "loss",
+           py::arg("loss_parameter") = py::none(), py::arg("label_smoothing") = 0.0)
       .def_property_readonly("steps", [](Bound& self) { return self.trainer.progress().steps; })
       .def_property_readonly("rate", [](Bound& self) { return self.trainer.progress().rate; })
       .def("copy_network",

@@ -5,6 +5,9 @@
 
 namespace fastmlp::bindings {
 
+/// Work below which giving up the GIL and taking it back (about 60 ns) is not worth it.
+inline constexpr double kFlopsWithGil = 1e5;
+
 void bind_catalog(pybind11::module_& m);
 void bind_network(pybind11::module_& m);
 void bind_trainer(pybind11::module_& m);

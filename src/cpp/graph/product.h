@@ -138,9 +138,6 @@ struct Product {
   }
 
  private:
-  /// Rows of the packed factor's gradient that are made at once: fills every tile, stays in L1.
-  static constexpr Index kTaskRows = 48;
-
   template <class T>
   static double flops_per_row(const Node<T>& node) {
     return 2.0 * static_cast<double>(param_size(node.panels.shape));
@@ -191,7 +188,7 @@ struct Product {
     const View<T>& dy = node.grad.view();
     const PanelShape& shape = node.panels.shape;
     const Index task_rows =
-        panel_count(shape) * ceil_div(shape.in, kTaskRows) < 16 ? 12 : kTaskRows;
+        panel_count(shape) * ceil_div(shape.in, kTaskRows) < 16 ? kFewTaskRows : kTaskRows;
     const Index per_panel = ceil_div(shape.in, task_rows);
     const Range tasks = worker.share_of(panel_count(shape) * per_panel);
     for (Index task = tasks.begin; task < tasks.end; ++task) {

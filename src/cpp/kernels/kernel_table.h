@@ -253,6 +253,11 @@ const Kernels<T>& pick(const KernelTable& table) {
 /// threads.
 inline constexpr Index kDepthBlock = 512;
 
+/// Rows of a weight gradient that are made at once: 48 = lcm(6, 8, 12, 16) fills every tile, and a
+/// full panel of them stays in L1; where there are few such pieces, 12, which fill every tile too.
+inline constexpr Index kTaskRows = 48;
+inline constexpr Index kFewTaskRows = 12;
+
 FASTMLP_INLINE constexpr Index backward_scratch_size(const PanelShape& s) {
   return s.width * round_up(min_index(s.out, kDepthBlock), s.lanes);
 }

@@ -127,12 +127,8 @@ inline bool suits_replicas(Index chunks, Index parameters) {
 
 // In what pieces weight gradients are taken
 
-/// Rows of a task: 48 = lcm(6, 8, 12, 16) fills every tile.
-inline constexpr Index kTaskRows = 48;
+/// The most rows of a task; few large ones would leave threads idle at the barrier.
 inline constexpr Index kMostTaskRows = 4 * kTaskRows;
-/// Where there are few tasks, their rows: few large ones would leave threads idle at the barrier,
-/// and so many fill every tile as well.
-inline constexpr Index kFewTaskRows = 12;
 
 /// Whether there are enough tasks to share even if those of a layer have kTaskRows rows.
 template <class T>

@@ -50,9 +50,9 @@ class ByChunks final : public Schedule<T> {
                                    : network_;
   }
 
-  /// Of one chunk, in the parameters' layout; the next chunk's follows. With replicas, steps have
-  /// two places by turns, because a thread may begin with the next step while another one still
-  /// reads.
+  /// Of one chunk, in the parameters' layout; the next chunk's follows. With replicas, steps
+  /// alternate between two places, because a thread may begin with the next step while another one
+  /// still reads.
   Index place_of(const Step& step, Index chunk) const {
     return (replicates_ ? step.number % 2 : 0) * count_ + chunk;
   }

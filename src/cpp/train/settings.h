@@ -28,23 +28,29 @@ enum class Monitor {
   kHook,  // the caller's own score
 };
 
+/// What a setting's value may be.
+enum class Allowed { kAny, kCount, kPositive, kNotNegative };
+
+/// Throws std::invalid_argument where the value of the setting of that name is not allowed.
+void check_setting(const char* name, double value, Allowed allowed);
+
 struct TrainSettings {
   LossChoice loss;
   Optimizer optimizer = Optimizer::adam;
   double hyper[kMaxHyperparameters] = {};
-  double rate = 1e-3;
   RateSchedule schedule = RateSchedule::kConstant;
-  double power_t = 0.5;
-  Index batch_size = 200;
-  bool shuffle = true;
-  std::uint64_t seed = 0;
-  double tol = 1e-4;
-  Index n_iter_no_change = 10;  // negative: never stop
   Monitor monitor = Monitor::kLoss;
-  bool stops_by_score = true;  // the stopping rule looks at the monitor, else at the training loss
-  bool penalty_per_sample = false;  // divide the penalty by the batch's weight
-  double loss_scale = 1.0;          // factor of the data term in reported losses
-  double clip_norm = 0.0;  // if positive, the longest that the gradient of all parameters may be
+#define SETTING(type, name, value, allowed, doc) type name = value;  // doc
+#include "catalog/settings.def"
+#undef SETTING
+
+  /// Throws std::invalid_argument where one is not allowed.
+  void check() const {
+#define SETTING(type, name, value, allowed, doc) \
+  check_setting(#name, static_cast<double>(name), Allowed::allowed);
+#include "catalog/settings.def"
+#undef SETTING
+  }
 };
 
 /// One data set: inputs, targets, and weights if any.

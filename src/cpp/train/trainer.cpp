@@ -47,18 +47,7 @@ void make_room(std::vector<double>& losses, Index more) {
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
     : network_(network), settings_(settings), progress_(settings_), update_(network, settings_) {
-  if (settings.batch_size < 1) {
-    throw std::invalid_argument("batch_size must be at least 1, got " +
-                                std::to_string(settings.batch_size));
-  }
-  if (!(settings.rate > 0.0 && std::isfinite(settings.rate))) {
-    throw std::invalid_argument("rate must be positive and finite, got " +
-                                std::to_string(settings.rate));
-  }
-  if (!(settings.clip_norm >= 0.0 && std::isfinite(settings.clip_norm))) {
-    throw std::invalid_argument("clip_norm must be finite and not negative, got " +
-                                std::to_string(settings.clip_norm));
-  }
+  settings_.check();
 }
 
 template <class T>

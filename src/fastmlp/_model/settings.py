@@ -4,7 +4,7 @@ They live below `fastmlp._training`, which makes them, because a `Model` keeps t
 trainer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastmlp import _core
@@ -20,21 +20,11 @@ class TrainerSettings:
     loss: str
     optimizer: str
     hyperparameters: dict[str, float]
-    rate: float
     batch_size: int
     seed: int
-    schedule: str = "constant"
-    power_t: float = 0.5
-    shuffle: bool = True
-    tol: float = 0.0
-    n_iter_no_change: int = -1
     monitor: str = "loss"
     stops_by_score: bool = True
-    penalty_per_sample: bool = False
-    loss_scale: float = 1.0
-    loss_parameter: float | None = None
-    label_smoothing: float = 0.0
-    clip_norm: float = 0.0
+    others: dict[str, Any] = field(default_factory=dict)  # as the core's catalog names them
 
     @property
     def watches_score(self) -> bool:
@@ -48,7 +38,9 @@ class TrainerSettings:
             if isinstance(network, _core.NetworkFloat32)
             else _core.TrainerFloat64
         )
-        trainer = kind(network, **vars(self))
+        arguments = vars(self) | self.others
+        del arguments["others"]
+        trainer = kind(network, **arguments)
         if state is not None:
             trainer.set_state(state)
         return trainer
