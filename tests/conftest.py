@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from loops import fresh_rng
 
 import fastmlp
 from fastmlp import _core
@@ -41,4 +42,4 @@ def dtype(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Fresh generator with a fixed seed."""
-    return np.random.default_rng(20240229)
+    return fresh_rng()

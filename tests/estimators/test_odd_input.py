@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+from loops import each
 
 from fastmlp import (
     Dense,
@@ -88,8 +89,8 @@ TIMES = {
 }
 
 
-@pytest.mark.parametrize("call", list(FITS))
-@pytest.mark.parametrize("times", list(TIMES))
+@each("call", list(FITS))
+@each("times", list(TIMES))
 def test_times_as_inputs(call, times):
     x, columns = TIMES[times]
     match = rf"X must hold numbers; there are dates, times or durations in .*{columns}.*days since"

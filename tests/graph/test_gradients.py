@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from builders import targets_for
+from loops import each
 from numeric import assert_norm_close, gradient
 from reference import ACTIVATIONS, LOSS_VARIANTS, LOSSES, RowActivation
 
@@ -75,8 +76,8 @@ def test_every_operation_is_tested_here():
     assert {row["name"] for row in _core.graph.ops()} - {"variable", "constant"} == tested
 
 
-@pytest.mark.parametrize("name", list(BINARY))
-@pytest.mark.parametrize(("x", "y"), PAIRS)
+@each("name", list(BINARY))
+@each(("x", "y"), PAIRS)
 def test_binary(name, x, y, rng):
     check(*BINARY[name], values(rng, x, y), rng)
 
@@ -120,9 +121,9 @@ def test_dense(x, w, rng):
     check(graph.dense, lambda x, w, b: x @ w + b, arrays, rng)
 
 
-@pytest.mark.parametrize("keepdims", [False, True])
-@pytest.mark.parametrize(("shape", "axis"), REDUCED)
-@pytest.mark.parametrize("name", ["sum", "mean"])
+@each("keepdims", [False, True])
+@each(("shape", "axis"), REDUCED)
+@each("name", ["sum", "mean"])
 def test_reductions(name, shape, axis, keepdims, rng):
     def reduced(module):
         return lambda x: getattr(module, name)(x, axis, keepdims=keepdims)
@@ -130,8 +131,8 @@ def test_reductions(name, shape, axis, keepdims, rng):
     check(reduced(graph), reduced(np), [rng.normal(size=shape)], rng)
 
 
-@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "prelu"])
-@pytest.mark.parametrize("shape", MATRICES)
+@each("name", [name for name in ACTIVATIONS if name != "prelu"])
+@each("shape", MATRICES)
 def test_activations(name, shape, rng):
     reference = ACTIVATIONS[name]
     z = rng.normal(size=shape)
@@ -143,9 +144,9 @@ def test_activations(name, shape, rng):
     check(getattr(graph, name), value, [z], rng)
 
 
-@pytest.mark.parametrize("logits", [False, True])
-@pytest.mark.parametrize("name", list(LOSSES))
-@pytest.mark.parametrize("shape", MATRICES)
+@each("logits", [False, True])
+@each("name", list(LOSSES))
+@each("shape", MATRICES)
 def test_losses(name, shape, logits, rng):
     reference = LOSSES[name]
     t = targets_for(name, rng, *np.atleast_2d(np.empty(shape)).shape).reshape(shape)

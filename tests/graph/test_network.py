@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from builders import targets_for
+from loops import each
 from numeric import assert_norm_close
 
 from fastmlp import Dense, Network, _core, graph
@@ -35,9 +36,9 @@ def mlp(net, x, t, hidden, output, loss, logits):
     return getattr(graph, loss)(y, t, logits=logits), params
 
 
-@pytest.mark.parametrize("widths", [(5, 7, 3), (65, 130, 64, 10), (3, 1, 1)])
-@pytest.mark.parametrize("hidden", ["relu", "tanh", "softmax"])
-@pytest.mark.parametrize(("loss", "output", "logits"), CASES)
+@each("widths", [(5, 7, 3), (65, 130, 64, 10), (3, 1, 1)])
+@each("hidden", ["relu", "tanh", "softmax"])
+@each(("loss", "output", "logits"), CASES)
 def test_gradients_are_those_of_the_layer_level(dtype, widths, hidden, loss, output, logits, rng):
     layers = [Dense(n, hidden) for n in widths[1:-1]] + [Dense(widths[-1], output)]
     net = Network(layers, widths[0], random_state=0, dtype=dtype)

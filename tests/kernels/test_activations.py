@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from loops import each
 from numeric import WIDE, small_integers, ulp_distance
 from reference import ACTIVATION_VARIANTS, ACTIVATIONS, RowActivation
 
@@ -51,8 +52,8 @@ def test_value_within_its_ulp(target, dtype, name):
     assert distance.max() <= ACTIVATIONS[name].max_ulp, f"{distance.max():.1f} ULP at {z[worst]!r}"
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
-@pytest.mark.parametrize("size", [1e4, "max", np.inf])
+@each("name", ELEMENTWISE)
+@each("size", [1e4, "max", np.inf])
 def test_extreme_values_saturate(target, dtype, name, size):
     size = np.finfo(dtype).max if size == "max" else size
     z = np.full((3, 21), size, dtype)
@@ -79,8 +80,8 @@ def test_nan_propagates_alone(target, dtype, name, rng):
         np.testing.assert_array_equal(actual, expected)
 
 
-@pytest.mark.parametrize("name", list(ROWS))
-@pytest.mark.parametrize("columns", [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 130])
+@each("name", list(ROWS))
+@each("columns", [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 130])
 def test_backward(target, dtype, name, columns, rng):
     z, dy = 3 * rng.normal(size=(2, 5, columns))
     expected = ACTIVATIONS[name].backward(z, dy)
@@ -90,7 +91,7 @@ def test_backward(target, dtype, name, columns, rng):
     np.testing.assert_allclose(actual, expected, rtol=32 * eps, atol=32 * eps)
 
 
-@pytest.mark.parametrize("name", list(ROWS))
+@each("name", list(ROWS))
 def test_slope_at_zero(target, dtype, name):
     z = np.zeros((2, 19))
     dy = np.arange(38.0).reshape(2, 19)
@@ -101,8 +102,8 @@ def test_slope_at_zero(target, dtype, name):
     np.testing.assert_allclose(actual, expected, rtol=8 * eps, atol=8 * eps * dy.max())
 
 
-@pytest.mark.parametrize("name", list(ROWS))
-@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 9, 33), (13, 64, 65), (6, 17, 130)])
+@each("name", list(ROWS))
+@each("shape", [(1, 1, 1), (7, 9, 33), (13, 64, 65), (6, 17, 130)])
 def test_fused_forward(target, dtype, name, shape, rng):
     batch, n_in, n_out = shape
     x = small_integers(rng, (batch, n_in), dtype) / 4
@@ -114,8 +115,8 @@ def test_fused_forward(target, dtype, name, shape, rng):
     np.testing.assert_allclose(actual, expected, rtol=16 * eps, atol=eps)
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
-@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 9, 33), (13, 64, 65), (6, 130, 17)])
+@each("name", ELEMENTWISE)
+@each("shape", [(1, 1, 1), (7, 9, 33), (13, 64, 65), (6, 130, 17)])
 def test_fused_backward(target, dtype, name, shape, rng):
     batch, n_in, n_out = shape
     z = rng.normal(size=(batch, n_in)).astype(dtype)
@@ -129,9 +130,9 @@ def test_fused_backward(target, dtype, name, shape, rng):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("name", BY_ROW)
-@pytest.mark.parametrize("columns", [1, 2, 3, 7, 8, 9, 16, 17, 33, 64, 65, 100, 1000])
-@pytest.mark.parametrize("scale", [1, 1e4])
+@each("name", BY_ROW)
+@each("columns", [1, 2, 3, 7, 8, 9, 16, 17, 33, 64, 65, 100, 1000])
+@each("scale", [1, 1e4])
 def test_rows(target, dtype, name, columns, scale, rng):
     z = (rng.integers(-256, 257, size=(21, columns)) / 64 * scale).astype(dtype)
     actual = kernels.activation_forward(target, name, z)
@@ -193,8 +194,8 @@ def test_learned_slopes_have_a_gradient_per_row(target, dtype, rng):
     np.testing.assert_array_equal(parts, np.where(z > 0, 0, dy * z))
 
 
-@pytest.mark.parametrize("name", MIXABLE)
-@pytest.mark.parametrize(
+@each("name", MIXABLE)
+@each(
     "columns", [(0, 1), (3, 4), (0, 16), (16, 32), (5, 37), (17, 40), (31, 70), (64, 70), (1, 69)]
 )
 def test_some_columns_alone(target, dtype, name, columns, rng):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from loops import each
 from numeric import gradient
 from reference import ACTIVATIONS, LOSS_VARIANTS, LOSSES
 
@@ -34,8 +35,8 @@ def wide(*arrays):
     return [array.astype(np.float64) for array in arrays]
 
 
-@pytest.mark.parametrize(("name", "parameter"), list(ALL))
-@pytest.mark.parametrize("columns", COLUMNS)
+@each(("name", "parameter"), list(ALL))
+@each("columns", COLUMNS)
 def test_on_outputs(target, dtype, name, parameter, columns, rng):
     loss = ALL[name, parameter]
     y = outputs(loss, rng, (7, columns), dtype)
@@ -47,8 +48,8 @@ def test_on_outputs(target, dtype, name, parameter, columns, rng):
     check(actual, (loss.value(y, t), loss.gradient(y, t)), dtype)
 
 
-@pytest.mark.parametrize(("name", "parameter"), list(ALL))
-@pytest.mark.parametrize("columns", COLUMNS)
+@each(("name", "parameter"), list(ALL))
+@each("columns", COLUMNS)
 def test_on_logits(target, dtype, name, parameter, columns, rng):
     loss = ALL[name, parameter]
     z = (3 * rng.normal(size=(21, columns))).astype(dtype)
@@ -58,9 +59,9 @@ def test_on_logits(target, dtype, name, parameter, columns, rng):
     check(actual, (loss.logit_value(z, t), loss.logit_gradient(z, t)), dtype)
 
 
-@pytest.mark.parametrize("name", list(ROWS))
-@pytest.mark.parametrize("on_logits", [False, True])
-@pytest.mark.parametrize("columns", [1, 2, 8, 9, 15, 16, 17])
+@each("name", list(ROWS))
+@each("on_logits", [False, True])
+@each("columns", [1, 2, 8, 9, 15, 16, 17])
 def test_a_row_has_the_same_bits_alone_and_among_others(
     target, dtype, name, on_logits, columns, rng
 ):
@@ -74,8 +75,8 @@ def test_a_row_has_the_same_bits_alone_and_among_others(
         np.testing.assert_array_equal(a, np.concatenate(parts))
 
 
-@pytest.mark.parametrize("name", list(ROWS))
-@pytest.mark.parametrize("on_logits", [False, True])
+@each("name", list(ROWS))
+@each("on_logits", [False, True])
 def test_row_weights(target, dtype, name, on_logits, rng):
     y = outputs(LOSSES[name], rng, (9, 5), dtype)
     t = targets(LOSSES[name], rng, y.shape, dtype)
@@ -108,8 +109,8 @@ def test_sure_outputs_are_finite(target, dtype, name):
     assert abs(value[1]) < 1e-5
 
 
-@pytest.mark.parametrize("name", list(ROWS))
-@pytest.mark.parametrize("on_logits", [False, True])
+@each("name", list(ROWS))
+@each("on_logits", [False, True])
 def test_nan_reaches_the_loss_of_its_row(target, dtype, name, on_logits, rng):
     y = outputs(LOSSES[name], rng, (4, 11), dtype)
     t = targets(LOSSES[name], rng, y.shape, dtype)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from loops import each
 from reference import penalised_step
 
 from fastmlp import _core
@@ -26,9 +27,9 @@ def steps(target, name, hyper, w, gradients, rate, l1=0.0, l2=0.0):
     return (w, *slots), (exact, *exact_slots)
 
 
-@pytest.mark.parametrize(("name", "hyper"), CASES)
-@pytest.mark.parametrize("size", [1, 7, 8, 9, 16, 17, 33, 64, 65, 130])
-@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.01, 0.0), (0.0, 0.02), (0.01, 0.02)])
+@each(("name", "hyper"), CASES)
+@each("size", [1, 7, 8, 9, 16, 17, 33, 64, 65, 130])
+@each(("l1", "l2"), [(0.0, 0.0), (0.01, 0.0), (0.0, 0.02), (0.01, 0.02)])
 def test_steps(target, dtype, name, hyper, size, l1, l2, rng):
     w = rng.normal(size=size).astype(dtype)
     gradients = rng.normal(size=(5, size)).astype(dtype)
@@ -71,8 +72,8 @@ def test_without_a_gradient_nothing_moves(target, dtype, name, rng):
     np.testing.assert_array_equal(actual[0], w)
 
 
-@pytest.mark.parametrize("name", [name for name in ROWS if name != "sgd"])
-@pytest.mark.parametrize("exponent", [-140, -126, -70, -63, -40, 40, 63, 70, 120])
+@each("name", [name for name in ROWS if name != "sgd"])
+@each("exponent", [-140, -126, -70, -63, -40, 40, 63, 70, 120])
 def test_steps_of_any_scale(target, dtype, name, exponent, rng):
     """The first step is as long for any gradient, until squares are subnormal or infinite."""
     w = np.zeros(33, dtype)
@@ -111,8 +112,8 @@ def test_the_minimum_of_a_parabola_is_reached(target, dtype, name, hyper, rng):
     np.testing.assert_allclose(w, goal, atol=0.01 if name != "rmsprop" else 0.01 / np.sqrt(0.1))
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 7])
-@pytest.mark.parametrize("size", [1, 8, 16, 17, 130])
+@each("count", [1, 2, 3, 7])
+@each("size", [1, 8, 16, 17, 130])
 def test_parts_of_a_gradient_are_added_in_their_order(target, dtype, count, size, rng):
     parts = (rng.normal(size=(count, size)) * 10.0 ** rng.integers(-3, 4, (count, 1))).astype(dtype)
     exact = parts[0].copy()

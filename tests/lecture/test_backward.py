@@ -4,6 +4,7 @@ same gradients from a graph of single operations."""
 import numpy as np
 import pytest
 from builders import random_params, targets_for
+from loops import each
 from numeric import assert_norm_close, gradient
 from reference import ACTIVATIONS, LOSSES
 
@@ -75,8 +76,8 @@ def test_every_parameter_against_finite_differences(hidden, loss, penalty, rng):
             np.testing.assert_allclose(analytic, differences, rtol=1e-8, atol=1e-9)
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize("loss", LOSSES_OF_THE_LECTURE)
+@each("hidden", HIDDEN)
+@each("loss", LOSSES_OF_THE_LECTURE)
 def test_the_chain_rule_written_out(hidden, loss, dtype, rng):
     net, names, x, t = problem(rng, hidden, loss, dtype=dtype)
     _, gradients = net.loss_and_gradients(x, t, loss)
@@ -105,8 +106,8 @@ def modules(net, names, x, t, loss):
     return cost, params
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize("loss", LOSSES_OF_THE_LECTURE)
+@each("hidden", HIDDEN)
+@each("loss", LOSSES_OF_THE_LECTURE)
 def test_three_ways_to_one_gradient(hidden, loss, dtype, rng):
     """Analytical, layer level and graph: the same cost and gradients, to rounding."""
     net, names, x, t = problem(rng, hidden, loss, dtype=dtype)

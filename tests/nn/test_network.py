@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from builders import build, network_type, random_params, targets_for
+from loops import each
 from numeric import assert_norm_close, directional_derivative
 from reference import ACTIVATIONS, LOSSES, Mlp, RowActivation
 
@@ -52,8 +53,8 @@ def problem(rng, hidden, loss, output, *, widths=WIDTHS, penalised=True):
     return mlp, params, x[rows], t[rows], rng.uniform(0.1, 2, len(rows))
 
 
-@pytest.mark.parametrize("widths", [(1, 1), (7, 3), (5, 8, 2), (64, 65, 33, 10), (3, 130, 1, 17)])
-@pytest.mark.parametrize("rows", [1, 2, 7, 64, 300])
+@each("widths", [(1, 1), (7, 3), (5, 8, 2), (64, 65, 33, 10), (3, 130, 1, 17)])
+@each("rows", [1, 2, 7, 64, 300])
 def test_forward_is_the_formula(dtype, rng, widths, rows):
     names = [HIDDEN[i % len(HIDDEN)] for i in range(len(widths) - 1)]
     mlp, params = Mlp(names), random_params(rng, widths)
@@ -87,9 +88,9 @@ def test_gradients_of_layers_with_many_panels(dtype, rng, widths, rows, n_thread
         assert_norm_close(db, exact_db, 5 * TOLERANCE[dtype], "db")
 
 
-@pytest.mark.parametrize("widths", [WIDTHS, NARROW])
-@pytest.mark.parametrize(("hidden", "loss", "output"), CASES)
-@pytest.mark.parametrize("weighted", [False, True])
+@each("widths", [WIDTHS, NARROW])
+@each(("hidden", "loss", "output"), CASES)
+@each("weighted", [False, True])
 def test_gradients_are_the_formula(dtype, rng, widths, hidden, loss, output, weighted):
     mlp, params, x, t, weight = problem(rng, hidden, loss, output, widths=widths)
     weight = weight if weighted else None
@@ -103,8 +104,8 @@ def test_gradients_are_the_formula(dtype, rng, widths, hidden, loss, output, wei
         assert_norm_close(db, exact_db, tolerance, "db")
 
 
-@pytest.mark.parametrize("widths", [WIDTHS, NARROW])
-@pytest.mark.parametrize(("hidden", "loss", "output"), CASES)
+@each("widths", [WIDTHS, NARROW])
+@each(("hidden", "loss", "output"), CASES)
 def test_gradients_are_the_slope_of_the_objective(rng, widths, hidden, loss, output):
     mlp, params, x, t, weight = problem(rng, hidden, loss, output, widths=widths)
     network = build("float64", widths, mlp, params)
@@ -185,8 +186,8 @@ def test_rows_of_a_later_block_have_their_gradient(dtype, rng, activation):
             assert_norm_close(array, exact_array, 10 * TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("cols", [1, 7, 16, 37, 66, 130])
+@each("bad", [np.nan, np.inf, -np.inf])
+@each("cols", [1, 7, 16, 37, 66, 130])
 def test_a_plain_prediction_finds_a_bad_number_wherever_it_is(dtype, rng, cols, bad):
     network = network_type(dtype)(cols, [_core.DenseSpec([("tanh", 2, None)])])
     gapless = rng.normal(size=(3, cols)).astype(dtype)

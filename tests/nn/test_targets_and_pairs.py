@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from loops import each
 
 from fastmlp import Dense, MLPRegressor, Network, _core, graph
 
@@ -130,8 +131,8 @@ def sensible(loss, activation):
     return activation in asked.get(loss, {activation})
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("loss", list(LOSSES))
+@each("activation", ACTIVATIONS)
+@each("loss", list(LOSSES))
 def test_pairs(loss, activation):
     t = np.resize(DOMAINS[loss][0], (50, 2))
     net = Network([Dense(2, activation)], 3, random_state=0)

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from builders import ROWS, WIDTHS, bits, build, problem, random_params, targets_for, trainer
+from loops import each
 from numeric import assert_norm_close
 from reference import LOSSES, Mlp, penalised_step
 
@@ -39,8 +40,8 @@ def train_in_numpy(mlp, params, x, t, weight, *, loss, optimizer, hyper, rate, b
     return params, curve
 
 
-@pytest.mark.parametrize("optimizer", [row["name"] for row in _core.catalog()["optimizers"]])
-@pytest.mark.parametrize("loss", list(LOSSES))
+@each("optimizer", [row["name"] for row in _core.catalog()["optimizers"]])
+@each("loss", list(LOSSES))
 def test_training_is_the_formula(rng, optimizer, loss):
     output = LOSSES[loss].link
     network, mlp, params, x, _ = problem(rng, activations=("tanh", output))

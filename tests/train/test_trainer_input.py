@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from builders import ROWS, WIDTHS, bits, build, problem, trainer
+from loops import each
 
 from fastmlp import _core
 
@@ -28,8 +29,8 @@ def layouts(x, tmp_path):
     yield np.memmap(tmp_path / "x.bin", x.dtype, "r", shape=x.shape)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "float32", "float64"])
-@pytest.mark.parametrize("what", ["x", "t"])
+@each("kind", [*KINDS, "float32", "float64"])
+@each("what", ["x", "t"])
 def test_input_types_give_identical_results(rng, dtype, kind, what, tmp_path):
     _, mlp, params, x, t = problem(rng, dtype)
     source = rng.integers(0, 2 if kind == "bool" else 100, (ROWS, x.shape[1] if what == "x" else 4))

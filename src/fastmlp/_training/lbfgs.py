@@ -10,6 +10,7 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.utils.optimize import _check_optimize_result
+from threadpoolctl import threadpool_limits
 
 from fastmlp._checks.warn import warn
 from fastmlp._core import GIVE_LOGITS
@@ -209,8 +210,11 @@ def minimize(
     Warns with a ConvergenceWarning when it ends before it has converged. Ctrl-C ends it with a
     warning and the parameters of the last iteration, and so, without a warning, does a hook that
     returns True.
+
+    BLAS gets one thread: SciPy needs no more for its vectors, and more of them would keep the cores
+    from the core's own threads for as long as they wait for work.
     """
-    with Progress(verbose, max_iter) as progress:
+    with Progress(verbose, max_iter) as progress, threadpool_limits(1, user_api="blas"):
         trace.hook = join(hooks, progress)
         try:
             result = scipy.optimize.minimize(

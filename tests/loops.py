@@ -1,0 +1,42 @@
+"""A loop inside one case, where a case is a line: a test for each would take longer than the line."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+
+def fresh_rng() -> np.random.Generator:
+    """Generator with a fixed seed: that of the fixture `rng`."""
+    return np.random.default_rng(20240229)
+
+
+def each(names: str | tuple[str, ...], values: Iterable[Any]) -> Callable[[Any], Any]:
+    """Call a test for each of the values, as `pytest.mark.parametrize` would, in one case.
+
+    Every call has a generator of its own. What fails says with what.
+    """
+    names = (names,) if isinstance(names, str) else names
+    rows = [value if len(names) > 1 else (value,) for value in values]
+
+    def decorate(test: Any) -> Any:
+        @functools.wraps(test)
+        def looped(**fixtures: Any) -> None:
+            for row in rows:
+                given = dict(zip(names, row, strict=True))
+                if "rng" in fixtures:
+                    fixtures["rng"] = fresh_rng()
+                try:
+                    test(**fixtures, **given)
+                except BaseException as error:
+                    error.add_note(f"with {given}")
+                    raise
+
+        signature = inspect.signature(test)
+        rest = [p for name, p in signature.parameters.items() if name not in names]
+        looped.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
+        return looped
+
+    return decorate
