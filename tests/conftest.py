@@ -4,7 +4,11 @@ A `target` test runs once for each target in the catalog; where this CPU lacks o
 by name.
 """
 
+import os
 from collections.abc import Iterator
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # processes that share the cores: who waits gives way
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when OpenMP is loaded
 
 import numpy as np
 import pytest
@@ -14,6 +18,25 @@ import fastmlp
 from fastmlp import _core
 
 TARGETS = {row["name"]: row for row in _core.catalog()["targets"]}
+# What shows in seconds whether things work at all: `pytest -m smoke`.
+SMOKE = {
+    "tests/architecture/test_python_layering.py",
+    "tests/estimators/test_class_weight.py",
+    "tests/estimators/test_estimators.py",
+    "tests/lecture/test_forward.py",
+    "tests/lecture/test_layers.py",
+    "tests/lecture/test_neurons.py",
+    "tests/lecture/test_perceptron.py",
+    "tests/nn/test_layers.py",
+}
+BEST = [name for name, row in TARGETS.items() if row["available"]][-1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the modules that `SMOKE` names."""
+    for item in items:
+        if item.nodeid.partition("::")[0] in SMOKE:
+            item.add_marker("smoke")
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -31,6 +54,13 @@ def use_target(target: str) -> Iterator[str]:
     fastmlp.set_target(target)
     yield target
     fastmlp.set_target(before)
+
+
+@pytest.fixture
+def several(target: str) -> tuple[int, ...]:
+    """Numbers of threads to compare: one for each cut of the work on the target that users get, a
+    pair on the others, whose kernels know nothing of threads."""
+    return (1, 2, 3, 4) if target == BEST else (1, 3)
 
 
 @pytest.fixture(params=["float32", "float64"])

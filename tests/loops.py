@@ -1,4 +1,4 @@
-"""A loop inside one case, where a case is a line: a test for each would take longer than the line."""
+"""A loop inside one case, where a case is a line: a test for each would take longer."""
 
 import functools
 import inspect

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("benchmarks")  # they share a run
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TRAINS = {"fastmlp", "sklearn", "numpy", "torch", "torch_bf16", "jax"}
 SERVES = {"onnxruntime", "openvino"}

@@ -57,9 +57,9 @@ def test_a_step_goes_along_the_gradient_of_the_whole_batch(dtype, weighted, rows
 @pytest.mark.parametrize("clip_norm", [None, 0.01])
 @pytest.mark.parametrize("batch_size", BATCHES)
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_threads_do_not_change_bits(dtype, clip_norm, batch_size, dropout):
+def test_threads_do_not_change_bits(dtype, clip_norm, batch_size, dropout, several):
     results = []
-    for n_jobs in (1, 2, 3, 4):
+    for n_jobs in several:
         network, x, t, weight = network_and_data(dtype, n_jobs, dropout)
         history = network.fit(
             x,

@@ -54,9 +54,9 @@ def trained(case, dtype, n_jobs, clip_norm=None, batch_size=32):
 
 @pytest.mark.parametrize("batch_size", [1, 32, 99])  # threads share a panel by its rows from 9 on
 @pytest.mark.parametrize("case", CASES)
-def test_sharing_columns_or_rows_gives_the_same_bits(case, batch_size, dtype):
+def test_sharing_columns_or_rows_gives_the_same_bits(case, batch_size, dtype, several):
     by_rows = trained(case, dtype, 2, NEVER, batch_size)
-    for n_jobs in (1, 2, 3, 4):
+    for n_jobs in several:
         assert trained(case, dtype, n_jobs, None, batch_size) == by_rows, n_jobs
 
 

@@ -47,9 +47,9 @@ def run(dtype, widths, batch_size, rows, n_threads, optimizer="adam"):
 
 @pytest.mark.parametrize(("widths", "batch_size", "rows"), SHAPES)
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_threads_do_not_change_bits(dtype, widths, batch_size, rows, optimizer):
+def test_threads_do_not_change_bits(dtype, widths, batch_size, rows, optimizer, several):
     alone = run(dtype, widths, batch_size, rows, 1, optimizer)
-    for n_threads in (*SEVERAL[1:], 0):
+    for n_threads in (*several[1:], 0):
         assert run(dtype, widths, batch_size, rows, n_threads, optimizer) == alone, n_threads
 
 
