@@ -12,7 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # processes that share the cores: who w
 
 import numpy as np
 import pytest
-from loops import fresh_rng
+from loops import BEST, fresh_rng
 
 import fastmlp
 from fastmlp import _core
@@ -29,7 +29,6 @@ SMOKE = {
     "tests/lecture/test_perceptron.py",
     "tests/nn/test_layers.py",
 }
-BEST = [name for name, row in TARGETS.items() if row["available"]][-1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,15 +9,18 @@ import sys
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-pytestmark = pytest.mark.xdist_group("benchmarks")  # they share a run
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TRAINS = {"fastmlp", "sklearn", "numpy", "torch", "torch_bf16", "jax"}
 SERVES = {"onnxruntime", "openvino"}
+ABLE = {
+    "train": TRAINS,
+    "predict": TRAINS | SERVES,
+    "estimator": {"fastmlp", "sklearn", "onnxruntime"},
+    "fit": {"fastmlp", "sklearn", "torch"},
+}
 TASKS = ["tiny", "tiny b1", "tiny b1 estimator", "fit diabetes"]
 
 
@@ -34,17 +37,11 @@ def script(name: str, *arguments: object) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A folder with a run's samples and charts, and what the run printed."""
-    folder = tmp_path_factory.mktemp("benchmarks")
+def saved(folder: Path) -> str:
+    """Save a run's samples and charts in a folder; return what it printed."""
     contenders = sorted(TRAINS | SERVES)
     options = ["--tasks", *TASKS, "--rounds", 1, "--threads", 1, "--contenders", *contenders]
-    return folder, script("run.py", *options, "--json", folder / "run.json", "--chart", folder)
-
-
-def results(saved: tuple[Path, str]) -> list[dict[str, Any]]:
-    return import_module("results").results_of(json.loads((saved[0] / "run.json").read_text()))
+    return script("run.py", *options, "--json", folder / "run.json", "--chart", folder)
 
 
 def installed(*contenders: str) -> set[str]:
@@ -52,27 +49,16 @@ def installed(*contenders: str) -> set[str]:
     return {name for name in contenders if not missing(name.removesuffix("_bf16"))}
 
 
-@pytest.mark.parametrize(
-    ("kind", "able"),
-    [
-        ("train", TRAINS),
-        ("predict", TRAINS | SERVES),
-        ("estimator", {"fastmlp", "sklearn", "onnxruntime"}),
-        ("fit", {"fastmlp", "sklearn", "torch"}),
-    ],
-)
-def test_all_who_can_take_part(saved: tuple[Path, str], kind: str, able: set[str]) -> None:
-    mine = [result for result in results(saved) if result["kind"] == kind]
-    assert {result["contender"] for result in mine} == installed(*able)
-    assert all(len(result["seconds"]) == 1 for result in mine)
-
-
-def test_tables_and_charts(saved: tuple[Path, str]) -> None:
-    folder, printed = saved
-    assert import_module("report").tables(results(saved)) in printed
-    for kind in ("train", "predict", "estimator", "fit"):
-        assert (folder / f"{kind}.png").stat().st_size > 0
-        assert (folder / f"{kind}.svg").stat().st_size > 0
+def test_a_run_with_all_who_can_take_part(tmp_path: Path) -> None:
+    printed = saved(tmp_path)
+    results = import_module("results").results_of(json.loads((tmp_path / "run.json").read_text()))
+    for kind, able in ABLE.items():
+        mine = [result for result in results if result["kind"] == kind]
+        assert {result["contender"] for result in mine} == installed(*able), kind
+        assert all(len(result["seconds"]) == 1 for result in mine), kind
+        assert (tmp_path / f"{kind}.png").stat().st_size > 0
+        assert (tmp_path / f"{kind}.svg").stat().st_size > 0
+    assert import_module("report").tables(results) in printed
 
 
 def test_a_limit_is_arithmetic_or_memory_traffic() -> None:

@@ -89,7 +89,7 @@ def test_gradients_of_layers_with_many_panels(dtype, rng, widths, rows, n_thread
 
 
 @each("widths", [WIDTHS, NARROW])
-@each(("hidden", "loss", "output"), CASES)
+@each(("hidden", "loss", "output"), CASES, elsewhere=5)
 @each("weighted", [False, True])
 def test_gradients_are_the_formula(dtype, rng, widths, hidden, loss, output, weighted):
     mlp, params, x, t, weight = problem(rng, hidden, loss, output, widths=widths)
@@ -105,7 +105,7 @@ def test_gradients_are_the_formula(dtype, rng, widths, hidden, loss, output, wei
 
 
 @each("widths", [WIDTHS, NARROW])
-@each(("hidden", "loss", "output"), CASES)
+@each(("hidden", "loss", "output"), CASES, elsewhere=5)
 def test_gradients_are_the_slope_of_the_objective(rng, widths, hidden, loss, output):
     mlp, params, x, t, weight = problem(rng, hidden, loss, output, widths=widths)
     network = build("float64", widths, mlp, params)
