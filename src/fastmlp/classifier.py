@@ -17,7 +17,7 @@ from fastmlp._checks.names import parse_loss
 from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._core import GIVE_LOGITS, GIVE_OUTPUTS, GIVE_PROBABILITIES
 from fastmlp._data.class_weight import class_factors
-from fastmlp._data.labels import LabelCodec, read_classes, read_labels
+from fastmlp._data.labels import LabelCodec, read_labels
 from fastmlp._estimator.base import BaseMLP, plain_outputs
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._training.settings import CoreLoss
@@ -334,7 +334,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._fit(X, y, sample_weight, incremental=True, classes=read_classes(classes))
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
     def predict(self, X: Any, *, dropout_samples: int | None = None) -> NDArray[Any]:
         """Predict the label of each sample.
@@ -525,6 +525,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _learn_targets(self, y: NDArray[Any], announced: Any) -> LabelCodec:
         return LabelCodec.learn(y, announced)
+
+    def _present_codec(self) -> LabelCodec:
+        codec = self._codec
+        return codec if self.classes_ is codec.classes else LabelCodec(codec.kind, self.classes_)
 
     def _output_activation(self, codec: LabelCodec) -> str:
         if self.loss == "hinge":

@@ -99,7 +99,12 @@ def to_sklearn(estimator: MLPClassifier | MLPRegressor) -> Any:
     converted.intercepts_ = [
         np.array(b, estimator._model.architecture.dtype) for b in estimator.intercepts_
     ]
-    _copy_records(estimator, converted)
+    for name in _RECORDS:
+        if hasattr(estimator, name):
+            value = getattr(estimator, name)
+            setattr(
+                converted, name, value.copy() if isinstance(value, list | np.ndarray) else value
+            )
     converted._no_improvement_count = 0
     if isinstance(estimator, MLPClassifier):
         converted.classes_ = estimator.classes_.copy()
@@ -207,13 +212,6 @@ def _check_output(estimator: Any, converted: Any) -> None:
         raise ValueError("scikit-learn's network has no loss='hinge', whose outputs are margins.")
     if output == "exp" and "loss" not in converted.get_params():
         raise ValueError("This version of scikit-learn has no loss='poisson' for networks.")
-
-
-def _copy_records(source: Any, target: Any) -> None:
-    for name in _RECORDS:
-        if hasattr(source, name):
-            value = getattr(source, name)
-            setattr(target, name, value.copy() if isinstance(value, list | np.ndarray) else value)
 
 
 def _binarizer(estimator: MLPClassifier) -> LabelBinarizer:

@@ -355,13 +355,13 @@ class Network:
             loss=loss_name,
             optimizer=optimizer,
             hyperparameters=check_hyperparameters(optimizer, hyperparameters, self.dtype),
+            rate=self._positive("learning_rate", learning_rate),
             batch_size=rows
             if batch_size == "full"
             else check_positive_int("batch_size", batch_size, "'full' or "),
             seed=0,
             monitor=_check_monitor(monitor, validation, loss_name),
             others={
-                "rate": self._positive("learning_rate", learning_rate),
                 "shuffle": bool(shuffle),
                 "tol": 0.0,
                 "n_iter_no_change": -1,

@@ -250,12 +250,11 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         """Train for so many epochs; on any error the estimator stays what it was."""
         check_count(type(self).__name__, "max_iter", epochs)
         with changing(self) as (copy, publish):
-            classes = read_classes(classes)
             X, y = read_labels(copy, X, y, reset=fresh, accept_sparse=False)
+            classes = read_classes(classes)
             if fresh:
                 copy._start(y, classes, announces=partial)
-            else:
-                copy._codec.check(y, announced=classes)
+            copy._codec.check(y, announced=classes)
             copy._train(X, copy._codec.encode(y), epochs)
             if not (copy.converged_ or partial):
                 warn(

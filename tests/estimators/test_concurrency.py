@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+from threadpoolctl import threadpool_info
 
 from fastmlp import (
     Dense,
@@ -341,3 +342,25 @@ def test_files_and_conversions_are_of_whole_models(tmp_path):
         assert run(train, look) == []
     finally:
         sys.setswitchinterval(before)
+
+
+def test_blas_has_its_threads_back_behind_several_fits_at_once():
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before, start = threads(), threading.Barrier(2)
+
+    def fit(iterations):
+        start.wait()
+        MLPRegressor(
+            hidden_layer_sizes=(8,), solver="lbfgs", max_iter=iterations, n_jobs=1, tol=0
+        ).fit(X, Y)
+
+    both = [threading.Thread(target=fit, args=(iterations,)) for iterations in (3, 60)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join()
+    assert threads() == before

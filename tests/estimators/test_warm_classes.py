@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from samples import SMALL, classes, labels
 
-from fastmlp import MLPClassifier, find_learning_rate
+from fastmlp import MLPClassifier, Perceptron, find_learning_rate
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 rng = np.random.default_rng(0)
@@ -34,3 +35,42 @@ def test_the_range_test_takes_batches_of_any_size(batch_size):
         for w in (False, True)
     )
     np.testing.assert_array_equal(plain.losses, warm.losses)
+
+
+@pytest.mark.parametrize(("before", "after"), [("hinge", "log_loss"), ("log_loss", "hinge")])
+def test_another_loss_takes_its_own_outputs(before, after):
+    x, y = classes()
+    model = MLPClassifier(**SMALL, loss=before, warm_start=True).fit(x, y)
+    model.set_params(loss=after).fit(x, y)
+    assert model.out_activation_ == {"hinge": "identity", "log_loss": "softmax"}[after]
+    assert model.score(x, y) > 0.8
+
+
+def test_labels_that_were_renamed_are_known():
+    x, y = classes(k=2)
+    model = MLPClassifier(**SMALL).fit(x, y)
+    model.classes_ = np.array(["no", "yes"])
+    names = model.predict(x)
+    assert set(names) == {"no", "yes"}
+    model.partial_fit(x, names)
+    assert list(model.classes_) == ["no", "yes"]
+
+
+def test_announced_classes_go_with_several_labels_too():
+    x, y = labels()
+    with pytest.raises(ValueError, match="not the same as on last call"):
+        Perceptron().partial_fit(x, y, classes=np.arange(y.shape[1] + 1))
+
+
+def test_a_failed_call_leaves_the_weights_with_their_network():
+    def fail(end):
+        raise ZeroDivisionError
+
+    x, y = classes()
+    model = MLPClassifier(**SMALL).fit(x, y)
+    before, weights = model.predict_proba(x), model.coefs_[0]
+    with pytest.raises(ZeroDivisionError):
+        model.set_params(callbacks=fail).partial_fit(x, y)
+    assert model.coefs_[0] is weights
+    assert model._model.params[0][0] is weights  # otherwise each prediction would pack them anew
+    np.testing.assert_array_equal(model.predict_proba(x), before)

@@ -92,12 +92,17 @@ class Exclusive {
   BoundTrainer<T>& trainer_;
 };
 
-/// Throws TypeError for a name that is none of the catalog's, or a value of another type.
+/// Throws TypeError for a name that is none of the catalog's, or a value of another type, and where
+/// the rate or the batch size is missing.
 void set_settings(TrainSettings& settings, const py::kwargs& given) {
+  for (const char* name : {"rate", "batch_size"}) {
+    if (!given.contains(name)) throw py::type_error(std::string(name) + " is missing");
+  }
   for (const auto& [key, value] : given) {
     const auto name = py::cast<std::string>(key);
     bool known = false;
     try {
+      if (value.is_none()) throw py::cast_error();  // which would be False
 #define SETTING(type, field, ...)           \
   if (name == #field) {                     \
     settings.field = py::cast<type>(value); \

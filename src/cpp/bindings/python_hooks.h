@@ -39,8 +39,7 @@ class PythonCaller final : public Caller {
 /// Runs with the GIL released. Errors found while polling wait in here until the loop is left.
 class PythonHooks final : public Hooks {
  public:
-  explicit PythonHooks(py::object on_epoch_end = py::none(), py::object score = py::none(),
-                       py::object rate = py::none())
+  explicit PythonHooks(py::object on_epoch_end, py::object score, py::object rate)
       : on_epoch_end_(std::move(on_epoch_end)), score_(std::move(score)), rate_(std::move(rate)) {}
 
   bool poll() noexcept override { return signal_raised(error_); }

@@ -10,9 +10,9 @@ namespace fastmlp {
 
 namespace {
 
-/// How a team shares the numbers of a matrix where each thread takes some of its columns: a matrix
-/// (rows, cols) in pieces, one panel of `width` columns after the other: a panel of many
-/// rows is several, and so is one of few panels, for two threads to halve five.
+/// How a team shares the numbers of a matrix (rows, cols) where each thread takes some of its
+/// columns: in pieces, one panel of `width` columns after the other. A panel of many rows is
+/// several, and so is one of few panels, for two threads to halve five.
 class PanelPieces {
  public:
   PanelPieces(Index rows, Index cols, Index width)

@@ -1,6 +1,6 @@
-// Every choice that shapes decide: how weights lie, how a team shares a step, in what pieces. Pure
-// functions: the same shapes give the same choice, whatever the number of threads, because some of
-// them decide the order of a sum. The measurements behind the numbers: docs/measurements/rules.md.
+// What shapes decide: how weights lie, how a team shares a step, in what pieces. Pure functions;
+// what decides the order of a sum depends on shapes alone, and never on the number of threads. The
+// measurements behind the numbers: docs/measurements/rules.md.
 #pragma once
 
 #include <algorithm>
@@ -156,7 +156,8 @@ Index task_rows(const PanelShape& shape, Index rows) {
 /// making it costs little, and so many rows of x apart are more pages than the first TLB holds. One
 /// of more rows would leave L2.
 inline bool copies_columns(const PanelShape& shape, Index rows) {
-  return panel_count(shape) >= 16 && shape.in >= 256 && rows <= kGradientRows;
+  constexpr Index kMostRows = 8192;
+  return panel_count(shape) >= 16 && shape.in >= 256 && rows <= kMostRows;
 }
 
 /// Whether, with so few rows, what is written to memory at the end of one task can be read for the

@@ -17,11 +17,7 @@ bool changes_input(const DenseLayer& layer, Pass pass) {
 
 template <class T>
 Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int threads)
-    : rows_(rows),
-      threads_(threads),
-      layers_(network.layers().size()),
-      scratch_size_(0),
-      columns_size_(0) {
+    : rows_(rows), layers_(network.layers().size()), scratch_size_(0), columns_size_(0) {
   const auto plan = [&](Index cols, T** where) { arena_.reserve(checked_mul(rows, cols), where); };
   const auto skip = [](T** where) { *where = nullptr; };
 

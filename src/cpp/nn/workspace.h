@@ -37,7 +37,6 @@ class Workspace {
   Workspace& operator=(const Workspace&) = delete;
 
   Index rows() const { return rows_; }
-  int threads() const { return threads_; }
   LayerBuffers<T>& layer(Index i) { return layers_[static_cast<std::size_t>(i)]; }
   const LayerBuffers<T>& layer(Index i) const { return layers_[static_cast<std::size_t>(i)]; }
   Index layer_count() const { return static_cast<Index>(layers_.size()); }
@@ -58,7 +57,6 @@ class Workspace {
 
  private:
   Index rows_;
-  int threads_;
   std::vector<LayerBuffers<T>> layers_;
   T* scratch_;
   Index scratch_size_;

@@ -18,15 +18,17 @@ double sum_in_order(const double* x, Index n) {
 }  // namespace
 
 template <class T>
-ByChunks<T>::ByChunks(Network<T>& network, Index batch, int threads, int slots)
+ByChunks<T>::ByChunks(Network<T>& network, Index batch, int threads, bool whole, int slots)
     : network_(network),
       rows_(rows_of_chunk(batch, row_grain(network))),
       count_(ceil_div(batch, rows_)),
       at_once_(chunks_at_once(rows_)),
-      has_replicas_(suits_replicas(count_, network.flat_size())),
+      has_replicas_(!whole && suits_replicas(count_, network.flat_size())),
       slots_(slots),
       chunk_tasks_(weight_tasks(network, rows_, TaskOrder::kUnshared)) {
-  const TaskOrder order = has_replicas_ ? TaskOrder::kUnshared : TaskOrder::kRows;
+  // Of shapes alone: it is the order of the sums of penalties and squares.
+  const bool few = suits_replicas(count_, network.flat_size());
+  const TaskOrder order = few ? TaskOrder::kUnshared : TaskOrder::kRows;
   this->tasks_ = weight_tasks(network, batch, order);
   const Index used = min_index(threads, count_);
   const Index rows = min_index(at_once_, count_) * rows_;
@@ -42,11 +44,6 @@ ByChunks<T>::ByChunks(Network<T>& network, Index batch, int threads, int slots)
   const Index places = has_replicas_ ? 2 * count_ : count_;
   gradients_ = AlignedBuffer<T>(checked_mul(places, network.flat_size()));
   losses_.resize(static_cast<std::size_t>(places));
-}
-
-template <class T>
-void ByChunks<T>::prepare(int threads, bool whole) {
-  replicates_ = threads > 1 && has_replicas_ && !whole;
 }
 
 template <class T>

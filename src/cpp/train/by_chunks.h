@@ -11,11 +11,11 @@ namespace fastmlp {
 template <class T>
 class ByChunks final : public Schedule<T> {
  public:
-  /// `slots` tells how many arrays the optimizer has.
-  ByChunks(Network<T>& network, Index batch, int threads, int slots);
+  /// Arguments as those of make_schedule().
+  ByChunks(Network<T>& network, Index batch, int threads, bool whole, int slots);
 
   int most_threads() const override { return static_cast<int>(count_); }
-  void prepare(int threads, bool whole) override;
+  void prepare(int threads) override { replicates_ = threads > 1 && has_replicas_; }
   void begin(const Team& team, Update<T>& update) noexcept override;
   bool first_phase(const Step& step, Turn& turn, const Team& team, Poll& poll) noexcept override;
   double loss(const Step& step) const noexcept override;

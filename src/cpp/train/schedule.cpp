@@ -11,7 +11,7 @@ template <class T>
 std::unique_ptr<Schedule<T>> make_schedule(Network<T>& network, Index batch, int threads,
                                            bool whole, int slots) {
   if (suits_chunks(network, batch)) {
-    return std::make_unique<ByChunks<T>>(network, batch, threads, slots);
+    return std::make_unique<ByChunks<T>>(network, batch, threads, whole, slots);
   }
   if (!whole && suits_columns(network, batch)) {
     return std::make_unique<ByColumns<T>>(network, batch, threads);

@@ -1,9 +1,10 @@
 // How a team shares the steps of a run: by rows, by columns or by chunks of rows, a class each.
 //
-// A step has two phases with a barrier behind each. The first goes from the rows to the loss of
-// each, and as far back as the way goes; the second takes the gradients of all weights, a list of
-// tasks, and each finished piece meets the optimizer while it is in L1. No gradient is ever summed
-// over threads, so results cannot depend on their number; the way depends on shapes alone.
+// A step has two phases with a barrier behind each, unless threads have weights of their own. The
+// first goes from the rows to the loss of each, and as far back as the way goes; the second takes
+// the gradients of all weights, a list of tasks, and each finished piece meets the optimizer while
+// it is in L1. No gradient is ever summed over threads, so results cannot depend on their number;
+// the way depends on shapes alone.
 #pragma once
 
 #include <limits>
@@ -29,14 +30,13 @@ class Schedule {
   /// More threads than this have nothing to do.
   virtual int most_threads() const { return std::numeric_limits<int>::max(); }
 
-  /// Before the first step of some by `threads` threads, outside the parallel region; `whole` where
-  /// the gradient is finished before any update.
-  virtual void prepare(int /*threads*/, bool /*whole*/) {}
+  /// Before the first step of some by `threads` threads, outside the parallel region.
+  virtual void prepare(int /*threads*/) {}
   /// By every thread before the first of these steps.
   virtual void begin(const Team&, Update<T>&) noexcept {}
 
-  /// Returns false where a loss of this thread's rows is not finite. Leaves the rest as it is where
-  /// `poll` says so.
+  /// Returns false where a loss of this thread's rows is not finite. May leave the rest as it is
+  /// where `poll` says so.
   virtual bool first_phase(const Step& step, Turn& turn, const Team& team, Poll& poll) noexcept = 0;
   /// Of the whole batch, behind the first phase.
   virtual double loss(const Step& step) const noexcept = 0;
@@ -64,8 +64,9 @@ class Schedule {
   std::vector<WeightTask> tasks_;
 };
 
-/// The schedule for batches of so many rows by up to `threads` threads; `whole` as in prepare().
-/// The network and the trainer's slots must outlive it.
+/// The schedule for batches of so many rows by up to `threads` threads; `whole` where the gradient
+/// is finished before any update; `slots` tells how many arrays the optimizer has. The network must
+/// outlive it.
 template <class T>
 std::unique_ptr<Schedule<T>> make_schedule(Network<T>& network, Index batch, int threads,
                                            bool whole, int slots);

@@ -40,13 +40,13 @@ struct TrainSettings {
   double hyper[kMaxHyperparameters] = {};
   RateSchedule schedule = RateSchedule::kConstant;
   Monitor monitor = Monitor::kLoss;
-#define SETTING(type, name, value, allowed, doc) type name = value;  // doc
+#define SETTING(type, name, value, allowed) type name = value;
 #include "catalog/settings.def"
 #undef SETTING
 
   /// Throws std::invalid_argument where one is not allowed.
   void check() const {
-#define SETTING(type, name, value, allowed, doc) \
+#define SETTING(type, name, value, allowed) \
   check_setting(#name, static_cast<double>(name), Allowed::allowed);
 #include "catalog/settings.def"
 #undef SETTING

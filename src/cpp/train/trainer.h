@@ -21,6 +21,8 @@ class Trainer {
  public:
   /// The network must outlive the trainer.
   Trainer(Network<T>& network, const TrainSettings& settings);
+  Trainer(const Trainer&) = delete;  // `update_` looks at `settings_`
+  Trainer& operator=(const Trainer&) = delete;
 
   /// Trains for up to `epochs` epochs. With a validation set the best weights are put back at the
   /// end, whatever ended the run; without one, or where no epoch had a score, they stay those of

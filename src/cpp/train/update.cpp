@@ -45,6 +45,8 @@ template <class T>
 void Update<T>::begin_run(const std::vector<WeightTask>& tasks, bool whole) {
   penalties_.assign(tasks.size(), 0.0);
   if (settings_.clip_norm > 0.0) squares_.assign(tasks.size(), 0.0);
+  whole_ = whole;
+  gradient_ = {};
   if (whole) gradient_ = AlignedBuffer<T>(network_.flat_size());
 }
 

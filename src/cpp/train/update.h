@@ -26,6 +26,8 @@ class Update {
  public:
   /// The network and the settings must outlive it.
   Update(Network<T>& network, const TrainSettings& settings);
+  Update(const Update&) = delete;
+  Update& operator=(const Update&) = delete;
 
   int slot_count() const;
   /// The optimizer's memory.
@@ -36,7 +38,7 @@ class Update {
   /// A run of such tasks begins or ends. With `whole` the gradient is finished before any update.
   void begin_run(const std::vector<WeightTask>& tasks, bool whole);
   void end_run();
-  bool is_whole() const { return gradient_.size() > 0; }
+  bool is_whole() const { return whole_; }
 
   /// Gradient and update of neighbouring tasks, one after the other. `copied` as in
   /// Schedule::gradient().
@@ -63,6 +65,7 @@ class Update {
   const TrainSettings& settings_;
   AlignedBuffer<T> slots_[kMaxSlots];
   std::vector<double> penalties_;  // one per task
+  bool whole_ = false;             // in this run
   AlignedBuffer<T> gradient_;      // of all parameters, where it is finished first
   std::vector<double> squares_;    // per task, the sum of the squares of its gradient
 };

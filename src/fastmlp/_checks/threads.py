@@ -1,11 +1,16 @@
 """The rule that turns `n_jobs` into the core's number of threads."""
 
 import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import joblib
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from fastmlp import _core
 
@@ -61,3 +66,51 @@ def resolve_n_jobs(n_jobs: Any) -> int:
     if n_jobs > 0:
         return int(n_jobs)
     return max(1, available_threads() + 1 + int(n_jobs))
+
+
+class _BlasLimit:
+    """One thread for BLAS while anybody wants that: the limit is the whole process's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside: Counter[int] = Counter()  # how often each thread wants it
+        self._limits: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limits = threadpool_limits(1, user_api="blas")
+            self._inside[threading.get_ident()] += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside[threading.get_ident()] -= 1
+            self._inside += Counter()  # without those who want it no more
+            self._restore_if_unwanted()
+
+    def go_on_in_child(self) -> None:
+        """After a fork: nobody is there any more but the thread that forked."""
+        own = threading.get_ident()
+        self._lock = threading.Lock()
+        self._inside = Counter({own: self._inside[own]}) + Counter()
+        self._restore_if_unwanted()
+
+    def _restore_if_unwanted(self) -> None:
+        if self._limits is not None and not self._inside:
+            self._limits.restore_original_limits()
+            self._limits = None
+
+
+_blas_limit = _BlasLimit()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_blas_limit.go_on_in_child)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Leave BLAS a single thread meanwhile; several threads may be inside at once."""
+    _blas_limit.enter()
+    try:
+        yield
+    finally:
+        _blas_limit.leave()

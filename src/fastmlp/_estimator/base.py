@@ -227,19 +227,24 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         return self
 
     def _become(self, codec: TargetCodec, model: Model, record: Record) -> None:
-        """Become the fitted estimator of these: the one place that sets fitted attributes."""
+        """Become the fitted estimator of these: the one place that puts one together."""
         output = model.architecture.layers[-1]
         self.__dict__.update(record.attributes() | codec.attributes())
         self._codec = codec
         self.n_features_in_ = model.architecture.n_features
         self.n_layers_ = len(model.architecture.layers) + 1
         self.n_outputs_, self.out_activation_ = output.units, str(output.activation)
-        self._show(model)
+        self._show(model.with_params())
 
     def _show(self, model: Model) -> None:
         """Take a model whose weights become the attributes."""
+        assert model.params is not None
         self._model = model
         self.coefs_, self.intercepts_, self.slopes_ = map(list, model.params)
+
+    def _present_codec(self) -> TargetCodec:
+        """Return what was learnt of the targets, and set since."""
+        return self._codec
 
     def _forget_training(self) -> None:
         """Let the next step begin with a new optimizer, from the weights as they are."""
@@ -335,7 +340,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "_model" in state:
-            self._show(state["_model"].restore((self.coefs_, self.intercepts_, self.slopes_)))
+            dtype = state["_model"].architecture.dtype
+            coefs, intercepts, slopes = (
+                [np.asarray(array, dtype) for array in arrays]
+                for arrays in (self.coefs_, self.intercepts_, self.slopes_)
+            )
+            params = (coefs, intercepts, slopes)
+            self._show(state["_model"].restore(params).with_params(params))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 
 from fastmlp._checks.arrays import check_arrays, check_range
 from fastmlp._data.codec import TargetCodec
+from fastmlp._data.labels import read_classes
 from fastmlp._data.rows import Data
 from fastmlp._data.weights import check_weights, scale_weights
 from fastmlp._estimator.parameters import plan_initialisers, plan_layers
@@ -104,11 +105,11 @@ class FitRun:
         X, y, sample_weight = self.given
         X, y = estimator._read_samples(X, y, reset=self.before is None)
         if self.before is None:
-            self.codec = estimator._learn_targets(y, self.classes)
+            self.codec = estimator._learn_targets(y, read_classes(self.classes))
         else:
-            self.codec = estimator._codec
+            self.codec = estimator._present_codec()
             again = estimator.warm_start and not self.incremental
-            self.codec.check(y, announced=self.classes, all_present=again)
+            self.codec.check(y, announced=read_classes(self.classes), all_present=again)
         factors = estimator._row_factors(y, self.codec)
         t = self.codec.encode(y)
         weight = check_weights("sample_weight", sample_weight, X.shape[0])

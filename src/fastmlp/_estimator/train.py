@@ -74,7 +74,7 @@ class Training:
                 stratifies=self.codec.stratifies,
             )
         validated = validation is not None
-        seed, mask_seed = self._draw_seed(), self._mask_seed()
+        seed, mask_seed = self._draw_seed(), self._draw_mask_seed()
         settings = self._settings(data, seed, validates=validated)
         state = self._warm_state(settings, given)
         model = Model.to_train(self.plan, self.start, settings, state, mask_seed)
@@ -136,7 +136,7 @@ class Training:
         model, start = self.before, self.start
         if model is None or model.trainer is None or self.plan != model.architecture:
             settings = self._settings(data, self._draw_seed())
-            return Model.to_train(self.plan, start, settings, mask_seed=self._mask_seed())
+            return Model.to_train(self.plan, start, settings, mask_seed=self._draw_mask_seed())
         assert model.settings is not None
         old = model.settings
         new = self._settings(data, old.seed)
@@ -144,12 +144,12 @@ class Training:
             return model
         goes_on = replace(new, batch_size=old.batch_size) == old
         state = model.trainer.get_state() if goes_on else None
-        return Model.to_train(self.plan, start, new, state, self._mask_seed())
+        return Model.to_train(self.plan, start, new, state, self._draw_mask_seed())
 
     def by_lbfgs(self, data: Data) -> tuple[Model, Record]:
         """Minimise the full-batch objective with L-BFGS."""
         estimator, plan = self.estimator, self.plan
-        mask_seed = self._mask_seed()
+        mask_seed = self._draw_mask_seed()
         check_settings(estimator, plan)
         loss = estimator._core_loss(self.codec)
         objective = Objective(
@@ -199,7 +199,7 @@ class Training:
     def _draw_seed(self) -> int:
         return int(self.random_state.randint(2**31 - 1))
 
-    def _mask_seed(self) -> int:
+    def _draw_mask_seed(self) -> int:
         """Draw it once in the life of a network, last: the draws before are scikit-learn's."""
         return self._draw_seed() if self.before is None else self.before.mask_seed
 

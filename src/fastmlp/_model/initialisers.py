@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from fastmlp._checks.names import parse_choice
+from fastmlp._checks.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from fastmlp._model.architecture import Architecture, Params
@@ -36,7 +36,7 @@ def _orthogonal(random_state: np.random.RandomState, gain: float, shape: Shape) 
     """
     rows, columns = shape
     gaussian = random_state.normal(size=(max(rows, columns), min(rows, columns)))
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         q, r = np.linalg.qr(gaussian)
     q *= gain * np.where(np.diagonal(r) < 0, -1.0, 1.0)
     return q if rows >= columns else q.T

@@ -1,12 +1,12 @@
 """A network with its weights, and with the trainer that can go on with it.
 
-A `Model` never changes, so that whoever has got hold of one may go on using it: training makes
-another one. It is the only place where weights and the core's network are put together.
+The network of a `Model` is never changed once training has ended, so that whoever has got hold of
+one may go on using it: the next call makes another one. It is the only place where weights and the
+core's network are put together.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,9 +29,12 @@ class Model:
     architecture : Architecture
         The layers.
     network : _Network
-        The core's network, which nobody changes any more.
+        The core's network.
+    params : Params or None
+        Its weights, biases and learned parameters: one read-only array of each per layer. None
+        where nobody has asked for them, as a copy of large ones takes its time.
     trainer : _Trainer or None
-        What can go on training: it has a network of its own, with the same weights.
+        What can go on training: it has a network of its own, with the same weights until it does.
     settings : TrainerSettings or None
         Those of the trainer.
     mask_seed : int
@@ -40,6 +43,7 @@ class Model:
 
     architecture: Architecture
     network: "_Network"
+    params: Params | None = None
     trainer: "_Trainer | None" = None
     settings: TrainerSettings | None = None
     mask_seed: int = 0
@@ -69,7 +73,8 @@ class Model:
         The trainer goes on from `state` if that is given.
         """
         network = architecture.pack(*params)
-        return cls(architecture, network, settings.make(network, state), settings, mask_seed)
+        trainer = settings.make(network, state)
+        return cls(architecture, network, None, trainer, settings, mask_seed)
 
     def trained(self) -> "Model":
         """Return the model with the weights that the trainer has by now.
@@ -80,7 +85,7 @@ class Model:
             If one of them is NaN or infinite.
         """
         assert self.trainer is not None
-        return replace(self, network=self.trainer.copy_network())._checked()
+        return replace(self, network=self.trainer.copy_network(), params=None)._checked()
 
     def with_trainer(self, settings: TrainerSettings) -> "Model":
         """Return the model with a new trainer."""
@@ -95,14 +100,14 @@ class Model:
             raise NonFiniteError(NON_FINITE_WEIGHTS)
         return self
 
-    @cached_property
-    def params(self) -> Params:
-        """Weights, biases and learned parameters: one read-only array of each per layer."""
-        params = self.network.get_params()
+    def with_params(self, params: Params | None = None) -> "Model":
+        """Return the model with its `params`: those given, which are then read-only, or copies."""
+        if params is None:
+            params = self.network.get_params() if self.params is None else self.params
         for arrays in params:
             for array in arrays:
                 array.flags.writeable = False
-        return params
+        return replace(self, params=params)
 
     def holds(
         self,
@@ -110,13 +115,13 @@ class Model:
         intercepts: Sequence[NDArray[Any]],
         slopes: Sequence[NDArray[Any]],
     ) -> bool:
-        """Whether these lists hold the arrays of `params`.
+        """Whether these lists hold the arrays of `params`, or equal ones of a single number.
 
         Python compares what lists hold by identity first, in a tenth of the time of a loop.
         """
         try:
             return (coefs, intercepts, slopes) == self.params
-        except ValueError:  # arrays that are others have no single truth value
+        except (ValueError, DeprecationWarning):  # other arrays have no single truth value
             return False
 
     def masked_outputs(
@@ -156,5 +161,5 @@ class ModelState:
         model = Model(self.architecture, network, mask_seed=self.mask_seed)
         if self.settings is None or self.trainer is None:
             return model
-        trainer = self.settings.make(model.network.copy(), self.trainer)
+        trainer = self.settings.make(network.copy(), self.trainer)
         return replace(model, trainer=trainer, settings=self.settings)

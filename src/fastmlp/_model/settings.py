@@ -20,6 +20,7 @@ class TrainerSettings:
     loss: str
     optimizer: str
     hyperparameters: dict[str, float]
+    rate: float
     batch_size: int
     seed: int
     monitor: str = "loss"

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.utils.optimize import _check_optimize_result
-from threadpoolctl import threadpool_limits
 
+from fastmlp._checks.threads import one_blas_thread
 from fastmlp._checks.warn import warn
 from fastmlp._core import GIVE_LOGITS
 from fastmlp._data.rows import Data
@@ -214,7 +214,7 @@ def minimize(
     BLAS gets one thread: SciPy needs no more for its vectors, and more of them would keep the cores
     from the core's own threads for as long as they wait for work.
     """
-    with Progress(verbose, max_iter) as progress, threadpool_limits(1, user_api="blas"):
+    with Progress(verbose, max_iter) as progress, one_blas_thread():
         trace.hook = join(hooks, progress)
         try:
             result = scipy.optimize.minimize(

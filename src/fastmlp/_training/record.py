@@ -35,7 +35,7 @@ def extended(history: History, report: "RunReport") -> History:
 class Record:
     """All that is known of the training of an estimator since its first epoch.
 
-    Fitted attributes are copied from it, under the names that `attributes` gives.
+    Fitted attributes are taken from it, under the names that `attributes` gives.
     """
 
     history: History = field(default_factory=new_history)
@@ -51,18 +51,12 @@ class Record:
 
     @classmethod
     def of(cls, estimator: Any) -> "Record":
-        """Return what the attributes of a fitted estimator tell."""
+        """Return what the training of a fitted estimator goes on with."""
         return cls(
             history=estimator.history_,
-            n_iter=estimator.n_iter_,
             n_seen=estimator.t_,
-            stopped=estimator.stopped_,
-            loss=estimator.loss_,
             best_loss=estimator.best_loss_,
-            validated=estimator.validation_scores_ is not None,
-            best_score=estimator.best_validation_score_,
             best_epoch=estimator.best_epoch_,
-            step_losses=estimator.step_losses_,
         )
 
     def after(

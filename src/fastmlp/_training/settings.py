@@ -68,12 +68,12 @@ def trainer_settings(
         loss=loss.name,
         optimizer=estimator.solver,
         hyperparameters=_hyperparameters(estimator, dtype),
+        rate=float(estimator.learning_rate_init),
         batch_size=resolve_batch_size(estimator.batch_size, n_rows),
         seed=seed,
         monitor=monitor,
         stops_by_score=stops_by_score,
         others={
-            "rate": float(estimator.learning_rate_init),
             "schedule": schedule,
             "power_t": float(estimator.power_t),
             "shuffle": bool(estimator.shuffle),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._model.architecture import LayerPlan
+from fastmlp._model.model import Model
 from fastmlp.display._axes import make_axes
 from fastmlp.network import Network
 
@@ -74,7 +75,7 @@ class NetworkDisplay:
         if not isinstance(estimator, Network):
             check_is_fitted(estimator)
         model = getattr(estimator, "_model", None)
-        if model is None:
+        if not isinstance(model, Model):
             raise TypeError(
                 f"estimator must be an MLPClassifier, MLPRegressor or Network; got {estimator!r}."
             )
