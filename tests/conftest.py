@@ -5,6 +5,7 @@ by name.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes that share the cores: who waits gives way
@@ -29,6 +30,9 @@ SMOKE = {
     "tests/lecture/test_perceptron.py",
     "tests/nn/test_layers.py",
 }
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # by a shell, of what runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
