@@ -1,10 +1,16 @@
 // fastmlp._core: the compiled half of the package.
 #include "bindings/bindings.h"
 
-#ifdef __clang__
-#define FASTMLP_COMPILER "Clang " __clang_version__
+// With sanitizers, multiplications and additions are not always fused to one.
+#ifdef FASTMLP_SANITIZED
+#define FASTMLP_BUILD ", sanitized"
 #else
-#define FASTMLP_COMPILER "GCC " __VERSION__
+#define FASTMLP_BUILD ""
+#endif
+#ifdef __clang__
+#define FASTMLP_COMPILER "Clang " __clang_version__ FASTMLP_BUILD
+#else
+#define FASTMLP_COMPILER "GCC " __VERSION__ FASTMLP_BUILD
 #endif
 
 PYBIND11_MODULE(_core, m) {
