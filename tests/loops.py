@@ -44,7 +44,7 @@ def each(
 
         signature = inspect.signature(test)
         rest = [p for name, p in signature.parameters.items() if name not in names]
-        looped.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
+        looped.__signature__ = signature.replace(parameters=rest)
         return looped
 
     return decorate

@@ -167,7 +167,8 @@ def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
     slopes = [np.empty(shape) for shape in plan.slope_shapes]
     model = Model.of(plan, (estimator.coefs_, estimator.intercepts_, slopes))
     converted._become(codec, model, _record_of(estimator))
-    return converted  # type: ignore[no-any-return]
+    result: MLPClassifier | MLPRegressor = converted
+    return result
 
 
 def _like(estimator: Any, kind: Any, units: list[int]) -> Any:

@@ -126,7 +126,8 @@ def restore(stored: Stored) -> Storable:
         _restore_perceptron(estimator, stored)
     else:
         _restore_mlp(estimator, stored)
-    return estimator  # type: ignore[no-any-return]
+    restored: Storable = estimator
+    return restored
 
 
 # One pair of functions for each kind of estimator
