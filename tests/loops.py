@@ -9,7 +9,8 @@ import numpy as np
 
 from fastmlp import _core
 
-BEST = [row["name"] for row in _core.catalog()["targets"] if row["available"]][-1]
+AVAILABLE = [row["name"] for row in _core.catalog()["targets"] if row["available"]]
+BEST = AVAILABLE[-1]
 
 
 def fresh_rng() -> np.random.Generator:

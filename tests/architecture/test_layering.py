@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from loops import each
 
 CPP = Path(__file__).parents[2] / "src" / "cpp"
 FLOORS = {
@@ -42,7 +43,7 @@ def test_there_is_something_to_check():
     assert {room(name(path)) for path in SOURCES} <= set(FLOORS)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
+@each("path", SOURCES)
 def test_includes_go_down(path):
     own = room(name(path))
     for included in INCLUDE.findall(path.read_text()):
@@ -53,7 +54,7 @@ def test_includes_go_down(path):
         assert other == own or sideways or FLOORS[other] < FLOORS[own], included
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
+@each("path", SOURCES)
 def test_only_parallel_knows_openmp(path):
     knows = re.search(r"#\s*pragma\s+omp|_Pragma\s*\(\s*\"omp|\bomp_\w+|<omp\.h>", path.read_text())
     assert not knows or name(path) in {"base/parallel.h", "base/parallel.cpp"}
@@ -66,7 +67,7 @@ def test_kernels_include_no_library(path):
     assert set(system) <= {"cstddef", "cstdint", "immintrin.h", "utility"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
+@each("path", SOURCES)
 def test_every_file_opens_with_what_it_is(path):
     """Headers and tables say what they hold; a .cpp may leave that to its header."""
     if path.suffix == ".cpp" and path.with_suffix(".h").exists():

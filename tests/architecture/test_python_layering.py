@@ -5,6 +5,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from loops import each
 
 import fastmlp
 
@@ -73,7 +74,7 @@ def room(name):
     return name.split(".")[0]
 
 
-@pytest.mark.parametrize("name", FILES)
+@each("name", FILES)
 def test_imports_go_down(name):
     own = room(name)
     for other in imports_of(name):
@@ -87,7 +88,7 @@ def test_there_is_no_circle():
     assert len(list(TopologicalSorter(graph).static_order())) >= len(graph)
 
 
-@pytest.mark.parametrize("name", FILES)
+@each("name", FILES)
 def test_no_import_hides_in_a_function(name):
     """Heavy libraries may wait until they are needed; modules of our own may not."""
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -96,7 +97,7 @@ def test_no_import_hides_in_a_function(name):
             assert not list(imported(ast.walk(function)))
 
 
-@pytest.mark.parametrize("name", FILES)
+@each("name", FILES)
 def test_every_module_says_what_it_is(name):
     assert ast.get_docstring(ast.parse(FILES[name].read_text()))
 

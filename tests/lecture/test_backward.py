@@ -1,6 +1,8 @@
 """Backward propagation: the chain rule written out, finite differences of every parameter, and the
 same gradients from a graph of single operations."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from builders import random_params, targets_for
@@ -15,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("use_target")
 WIDTHS = (3, 5, 4, 2)
 HIDDEN = ["identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "softplus"]
 LOSSES_OF_THE_LECTURE = ["cross_entropy", "binary_cross_entropy", "mse", "mae", "squared_error"]
+PENALTIES = [{}, {"l1": 0.03}, {"l2": 0.05}, {"l1": 0.02, "l2": 0.01}]
 ROUNDING = {"float32": 5e-6, "float64": 1e-13}
 
 
@@ -54,9 +57,7 @@ def chain_rule(net, names, x, t, loss):
     return gradients
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize("loss", LOSSES_OF_THE_LECTURE)
-@pytest.mark.parametrize("penalty", [{}, {"l1": 0.03}, {"l2": 0.05}, {"l1": 0.02, "l2": 0.01}])
+@each(("hidden", "loss", "penalty"), product(HIDDEN, LOSSES_OF_THE_LECTURE, PENALTIES), elsewhere=9)
 def test_every_parameter_against_finite_differences(hidden, loss, penalty, rng):
     net, _, x, t = problem(rng, hidden, loss, **penalty)
     params = net.params

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from loops import each
 from reference import ACTIVATIONS
 
 from fastmlp import Dense, Network, Perceptron
@@ -22,8 +23,8 @@ def written_out(x, w, b):
     return z
 
 
-@pytest.mark.parametrize("activation", ["identity", "logistic", "softmax"])
-@pytest.mark.parametrize("outputs", [1, 2, 3, 17])
+@each("activation", ["identity", "logistic", "softmax"])
+@each("outputs", [1, 2, 3, 17])
 def test_dense_layer_is_the_sum(activation, outputs, dtype, rng):
     w, b = rng.normal(size=(5, outputs)), rng.normal(size=outputs)
     x = rng.normal(size=(9, 5))

@@ -1,5 +1,7 @@
 """The core's network: forward, objective and gradients against NumPy and against differences."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from builders import build, network_type, random_params, targets_for
@@ -68,12 +70,11 @@ def test_forward_is_the_formula(dtype, rng, widths, rows):
     assert_norm_close(network.predict(x), expected[1][-1], TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, 3, 4])
-@pytest.mark.parametrize(
+@each(
     ("widths", "rows"),
     [((300, 1100, 5), 60), ((5, 270, 1030), 40), ((300, 1030, 5), 260), ((600, 260, 5), 1040)],
 )
-def test_gradients_of_layers_with_many_panels(dtype, rng, widths, rows, n_threads):
+def test_gradients_of_layers_with_many_panels(dtype, rng, widths, rows, several):
     """Their tasks read the columns of x from a copy; a thread begins anywhere in a row of tasks.
 
     Those of a layer whose dz takes more than 1 MiB have twice as many rows.
@@ -81,27 +82,27 @@ def test_gradients_of_layers_with_many_panels(dtype, rng, widths, rows, n_thread
     mlp, params = Mlp(["tanh", "identity"]), random_params(rng, widths)
     network = build(dtype, widths, mlp, params)
     x, t = rng.normal(size=(rows, widths[0])), rng.normal(size=(rows, widths[-1]))
-    _, *actual, _ = network.loss_and_gradients(x, t, "mse", n_threads=n_threads)
     _, expected = mlp.loss_and_gradients(x, t, params, "mse")
-    for dw, db, (exact_dw, exact_db) in zip(*actual, expected, strict=True):
-        assert_norm_close(dw, exact_dw, 5 * TOLERANCE[dtype], "dw")
-        assert_norm_close(db, exact_db, 5 * TOLERANCE[dtype], "db")
+    for n_threads in several:
+        _, *actual, _ = network.loss_and_gradients(x, t, "mse", n_threads=n_threads)
+        for dw, db, (exact_dw, exact_db) in zip(*actual, expected, strict=True):
+            assert_norm_close(dw, exact_dw, 5 * TOLERANCE[dtype], f"dw, {n_threads} threads")
+            assert_norm_close(db, exact_db, 5 * TOLERANCE[dtype], f"db, {n_threads} threads")
 
 
 @each("widths", [WIDTHS, NARROW])
 @each(("hidden", "loss", "output"), CASES, elsewhere=5)
-@each("weighted", [False, True])
-def test_gradients_are_the_formula(dtype, rng, widths, hidden, loss, output, weighted):
-    mlp, params, x, t, weight = problem(rng, hidden, loss, output, widths=widths)
-    weight = weight if weighted else None
+def test_gradients_are_the_formula(dtype, rng, widths, hidden, loss, output):
+    mlp, params, x, t, random_weight = problem(rng, hidden, loss, output, widths=widths)
     network = build(dtype, widths, mlp, params)
-    value, coef_grads, intercept_grads, _ = network.loss_and_gradients(x, t, loss, weight)
-    expected, gradients = mlp.loss_and_gradients(x, t, params, loss, weight)
     tolerance = 5 * TOLERANCE[dtype]
-    assert value == pytest.approx(expected, rel=tolerance)
-    for dw, db, (exact_dw, exact_db) in zip(coef_grads, intercept_grads, gradients, strict=True):
-        assert_norm_close(dw, exact_dw, tolerance, "dw")
-        assert_norm_close(db, exact_db, tolerance, "db")
+    for weight in (None, random_weight):
+        value, coef_grads, intercept_grads, _ = network.loss_and_gradients(x, t, loss, weight)
+        expected, gradients = mlp.loss_and_gradients(x, t, params, loss, weight)
+        assert value == pytest.approx(expected, rel=tolerance)
+        for dw, db, exact in zip(coef_grads, intercept_grads, gradients, strict=True):
+            assert_norm_close(dw, exact[0], tolerance, "dw")
+            assert_norm_close(db, exact[1], tolerance, "db")
 
 
 @each("widths", [WIDTHS, NARROW])
@@ -127,7 +128,7 @@ def test_gradients_are_the_slope_of_the_objective(rng, widths, hidden, loss, out
         assert directional_derivative(objective, 1e-3) == pytest.approx(slope, rel=1e-6, abs=1e-8)
 
 
-@pytest.mark.parametrize("rows", [1, 63, 64, 65, 129, 1000, 8192, 20_001])
+@each("rows", [1, 63, 64, 65, 129, 1000, 8192, 20_001])
 def test_gradients_over_many_rows(dtype, rng, rows):
     widths, mlp = (20, 70, 10), Mlp(("tanh", "softmax"))
     params = random_params(rng, widths)
@@ -141,7 +142,7 @@ def test_gradients_over_many_rows(dtype, rng, rows):
         assert_norm_close(db, exact_db, 10 * TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("loss", list(LOSSES))
+@each("loss", list(LOSSES))
 def test_labels_are_one_hot_targets(dtype, rng, loss):
     mlp, params, x, _, weight = problem(rng, "tanh", loss, "softmax")
     network = build(dtype, WIDTHS, mlp, params)
@@ -200,10 +201,16 @@ def test_a_plain_prediction_finds_a_bad_number_wherever_it_is(dtype, rng, cols, 
             x[place] = kept
 
 
-@pytest.mark.parametrize("hidden", ["relu", "tanh", "gelu"])
-@pytest.mark.parametrize("rows", [1, 16])
-@pytest.mark.parametrize("widths", [(300, 260, 200, 10), (500, 1100, 700, 3)])
-@pytest.mark.parametrize("rate", [0.0, 0.4])
+@each(
+    ("hidden", "rows", "widths", "rate"),
+    product(
+        ["relu", "tanh", "gelu"],
+        [1, 16],
+        [(300, 260, 200, 10), (500, 1100, 700, 3)],
+        [0.0, 0.4],
+    ),
+    elsewhere=5,
+)
 def test_threads_that_share_columns_predict_the_same_bits(dtype, rng, hidden, rows, widths, rate):
     mlp = Mlp((hidden, hidden, "softmax"))
     params = random_params(rng, widths)
@@ -314,9 +321,7 @@ def test_masked_predictions_average_to_predict(dtype, rng, mode):
     assert (samples[1] != samples[0]).any()
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in HIDDEN if not isinstance(ACTIVATIONS[n], RowActivation)]
-)
+@each("name", [n for n in HIDDEN if not isinstance(ACTIVATIONS[n], RowActivation)])
 def test_reference_slopes_against_differences(name):
     z = np.array([-2.9, -0.7, 0.3, 2.0])
     for point in z:

@@ -2,10 +2,12 @@
 few, every thread updates weights of its own."""
 
 import signal
+from itertools import product
 
 import numpy as np
 import pytest
 from builders import bits, build, random_params, trainer
+from loops import each
 from numeric import assert_norm_close
 from reference import Mlp
 
@@ -30,8 +32,8 @@ def flat(params):
     return np.concatenate([array.ravel() for arrays in params for array in arrays])
 
 
-@pytest.mark.parametrize("rows", BATCHES)
-@pytest.mark.parametrize("weighted", [False, True])
+@each("rows", BATCHES)
+@each("weighted", [False, True])
 def test_a_step_goes_along_the_gradient_of_the_whole_batch(dtype, weighted, rows):
     network, x, t, weight = network_and_data(dtype, n_jobs=2)
     x, t, weight = x[:rows], t[:rows], weight[:rows] if weighted else None
@@ -54,9 +56,11 @@ def test_a_step_goes_along_the_gradient_of_the_whole_batch(dtype, weighted, rows
     assert history["loss"][0] == pytest.approx(loss, rel=bound)
 
 
-@pytest.mark.parametrize("clip_norm", [None, 0.01])
-@pytest.mark.parametrize("batch_size", BATCHES)
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@each(
+    ("clip_norm", "batch_size", "dropout"),
+    product([None, 0.01], BATCHES, [0.0, 0.3]),
+    elsewhere=3,
+)
 def test_threads_do_not_change_bits(dtype, clip_norm, batch_size, dropout, several):
     results = []
     for n_jobs in several:

@@ -3,8 +3,11 @@
 A clipped step keeps to the other way, sharing rows, so a norm that is never reached shows its bits.
 """
 
+from itertools import product
+
 import numpy as np
 import pytest
+from loops import each
 
 from fastmlp import Activation, Dense, Dropout, Network
 
@@ -52,8 +55,9 @@ def trained(case, dtype, n_jobs, clip_norm=None, batch_size=32):
     return params, history["loss"]
 
 
-@pytest.mark.parametrize("batch_size", [1, 32, 99])  # threads share a panel by its rows from 9 on
-@pytest.mark.parametrize("case", CASES)
+@each(  # threads share a panel by its rows from 9 on
+    ("case", "batch_size"), product(CASES, [1, 32, 99]), elsewhere=5
+)
 def test_sharing_columns_or_rows_gives_the_same_bits(case, batch_size, dtype, several):
     by_rows = trained(case, dtype, 2, NEVER, batch_size)
     for n_jobs in several:
@@ -67,15 +71,15 @@ def test_large_layers_are_shared_in_pieces_with_the_same_bits(dtype):
     def trained(n_jobs):
         layers = [Dense(1024, "relu"), Dropout(0.5), Dense(1030, "identity")]
         network = Network(layers, n_features=500, random_state=0, dtype=dtype, n_jobs=n_jobs)
-        network.fit(x, t, loss="mse", batch_size=264, epochs=3)
+        network.fit(x, t, loss="mse", batch_size=264, epochs=1)
         return b"".join(array.tobytes() for arrays in network.params for array in arrays)
 
     alone = trained(1)
     assert [trained(n_jobs) == alone for n_jobs in (2, 3)] == [True, True]
 
 
-@pytest.mark.parametrize("output", ["identity", "softmax"])
-@pytest.mark.parametrize("rows", [1, 16])
+@each("output", ["identity", "softmax"])
+@each("rows", [1, 16])
 def test_few_rows_through_a_large_network(output, rows, dtype):
     layers = [Dense(1100, "tanh"), Dropout(0.5, mode="classic"), Dense(1030, "relu")]
     networks = [

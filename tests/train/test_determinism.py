@@ -2,10 +2,12 @@
 
 import pickle
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
 from builders import bits, build, random_params, trainer
+from loops import each
 from reference import Mlp
 from sklearn.exceptions import ConvergenceWarning
 
@@ -32,7 +34,7 @@ SEVERAL = [1, 2, 3, 4]
 
 
 def run(dtype, widths, batch_size, rows, n_threads, optimizer="adam"):
-    """Bits of the weights, and the losses, after three epochs."""
+    """Bits of the weights, and the losses, after two epochs."""
     rng = np.random.default_rng(1)
     hidden = ["relu", "tanh", "logistic"][: len(widths) - 2]
     params = random_params(rng, widths)
@@ -41,19 +43,18 @@ def run(dtype, widths, batch_size, rows, n_threads, optimizer="adam"):
     labels = rng.integers(0, widths[-1], rows)
     settings = {"loss": "cross_entropy", "optimizer": optimizer, "rate": 0.003, "seed": 7}
     teacher = trainer(network, batch_size=batch_size, **settings)
-    report = teacher.run(x, labels, epochs=3, n_threads=n_threads)
+    report = teacher.run(x, labels, epochs=2, n_threads=n_threads)
     return bits(network), report["loss"], network.predict(x, n_threads).tobytes()
 
 
-@pytest.mark.parametrize(("widths", "batch_size", "rows"), SHAPES)
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_threads_do_not_change_bits(dtype, widths, batch_size, rows, optimizer, several):
-    alone = run(dtype, widths, batch_size, rows, 1, optimizer)
+@each(("shape", "optimizer"), product(SHAPES, ["sgd", "adam"]), elsewhere=3)
+def test_threads_do_not_change_bits(dtype, shape, optimizer, several):
+    alone = run(dtype, *shape, 1, optimizer)
     for n_threads in (*several[1:], 0):
-        assert run(dtype, widths, batch_size, rows, n_threads, optimizer) == alone, n_threads
+        assert run(dtype, *shape, n_threads, optimizer) == alone, n_threads
 
 
-@pytest.mark.parametrize("rows", [1, 17, 33, 64, 200, 385, 800, 3001])
+@each("rows", [1, 17, 33, 64, 200, 385, 800, 3001])
 def test_threads_do_not_change_predictions(dtype, rng, rows):
     widths = (20, 64, 33, 10)
     mlp = Mlp(["relu", "tanh", "softmax"])

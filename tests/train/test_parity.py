@@ -3,9 +3,11 @@
 import inspect
 import warnings
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
+from loops import each
 from numeric import assert_norm_close
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
@@ -37,7 +39,7 @@ SCHEDULES = {
     "adaptive": {"learning_rate": "adaptive", **RESTLESS},
 }
 SETTINGS = [
-    pytest.param(rule, schedule, id=f"{rule}-{schedule}")
+    (rule, schedule)
     for rule in RULES
     for schedule in SCHEDULES
     if RULES[rule]["solver"] == "sgd" or schedule == "constant"
@@ -109,10 +111,9 @@ def compare(problem, settings, weighted=False, tolerance=1e-8):
     return ours
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize(("rule", "schedule"), SETTINGS)
-def test_trajectory(problem, activation, rule, schedule):
+@each(("problem", "activation", "setting"), product(PROBLEMS, ACTIVATIONS, SETTINGS), elsewhere=7)
+def test_trajectory(problem, activation, setting):
+    rule, schedule = setting
     compare(problem, {"activation": activation, **RULES[rule], **SCHEDULES[schedule]})
 
 
