@@ -126,4 +126,8 @@ def test_files_of_the_first_version_load(name, path):
     for text in texts:
         assert len(text.pop("sha256")) == 64
         assert text.pop("fastmlp_version")
+    then, now = (text.pop("params", {}) for text in texts)
     assert texts[0] == texts[1]
+    defaults = {} if name == "network" else type(model)().get_params()
+    assert now == {key: then.get(key, defaults.get(key)) for key in now}  # some came later
+    assert then.keys() <= now.keys()

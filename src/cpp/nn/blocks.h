@@ -70,10 +70,6 @@ bool take_in(const Network<T>& network, Workspace<T>& ws, const TableView& x, Ra
   return network.kernels().all_finite({input, ld_input, rows.size(), network.n_features()});
 }
 
-/// Where threads have several blocks each, these become smaller at the end, down to this, so that
-/// threads end together.
-inline constexpr Index kFewBlockRows = 32;
-
 /// Calls visit(workspace, first row, rows) behind a forward pass of each block of rows, on up to
 /// `threads` threads; it returns false where what it finds is not finite. With `logits` the last
 /// activation is left out.

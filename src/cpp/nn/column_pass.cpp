@@ -17,10 +17,7 @@ class PanelPieces {
  public:
   PanelPieces(Index rows, Index cols, Index width)
       : rows_(rows), cols_(cols), width_(width), panels_(ceil_div(cols, width)) {
-    constexpr Index tall = 128;
-    constexpr Index enough = 32;
-    const Index wanted = std::max(rows / tall, enough / panels_);
-    per_panel_ = std::clamp(wanted, Index{1}, ceil_div(rows, kMaskRows));
+    per_panel_ = pieces_of_panel(rows, panels_);
   }
 
   Index count() const { return panels_ * per_panel_; }

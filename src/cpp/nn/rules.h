@@ -100,6 +100,13 @@ inline Index block_rows(double row_flops, double flops_between_polls) {
   return std::max(kMaskRows, round_down(static_cast<Index>(most), kMaskRows));
 }
 
+/// Where threads have several blocks each, these become smaller at the end, down to this, so that
+/// threads end together.
+inline constexpr Index kFewBlockRows = 32;
+
+/// Whether a team copies so many parameters: from a millisecond's work for one thread on.
+inline bool is_copied_by_team(Index parameters) { return parameters >= Index{1} << 20; }
+
 /// Rows that a gradient over all rows takes at a time, so that its memory doesn't grow with them.
 inline constexpr Index kGradientRows = 8192;
 
@@ -123,6 +130,13 @@ inline bool suits_replicas(Index chunks, Index parameters) {
   constexpr Index kFew = 8;
   constexpr Index kMostOthers = 20480;  // numbers of other chunks' gradients
   return chunks < kFew && (chunks - 1) * parameters <= kMostOthers;
+}
+
+/// Pieces of a panel of so many, where a team shares the columns of layers: as many as there are
+/// 128 rows, or as give the team 32 pieces to share.
+inline Index pieces_of_panel(Index rows, Index panels) {
+  const Index wanted = std::max(rows / 128, 32 / panels);
+  return std::clamp(wanted, Index{1}, ceil_div(rows, kMaskRows));
 }
 
 // In what pieces weight gradients are taken

@@ -16,8 +16,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr Index kCopiedByTeam = 1 << 20;  // parameters: a millisecond's work for one thread
-
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 double seconds_since(Clock::time_point start) {
@@ -181,7 +179,7 @@ void Trainer<T>::keep_params(int threads) {
     const Range mine = share(size, kAlignment, equal_part(team));
     std::copy(from + mine.begin, from + mine.end, kept_params_.data() + mine.begin);
   };
-  parallel(size >= kCopiedByTeam ? threads : 1, body);
+  parallel(is_copied_by_team(size) ? threads : 1, body);
 }
 
 template <class T>
