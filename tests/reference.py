@@ -7,6 +7,7 @@ precision of its input.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -529,3 +530,29 @@ class Mlp:
             gradients.insert(0, (dw, dz.sum(axis=0)))
             dy = dz @ w.T
         return float(value + penalty_scale * self.penalty(params)), gradients
+
+
+# Encodings of the columns of a table
+
+
+def encode(raw: Array, specs: Sequence[Mapping[str, Any]]) -> Array:
+    """Inputs made of columns: periodic ones first, the others in their order; NaN is missing."""
+    parts = [_encoding(raw[:, spec["column"]], spec) for spec in specs]
+    kinds = [spec["kind"] == "periodic" for spec in specs]
+    first = [part for part, kind in zip(parts, kinds, strict=True) if kind]
+    return np.hstack(first + [part for part, kind in zip(parts, kinds, strict=True) if not kind])
+
+
+def _encoding(column: Array, spec: Mapping[str, Any]) -> Array:
+    x = np.nan_to_num(column)[:, None]
+    kind = spec["kind"]
+    if kind == "scaled":
+        return x / np.sqrt(1 + (x / 3) ** 2)
+    if kind == "bins":
+        edges = np.asarray(spec["first"])
+        return np.clip((x - edges[:-1]) / np.diff(edges), 0, 1)
+    if kind == "periodic":
+        return np.cos(2 * np.pi * (x * np.asarray(spec["first"]) + np.asarray(spec["second"])))
+    if kind == "one_hot":
+        return spec.get("scale", 1.0) * (column[:, None] == np.arange(spec["codes"]))
+    return np.isnan(column)[:, None].astype(float)

@@ -163,8 +163,45 @@ GIVE_OUTPUTS: Final[int]
 GIVE_LOGITS: Final[int]
 GIVE_PROBABILITIES: Final[int]
 
+class EncodingSpec:
+    """What becomes of a column: 'scaled', 'bins', 'periodic', 'one_hot' or 'missing'."""
+
+    def __init__(
+        self,
+        kind: str,
+        column: int,
+        *,
+        first: Sequence[float] = ...,  # the edges of bins, or frequencies
+        second: Sequence[float] = ...,  # phases
+        codes: int = ...,  # of 'one_hot': how many
+        scale: float = ...,  # of 'one_hot'
+    ) -> None: ...
+    @property
+    def width(self) -> int: ...
+
+class _Encoder:
+    def __init__(
+        self,
+        n_columns: int,
+        encodings: Sequence[EncodingSpec],
+        *,
+        learns_waves: bool = ...,
+        scale_rate: float = ...,
+    ) -> None: ...
+    @property
+    def width(self) -> int: ...
+
+class EncoderFloat32(_Encoder): ...
+class EncoderFloat64(_Encoder): ...
+
 class _Network:
-    def __init__(self, n_features: int, layers: Sequence[DenseSpec]) -> None: ...
+    def __init__(
+        self, n_features: int, layers: Sequence[DenseSpec], encoder: _Encoder | None = ...
+    ) -> None: ...
+    @property
+    def n_columns(self) -> int: ...
+    def get_encoding(self) -> list[NDArray[Any]]: ...  # factors, frequencies, phases
+    def set_encoding(self, arrays: Sequence[NDArray[Any]]) -> None: ...
     @property
     def n_features(self) -> int: ...
     @property
@@ -260,6 +297,37 @@ class _Trainer:
 
 class TrainerFloat32(_Trainer): ...
 class TrainerFloat64(_Trainer): ...
+
+class PackReport(RunReport, TypedDict):
+    best_loss_epoch: int  # 1-based epoch of the least validation loss, otherwise 0
+
+class _Pack:
+    def __init__(self) -> None: ...
+    def add(
+        self,
+        trainer: _Trainer,
+        x: NDArray[Any],
+        t: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        x_val: NDArray[Any],
+        t_val: NDArray[Any],
+        sample_weight_val: NDArray[Any] | None,
+        *,
+        epochs: int,
+        patience: int,
+        rates: Sequence[float] = ...,
+    ) -> None: ...
+    def run(
+        self,
+        *,
+        n_threads: int = ...,
+        seconds: float = ...,
+        on_poll: Callable[[int], object] | None = ...,  # with the members finished
+    ) -> list[PackReport | None]: ...
+    def by_loss(self, member: int) -> _Network | None: ...
+
+class PackFloat32(_Pack): ...
+class PackFloat64(_Pack): ...
 
 class Balance:
     def __init__(self, threads: int, fixed: bool) -> None: ...

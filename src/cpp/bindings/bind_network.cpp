@@ -87,7 +87,7 @@ Give checked_give(const Network<T>& network, int give) {
 template <class T>
 py::array predict_any(const Network<T>& network, const py::object& x, int give, bool like_x,
                       const MaskKey* masks, int threads) {
-  const HeldView view = input_view(x, network.n_features(), "x");
+  const HeldView view = input_view(x, network.n_columns(), "x");
   auto [to, outcome] =
       predict_view(network, view, masks, checked_give(network, give), like_x, threads);
   if (outcome != Outcome::kDone) refuse(outcome);
@@ -97,7 +97,7 @@ py::array predict_any(const Network<T>& network, const py::object& x, int give, 
 template <class T>
 py::object predict_plain(const Network<T>& network, const py::object& x, int give, bool like_x,
                          int threads) {
-  const TableView view = plain_view(x, network.n_features());
+  const TableView view = plain_view(x, network.n_columns());
   if (!view) return py::none();
   auto [to, outcome] =
       predict_view(network, view, nullptr, checked_give(network, give), like_x, threads);
@@ -109,7 +109,7 @@ py::object predict_plain(const Network<T>& network, const py::object& x, int giv
 template <class T>
 py::tuple forward_arrays(const Network<T>& network, const py::object& x, int threads) {
   check_threads(threads);
-  const HeldView view = input_view(x, network.n_features(), "x");
+  const HeldView view = input_view(x, network.n_columns(), "x");
   py::list zs, ys;
   std::vector<T*> z_data, y_data;
   for (const DenseLayer& layer : network.layers()) {
@@ -140,7 +140,7 @@ struct LossArguments {
   LossArguments(const Network<T>& network, const py::object& x_, const py::array& t_,
                 const std::string& loss_, const py::object& sample_weight,
                 std::optional<double> loss_parameter)
-      : x(input_view(x_, network.n_features(), "x")),
+      : x(input_view(x_, network.n_columns(), "x")),
         t(target_view(t_, x.rows, network.n_outputs(), "t")),
         weight(weight_view(sample_weight, x.rows, "sample_weight")),
         loss(loss_choice(loss_, loss_parameter)) {}
@@ -187,12 +187,85 @@ double mean_loss(const Network<T>& network, const py::object& x, const py::array
   return value;
 }
 
+constexpr const char* kEncodingNames[] = {"scaled", "bins", "periodic", "one_hot", "missing"};
+
+EncodingSpec make_encoding(const std::string& kind, Index column, std::vector<double> first,
+                           std::vector<double> second, Index codes, double scale) {
+  for (std::size_t i = 0; i < std::size(kEncodingNames); ++i) {
+    if (kind != kEncodingNames[i]) continue;
+    return {static_cast<Encoding>(i), column, std::move(first), std::move(second), codes, scale};
+  }
+  throw std::invalid_argument("unknown encoding '" + kind + "'");
+}
+
+/// Sections of the encoder's parameters and their lengths: factors, frequencies, phases.
+template <class T>
+std::vector<std::pair<Index, Index>> encoding_sections(const Network<T>& network) {
+  const Encoder<T>* encoder = network.encoder();
+  if (encoder == nullptr) return {};
+  return {{0, encoder->scales() ? encoder->width() : 0},
+          {encoder->frequencies(), encoder->periodic()},
+          {encoder->phases(), encoder->periodic()}};
+}
+
+/// Factors, frequencies and phases: three arrays, none without an encoder.
+template <class T>
+py::list get_encoding(const Network<T>& network) {
+  py::list arrays;
+  for (const auto& [begin, size] : encoding_sections(network)) {
+    arrays.append(py::array_t<T>(size, network.encoding_params() + begin));
+  }
+  return arrays;
+}
+
+template <class T>
+void set_encoding(Network<T>& network, const py::sequence& arrays) {
+  const auto sections = encoding_sections(network);
+  if (!network.learns_encoding() || arrays.size() != sections.size()) {
+    throw std::invalid_argument(
+        "the network's encoding has no parameters that are trained, or "
+        "these are not factors, frequencies and phases");
+  }
+  std::vector<py::array_t<T>> checked;
+  for (std::size_t i = 0; i < sections.size(); ++i) {
+    checked.push_back(c_array<T>(arrays[i], {sections[i].second}, "encoding"));
+  }
+  for (std::size_t i = 0; i < sections.size(); ++i) {
+    T* to = network.params() + network.encoding_offset() + sections[i].first;
+    std::copy_n(checked[i].data(), sections[i].second, to);
+  }
+}
+
+template <class T>
+std::unique_ptr<Network<T>> make_network(Index n_features, const std::vector<DenseSpec>& layers,
+                                         const Encoder<T>* encoder) {
+  if (encoder == nullptr) return std::make_unique<Network<T>>(n_features, layers);
+  if (n_features != encoder->width()) {
+    throw std::invalid_argument("n_features must be the width of the encoder, " +
+                                std::to_string(encoder->width()) + ", got " +
+                                std::to_string(n_features));
+  }
+  return std::make_unique<Network<T>>(*encoder, layers);
+}
+
+template <class T>
+void bind_encoder(py::module_& m, const char* name) {
+  py::class_<Encoder<T>>(m, name, "From columns of a table to the inputs of a network.")
+      .def(py::init<Index, const std::vector<EncodingSpec>&, bool, double>(), py::arg("n_columns"),
+           py::arg("encodings"), py::kw_only(), py::arg("learns_waves") = false,
+           py::arg("scale_rate") = 0.0)
+      .def_property_readonly("width", &Encoder<T>::width);
+}
+
 template <class T>
 void bind(py::module_& m, const char* name) {
   using Net = Network<T>;
   py::class_<Net>(m, name, "A multilayer perceptron; its parameters start as zeros.")
-      .def(py::init<Index, const std::vector<DenseSpec>&>(), py::arg("n_features"),
-           py::arg("layers"))
+      .def(py::init(&make_network<T>), py::arg("n_features"), py::arg("layers"),
+           py::arg("encoder") = py::none())
+      .def_property_readonly("n_columns", &Net::n_columns)
+      .def("get_encoding", &get_encoding<T>)
+      .def("set_encoding", &set_encoding<T>, py::arg("arrays"))
       .def_property_readonly("n_features", &Net::n_features)
       .def_property_readonly("n_outputs", &Net::n_outputs)
       .def_property_readonly("n_params", &Net::n_params)
@@ -249,6 +322,13 @@ void bind_network(py::module_& m) {
       .def(py::init(&make_spec), py::arg("parts"), py::kw_only(), py::arg("input_dropout") = 0.0,
            py::arg("dropout_mode") = "inverted", py::arg("l1") = 0.0, py::arg("l2") = 0.0)
       .def_property_readonly("units", &DenseSpec::units);
+  py::class_<EncodingSpec>(m, "EncodingSpec", "What becomes of a column of a table.")
+      .def(py::init(&make_encoding), py::arg("kind"), py::arg("column"), py::kw_only(),
+           py::arg("first") = std::vector<double>(), py::arg("second") = std::vector<double>(),
+           py::arg("codes") = 0, py::arg("scale") = 1.0)
+      .def_property_readonly("width", &EncodingSpec::width);
+  bind_encoder<float>(m, "EncoderFloat32");
+  bind_encoder<double>(m, "EncoderFloat64");
   bind<float>(m, "NetworkFloat32");
   bind<double>(m, "NetworkFloat64");
 }

@@ -2,9 +2,9 @@
 #include <optional>
 
 #include "bindings/bindings.h"
+#include "bindings/bound_trainer.h"
 #include "bindings/numpy_view.h"
 #include "bindings/python_hooks.h"
-#include "train/trainer.h"
 
 namespace fastmlp::bindings {
 
@@ -48,49 +48,6 @@ void set_hyperparameters(TrainSettings& settings, const py::dict& given) {
     settings.hyper[i] = py::cast<double>(value);
   }
 }
-
-py::dict to_dict(const RunReport& report) {
-  py::list loss, val_loss, val_score, rate, seconds;
-  for (const EpochReport& epoch : report.epochs) {
-    loss.append(epoch.loss);
-    val_loss.append(epoch.val_loss);
-    val_score.append(epoch.val_score);
-    rate.append(epoch.rate);
-    seconds.append(epoch.seconds);
-  }
-  return py::dict(
-      py::arg("stopped") = kStoppedNames[static_cast<int>(report.stopped)],
-      py::arg("epochs") = report.epochs.size(), py::arg("loss") = loss,
-      py::arg("val_loss") = val_loss, py::arg("val_score") = val_score, py::arg("rate") = rate,
-      py::arg("seconds") = seconds,
-      py::arg("step_loss") =
-          py::array_t<double>(static_cast<Index>(report.step_loss.size()), report.step_loss.data()),
-      py::arg("best_epoch") = report.best_epoch, py::arg("kept") = report.kept,
-      py::arg("failed_epoch") = report.failed_epoch, py::arg("failed_batch") = report.failed_batch);
-}
-
-template <class T>
-struct BoundTrainer {
-  Trainer<T> trainer;
-  RunReport report;
-  bool runs = false;
-};
-
-/// Only one thread at a time may use a trainer; all of them look while they hold the GIL.
-template <class T>
-class Exclusive {
- public:
-  explicit Exclusive(BoundTrainer<T>& trainer) : trainer_(trainer) {
-    if (trainer.runs) throw std::runtime_error("it is training already, in another call");
-    trainer.runs = true;
-  }
-  ~Exclusive() { trainer_.runs = false; }
-  Exclusive(const Exclusive&) = delete;
-  Exclusive& operator=(const Exclusive&) = delete;
-
- private:
-  BoundTrainer<T>& trainer_;
-};
 
 /// Throws TypeError for a name that is none of the catalog's, or a value of another type, and where
 /// the rate or the batch size is missing.
@@ -137,19 +94,6 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
   set_settings(s, settings);
   return std::unique_ptr<BoundTrainer<T>>(new BoundTrainer<T>{Trainer<T>(network, s), {}, false});
 }
-
-/// A data set, and the arrays that it looks into.
-template <class T>
-struct HeldData {
-  HeldView x, t, weight;
-
-  HeldData(const Network<T>& network, const py::object& x_, const py::array& t_,
-           const py::object& weight_, const std::string& suffix)
-      : x(input_view(x_, network.n_features(), ("x" + suffix).c_str())),
-        t(target_view(t_, x.rows, network.n_outputs(), ("t" + suffix).c_str())),
-        weight(weight_view(weight_, x.rows, ("sample_weight" + suffix).c_str())) {}
-  DataView view() const { return {x, t, weight}; }
-};
 
 template <class T>
 py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
@@ -260,6 +204,26 @@ void bind(py::module_& m, const char* name) {
 }
 
 }  // namespace
+
+py::dict to_dict(const RunReport& report) {
+  py::list loss, val_loss, val_score, rate, seconds;
+  for (const EpochReport& epoch : report.epochs) {
+    loss.append(epoch.loss);
+    val_loss.append(epoch.val_loss);
+    val_score.append(epoch.val_score);
+    rate.append(epoch.rate);
+    seconds.append(epoch.seconds);
+  }
+  return py::dict(
+      py::arg("stopped") = kStoppedNames[static_cast<int>(report.stopped)],
+      py::arg("epochs") = report.epochs.size(), py::arg("loss") = loss,
+      py::arg("val_loss") = val_loss, py::arg("val_score") = val_score, py::arg("rate") = rate,
+      py::arg("seconds") = seconds,
+      py::arg("step_loss") =
+          py::array_t<double>(static_cast<Index>(report.step_loss.size()), report.step_loss.data()),
+      py::arg("best_epoch") = report.best_epoch, py::arg("kept") = report.kept,
+      py::arg("failed_epoch") = report.failed_epoch, py::arg("failed_batch") = report.failed_batch);
+}
 
 py::dict to_dict(const EpochReport& report) {
   return py::dict(py::arg("epoch") = report.epoch, py::arg("loss") = report.loss,

@@ -11,6 +11,7 @@ inline constexpr double kFlopsWithGil = 1e5;
 void bind_catalog(pybind11::module_& m);
 void bind_network(pybind11::module_& m);
 void bind_trainer(pybind11::module_& m);
+void bind_pack(pybind11::module_& m);
 void bind_perceptron(pybind11::module_& m);
 void bind_graph(pybind11::module_& m);
 void bind_kernels(pybind11::module_& m);

@@ -20,6 +20,7 @@ PYBIND11_MODULE(_core, m) {
   fastmlp::bindings::bind_catalog(m);
   fastmlp::bindings::bind_network(m);
   fastmlp::bindings::bind_trainer(m);
+  fastmlp::bindings::bind_pack(m);
   fastmlp::bindings::bind_perceptron(m);
   fastmlp::bindings::bind_graph(m);
   fastmlp::bindings::bind_kernels(m);

@@ -196,6 +196,17 @@ struct DropoutArgs {
   std::uint32_t layer;
 };
 
+/// y = cos(2 pi turns), or y *= its slope by the turns: a product with -2 pi sin(2 pi turns).
+template <class T>
+struct PeriodicArgs {
+  const T* turns;
+  Index ldturns;
+  T* y;
+  Index ldy;
+  Index rows;
+  Index cols;
+};
+
 /// Whether every number of x(rows, cols) is finite; reads nothing behind the last column.
 template <class T>
 struct FiniteArgs {
@@ -224,6 +235,8 @@ struct Kernels {
   double (*add_penalty)(const PenaltyArgs<T>&);
   void (*sum_parts)(const SumArgs<T>&);
   bool (*all_finite)(const FiniteArgs<T>&);
+  void (*periodic)(const PeriodicArgs<T>&);
+  void (*periodic_slope)(const PeriodicArgs<T>&);
   void (*dropout)(const DropoutArgs<T>&);
   PhiloxBlock (*random_block)(std::uint64_t seed, PhiloxBlock counter);  // as the masks use it
   void (*scale)(const DropoutArgs<T>&);  // y = x * scale, no mask: classic dropout at test time

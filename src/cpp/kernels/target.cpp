@@ -6,6 +6,7 @@
 #include "kernels/limits.h"
 #include "kernels/losses.h"
 #include "kernels/optimizers.h"
+#include "kernels/periodic.h"
 
 namespace fastmlp::FASTMLP_TARGET {
 
@@ -66,6 +67,8 @@ const Kernels<Scalar> FASTMLP_TABLE = {
     add_penalty<Scalar>,
     sum_parts<Scalar>,
     all_finite<Scalar>,
+    periodic<Scalar>,
+    periodic_slope<Scalar>,
     dropout<Scalar>,
     random_block,
     scale<Scalar>,

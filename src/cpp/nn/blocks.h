@@ -64,7 +64,7 @@ double forward_flops(const Network<T>& network, Index rows) {
 template <class T>
 bool take_in(const Network<T>& network, Workspace<T>& ws, const TableView& x, Range rows) {
   const bool in_place = read_in_place(network, ws, x, rows.begin);
-  if (!in_place) gather_rows(x, nullptr, rows.begin, rows.size(), ws.x, ws.ldx);
+  if (!in_place) gather_inputs(network, ws, x, nullptr, rows.begin, {0, rows.size()});
   const T* input = in_place ? ws.layer(0).x : ws.x;
   const Index ld_input = in_place ? ws.layer(0).ldx : ws.ldx;
   return network.kernels().all_finite({input, ld_input, rows.size(), network.n_features()});

@@ -93,7 +93,7 @@ bool train_columns(const Network<T>& network, Workspace<T>& ws, const Batch& bat
                    double weight_sum, const LossPlan& loss, const MaskKey* masks, Turn& turn,
                    const Team& team) noexcept {
   const Range mine = share(batch.rows, row_grain(network), turn.part());
-  gather_batch(ws, batch, weight_sum, loss, mine);
+  gather_batch(network, ws, batch, weight_sum, loss, mine);
   drop_input(network, ws, 0, mine, whole_row(network.n_features()), masks);
   team.barrier();
   forward_columns(network, ws, batch.rows, masks, loss.on_logits, turn, team);

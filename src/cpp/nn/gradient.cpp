@@ -19,7 +19,7 @@ template <class T>
 void copy_columns(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
                   Range rows, int rank) noexcept {
   const PanelShape& shape = network.layers()[static_cast<std::size_t>(task.layer)].shape;
-  if (task.learned || !copies_columns(shape, ws.rows())) return;
+  if (task.learned || task.encoding || !copies_columns(shape, ws.rows())) return;
   const LayerBuffers<T>& buffers = ws.layer(task.layer);
   const T* from = buffers.x + rows.begin * buffers.ldx + task.row_begin;
   T* to = ws.columns(rank);
@@ -33,6 +33,12 @@ void copy_columns(const Network<T>& network, const Workspace<T>& ws, const Weigh
 template <class T>
 void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
                      Range rows, const Ahead<T>& ahead, int rank, T* dw) noexcept {
+  if (task.encoding) {
+    const T* parts = ws.dencoding + rows.begin * ws.lddencoding;
+    return network.kernels().backward_weights({nullptr, 0, parts, ws.lddencoding, dw, rows.size(),
+                                               task.panel, task.row_begin, task.row_end,
+                                               network.encoding_shape(), ahead});
+  }
   const DenseLayer& layer = network.layers()[static_cast<std::size_t>(task.layer)];
   const LayerBuffers<T>& buffers = ws.layer(task.layer);
   // The gradient of learned parameters is a sum over rows like that of biases, of what the slope
@@ -65,7 +71,7 @@ std::vector<WeightTask> weight_tasks(const Network<T>& network, Index rows, Task
       const Index size = shape.narrow ? shape.out * narrow_width(shape, row) : (end - row) * width;
       tasks.push_back({static_cast<Index>(i), panel, row, last ? end + 1 : end,
                        layer.offset + row_offset(shape, panel, row), size, last ? width : 0, false,
-                       0});
+                       false, 0});
     };
     if (i == 0 && order == TaskOrder::kFirstLayerPanels && !copies_columns(shape, rows)) {
       for (Index p = 0; p < panel_count(shape); ++p) {
@@ -78,8 +84,14 @@ std::vector<WeightTask> weight_tasks(const Network<T>& network, Index rows, Task
     }
     for (Index p = 0; layer.learned_size > 0 && p < panel_count(shape); ++p) {
       tasks.push_back({static_cast<Index>(i), p, shape.in, shape.in + 1,
-                       layer.learned_offset + p * shape.width, 0, panel_width(shape, p), true, 0});
+                       layer.learned_offset + p * shape.width, 0, panel_width(shape, p), true,
+                       false, 0});
     }
+  }
+  const PanelShape& encoding = network.encoding_shape();
+  for (Index p = 0; network.learns_encoding() && p < panel_count(encoding); ++p) {
+    tasks.push_back({0, p, 0, 1, network.encoding_offset() + p * encoding.width, 0,
+                     panel_width(encoding, p), false, true, 0});
   }
   Index cost = 0;
   for (WeightTask& task : tasks) {

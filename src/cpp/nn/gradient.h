@@ -10,8 +10,8 @@
 namespace fastmlp {
 
 /// Some rows of one panel of one layer's weight gradient, or a panel of inputs of a narrow one's,
-/// or the columns of one panel of the learned parameters of its activation. A layer's tasks are
-/// neighbours.
+/// or the columns of one panel of the learned parameters of its activation, or of the encoder's. A
+/// layer's tasks are neighbours.
 struct WeightTask {
   Index layer;
   Index panel;
@@ -21,6 +21,7 @@ struct WeightTask {
   Index size;     // numbers there, without the bias row
   Index bias_size;
   bool learned;       // `bias_size` numbers of the activation's parameters, and no weights
+  bool encoding;      // of the encoder's parameters, likewise
   Index cost_before;  // of all tasks before
 
   /// In units of no meaning: the batch's length is a factor of all.

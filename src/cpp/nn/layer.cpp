@@ -76,6 +76,14 @@ void slope_layer(const Network<T>& network, const DenseLayer& layer, const Layer
 }
 
 template <class T>
+EncoderTrace<T> trace_from(const Workspace<T>& ws, Index row) {
+  EncoderTrace<T> trace = ws.trace;
+  if (trace.turns) trace.turns += row * trace.ldturns;
+  if (trace.plain) trace.plain += row * trace.ldplain;
+  return trace;
+}
+
+template <class T>
 void smooth_labels(const LossChoice& choice, T* t, Index ldt, Index rows, Index cols) {
   if (choice.label_smoothing == 0.0) return;
   const bool exclusive = row_of(row_of(choice.loss).link).keeps == Keep::kRow;
@@ -98,7 +106,7 @@ LossPlan plan_loss(const Network<T>& network, const LossChoice& choice) {
 template <class T>
 bool read_in_place(const Network<T>& network, Workspace<T>& ws, const TableView& x, Index first) {
   LayerBuffers<T>& input = ws.layer(0);
-  if (input.dropped) return false;
+  if (input.dropped || network.encoder()) return false;
   const PanelShape& shape = network.layers().front().shape;
   const bool reads_padding = shape.narrow && shape.in < padded_in(shape);
   const T* rows = reads_padding ? nullptr : in_place<T>(x);
@@ -108,13 +116,23 @@ bool read_in_place(const Network<T>& network, Workspace<T>& ws, const TableView&
 }
 
 template <class T>
-void gather_batch(Workspace<T>& ws, const Batch& batch, double weight_sum, const LossPlan& plan,
-                  Range rows) {
+void gather_inputs(const Network<T>& network, Workspace<T>& ws, const TableView& x,
+                   const Index* order, Index first, Range rows) {
+  T* to = ws.x + rows.begin * ws.ldx;
+  const Encoder<T>* encoder = network.encoder();
+  if (encoder == nullptr) return gather_rows(x, order, first, rows.size(), to, ws.ldx);
+  T* raw = ws.raw + rows.begin * ws.ldraw;
+  gather_rows(x, order, first, rows.size(), raw, ws.ldraw);
+  encoder->encode(network.kernels(), raw, ws.ldraw, rows.size(), network.encoding_params(),
+                  trace_from(ws, rows.begin), to, ws.ldx);
+}
+
+template <class T>
+void gather_batch(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
+                  double weight_sum, const LossPlan& plan, Range rows) {
   const Index ldt = ws.output().ldy;
   const Index first = batch.first + rows.begin;
-  if (batch.x) {
-    gather_rows(*batch.x, batch.order, first, rows.size(), ws.x + rows.begin * ws.ldx, ws.ldx);
-  }
+  if (batch.x) gather_inputs(network, ws, *batch.x, batch.order, first, rows);
   gather_rows(*batch.t, batch.order, first, rows.size(), ws.t + rows.begin * ldt, ldt);
   smooth_labels(plan.choice, ws.t + rows.begin * ldt, ldt, rows.size(), batch.t->width());
   // In double precision: the sum may be far beyond what a weight of this type can be.
@@ -218,18 +236,52 @@ void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index ind
   apply_dropout(network, index, rows, columns, masks, below.dz, below.ldy, below.dz, below.ldy);
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                                  \
-  template LossPlan plan_loss<T>(const Network<T>&, const LossChoice&);                         \
-  template bool read_in_place<T>(const Network<T>&, Workspace<T>&, const TableView&, Index);    \
-  template void gather_batch<T>(Workspace<T>&, const Batch&, double, const LossPlan&, Range);   \
-  template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&,   \
-                              const MaskKey*);                                                  \
-  template void forward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,          \
-                                 const Columns&, bool);                                         \
-  template void activate_rows<T>(const Network<T>&, const Workspace<T>&, Index, Range);         \
-  template void output_loss<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range); \
-  template void loss_rows<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range);   \
-  template void backward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,         \
+template <class T>
+void backward_encoder(const Network<T>& network, Workspace<T>& ws, Range rows, const MaskKey* masks,
+                      int rank) {
+  const Encoder<T>& encoder = *network.encoder();
+  const DenseLayer& layer = network.layers().front();
+  const LayerBuffers<T>& buffers = ws.layer(0);
+  const Index end = min_index(round_up(encoder.wanted_inputs(), layer.shape.width), layer.shape.in);
+  const Columns columns{0, end, end == layer.shape.in};
+  T* dx = ws.dencoding + encoder.gradient_place();
+  T* its = dx + rows.begin * ws.lddencoding;
+  network.kernels().backward_input[at(Activation::identity)]({buffers.dz + rows.begin * buffers.ldy,
+                                                              buffers.ldy,
+                                                              network.params() + layer.offset,
+                                                              its,
+                                                              ws.lddencoding,
+                                                              its,
+                                                              ws.lddencoding,
+                                                              ws.scratch(rank),
+                                                              rows.size(),
+                                                              layer.shape,
+                                                              {},
+                                                              columns});
+  if (buffers.dropped) {
+    apply_dropout(network, 0, rows, columns, masks, dx, ws.lddencoding, dx, ws.lddencoding);
+  }
+  encoder.differentiate(network.kernels(), ws.raw + rows.begin * ws.ldraw, ws.ldraw, rows.size(),
+                        network.encoding_params(), trace_from(ws, rows.begin),
+                        ws.dencoding + rows.begin * ws.lddencoding, ws.lddencoding);
+}
+
+#define FASTMLP_INSTANTIATE(T)                                                                     \
+  template LossPlan plan_loss<T>(const Network<T>&, const LossChoice&);                            \
+  template bool read_in_place<T>(const Network<T>&, Workspace<T>&, const TableView&, Index);       \
+  template void gather_inputs<T>(const Network<T>&, Workspace<T>&, const TableView&, const Index*, \
+                                 Index, Range);                                                    \
+  template void gather_batch<T>(const Network<T>&, Workspace<T>&, const Batch&, double,            \
+                                const LossPlan&, Range);                                           \
+  template void backward_encoder<T>(const Network<T>&, Workspace<T>&, Range, const MaskKey*, int); \
+  template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&,      \
+                              const MaskKey*);                                                     \
+  template void forward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,             \
+                                 const Columns&, bool);                                            \
+  template void activate_rows<T>(const Network<T>&, const Workspace<T>&, Index, Range);            \
+  template void output_loss<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range);    \
+  template void loss_rows<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range);      \
+  template void backward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,            \
                                   const Columns&, const MaskKey*, int);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

@@ -17,10 +17,16 @@ LossPlan plan_loss(const Network<T>& network, const LossChoice& choice);
 template <class T>
 bool read_in_place(const Network<T>& network, Workspace<T>& ws, const TableView& x, Index first);
 
+/// Inputs of the first layer for these rows of the workspace from row order[first] of x on (row
+/// `first` where order is null), which an encoder may make of the columns.
+template <class T>
+void gather_inputs(const Network<T>& network, Workspace<T>& ws, const TableView& x,
+                   const Index* order, Index first, Range rows);
+
 /// The rows' inputs, targets and weights, from the data into the workspace.
 template <class T>
-void gather_batch(Workspace<T>& ws, const Batch& batch, double weight_sum, const LossPlan& plan,
-                  Range rows);
+void gather_batch(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
+                  double weight_sum, const LossPlan& plan, Range rows);
 
 /// Some columns of layer `index`'s input from what lies below it, where dropout changes it. `masks`
 /// null means test time.
@@ -52,5 +58,11 @@ void loss_rows(const Network<T>& network, const Workspace<T>& ws, const LossPlan
 template <class T>
 void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index index, Range rows,
                     const Columns& columns, const MaskKey* masks, int rank);
+
+/// Each row's part of the gradient by the encoder's frequencies and phases, from the first layer's
+/// dz.
+template <class T>
+void backward_encoder(const Network<T>& network, Workspace<T>& ws, Range rows, const MaskKey* masks,
+                      int rank);
 
 }  // namespace fastmlp

@@ -57,6 +57,15 @@ bool DenseLayer::keeps_input() const {
 
 template <class T>
 Network<T>::Network(Index n_features, const std::vector<DenseSpec>& specs)
+    : Network(n_features, specs, nullptr) {}
+
+template <class T>
+Network<T>::Network(const Encoder<T>& encoder, const std::vector<DenseSpec>& specs)
+    : Network(encoder.width(), specs, &encoder) {}
+
+template <class T>
+Network<T>::Network(Index n_features, const std::vector<DenseSpec>& specs,
+                    const Encoder<T>* encoder)
     : table_(&current_target().kernels), kernels_(&pick<T>(*table_)) {
   if (n_features < 1) {
     throw std::invalid_argument("n_features must be at least 1, got " + std::to_string(n_features));
@@ -77,7 +86,16 @@ Network<T>::Network(Index n_features, const std::vector<DenseSpec>& specs)
     offset = learned_offset + layers_.back().learned_size;
     in = units;
   }
+  if (encoder) encoder_ = *encoder;
+  if (learns_encoding()) {
+    encoding_shape_ = {0, encoder_->param_count(), kernels_->panel_vectors * lanes, lanes};
+    encoding_offset_ = offset;
+    offset += param_size(encoding_shape_);
+  }
   params_ = AlignedBuffer<T>(offset);
+  if (learns_encoding()) {
+    std::copy_n(encoder_->start(), encoder_->param_count(), params() + encoding_offset_);
+  }
   for (const DenseLayer& layer : layers_) {
     T* learned = params() + layer.learned_offset;
     std::fill_n(learned, layer.learned_size, static_cast<T>(layer.spec.parts.front().parameter));
@@ -89,6 +107,9 @@ Network<T>::Network(const Network& other)
     : table_(other.table_),
       kernels_(other.kernels_),
       layers_(other.layers_),
+      encoder_(other.encoder_),
+      encoding_shape_(other.encoding_shape_),
+      encoding_offset_(other.encoding_offset_),
       params_(other.flat_size()) {
   std::copy_n(other.params(), flat_size(), params());
 }
@@ -99,7 +120,9 @@ Index Network<T>::n_params() const {
   for (const DenseLayer& layer : layers_) {
     n += (layer.shape.in + 1) * layer.shape.out + (layer.learned_size > 0 ? layer.shape.out : 0);
   }
-  return n;
+  if (!learns_encoding()) return n;
+  return n + (encoder_->scales() ? encoder_->width() : 0) +
+         (encoder_->learns_waves() ? 2 * encoder_->periodic() : 0);
 }
 
 template <class T>

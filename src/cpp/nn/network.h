@@ -3,10 +3,12 @@
 // A network is bound to the target that was in force when it was made.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/buffer.h"
 #include "kernels/dispatch.h"
+#include "nn/encoder.h"
 
 namespace fastmlp {
 
@@ -62,13 +64,28 @@ class Network {
  public:
   /// Throws std::invalid_argument for sizes below 1 and rates outside [0, 1).
   Network(Index n_features, const std::vector<DenseSpec>& specs);
+  /// Of the columns of a table, which `encoder` makes the inputs of the first layer of.
+  Network(const Encoder<T>& encoder, const std::vector<DenseSpec>& specs);
   explicit Network(const Network& other);
 
   const Kernels<T>& kernels() const { return *kernels_; }
   /// The same in double precision, for what is worth it behind the last product.
   const Kernels<double>& wide_kernels() const { return table_->f64; }
   const std::vector<DenseLayer>& layers() const { return layers_; }
+  /// Inputs of the first layer.
   Index n_features() const { return layers_.front().shape.in; }
+  /// Columns of the data: the same, unless they are encoded.
+  Index n_columns() const { return encoder_ ? encoder_->columns() : n_features(); }
+  /// Null where there is none.
+  const Encoder<T>* encoder() const { return encoder_ ? &*encoder_ : nullptr; }
+  bool learns_encoding() const { return encoder_ && encoder_->learns(); }
+  /// The encoder's parameters, where it learns, lie behind the layers as one row of panels: the
+  /// gradient of each is a sum over rows, like that of a bias.
+  const PanelShape& encoding_shape() const { return encoding_shape_; }
+  Index encoding_offset() const { return encoding_offset_; }
+  const T* encoding_params() const {
+    return learns_encoding() ? params() + encoding_offset_ : encoder_->start();
+  }
   Index n_outputs() const { return layers_.back().shape.out; }
   /// Weights and biases, without the padding.
   Index n_params() const;
@@ -83,9 +100,14 @@ class Network {
   Index flat_size() const { return params_.size(); }
 
  private:
+  Network(Index n_features, const std::vector<DenseSpec>& specs, const Encoder<T>* encoder);
+
   const KernelTable* table_;
   const Kernels<T>* kernels_;
   std::vector<DenseLayer> layers_;
+  std::optional<Encoder<T>> encoder_;
+  PanelShape encoding_shape_{};
+  Index encoding_offset_ = 0;
   AlignedBuffer<T> params_;
 };
 

@@ -18,7 +18,7 @@ Outcome evaluate(const Network<T>& network, const TableView& x, const TableView&
     Batch block = all;
     block.first = first;
     block.rows = rows;
-    gather_batch(ws, block, 1.0, plan, {0, rows});
+    gather_batch(network, ws, block, 1.0, plan, {0, rows});
     output_loss(network, ws, plan, {0, rows});
     std::copy_n(ws.row_loss, rows, losses.data() + first);
     if (to == nullptr) return true;

@@ -29,7 +29,7 @@ bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
       return poll && poll->after(flops_per_row * static_cast<double>(block.size()), rank);
     };
     if (leaves(network.flops_per_row())) break;
-    gather_batch(ws, batch, weight_sum, loss, block);
+    gather_batch(network, ws, batch, weight_sum, loss, block);
     forward_rows(network, ws, block, masks, loss.on_logits);
     loss_rows(network, ws, loss, block);
     for (Index i = ws.layer_count() - 1; i > 0; --i) {
@@ -37,6 +37,7 @@ bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
       if (leaves(product_flops(shape, 1))) break;
       backward_layer(network, ws, i, block, whole_row(shape.in), masks, rank);
     }
+    if (network.learns_encoding()) backward_encoder(network, ws, block, masks, rank);
     checked += sum_of_losses(ws, block);
   }
   return std::isfinite(checked);

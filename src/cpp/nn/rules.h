@@ -37,6 +37,7 @@ template <class T>
 bool suits_chunks(const Network<T>& network, Index rows) {
   constexpr Index kFewestChunkedRows = 96;
   constexpr Index kSmallNetwork = 20480;  // parameters, in L1 or L2 beside the activations
+  if (network.encoder()) return false;    // tables go by rows, one network to a thread
   return rows >= kFewestChunkedRows && network.flat_size() <= kSmallNetwork;
 }
 
@@ -46,6 +47,7 @@ bool suits_chunks(const Network<T>& network, Index rows) {
 template <class T>
 bool suits_columns(const Network<T>& network, Index rows) {
   constexpr Index kWideLayer = 32768;  // weights of a layer, on average
+  if (network.encoder()) return false;
   const auto count = static_cast<Index>(network.layers().size());
   Index weights = 0;
   Index values = 0;

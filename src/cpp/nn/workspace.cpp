@@ -23,6 +23,17 @@ Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int th
 
   ldx = padded_ld<T>(network.n_features());
   plan(ldx, &x);
+  const bool encodes = network.encoder() != nullptr;
+  const bool learns = network.learns_encoding() && pass == Pass::kTrain;
+  ldraw = encodes ? padded_ld<T>(network.n_columns()) : 0;
+  const bool scales = learns && network.encoder()->scales();
+  trace.ldturns = learns ? padded_ld<T>(network.encoder()->periodic()) : 0;
+  trace.ldplain = scales ? ldx : 0;
+  lddencoding = learns ? padded_ld<T>(network.encoding_shape().out) : 0;
+  encodes ? plan(ldraw, &raw) : skip(&raw);
+  learns ? plan(trace.ldturns, &trace.turns) : skip(&trace.turns);
+  scales ? plan(trace.ldplain, &trace.plain) : skip(&trace.plain);
+  learns ? plan(lddencoding, &dencoding) : skip(&dencoding);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const DenseLayer& layer = network.layers()[i];
     LayerBuffers<T>& buffers = layers_[i];

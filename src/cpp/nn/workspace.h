@@ -44,6 +44,11 @@ class Workspace {
 
   T* x;  // gathered input rows
   Index ldx;
+  T* raw;  // where the network has an encoder: rows of the table
+  Index ldraw;
+  EncoderTrace<T> trace;  // where the encoder learns
+  T* dencoding;           // and each row's part of the gradient by its parameters
+  Index lddencoding;
   T* t;           // gathered targets, of ldt = output().ldy
   T* row_weight;  // weight of each row, divided by their sum
   T* row_loss;

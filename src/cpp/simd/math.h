@@ -27,6 +27,7 @@ struct MathConstants<float> {
   static constexpr float kTanhIsOne = 10.0f;
   static constexpr int kExpTerms = 7;  // 0.3466^8 / 8! = 5e-9
   static constexpr int kLogTerms = 5;  // 0.1716^12 / 13 = 5e-11
+  static constexpr int kSinTerms = 7;  // (pi / 2)^15 / 15! = 7e-10
   static constexpr std::int32_t kSqrtHalfBits = 0x3F3504F3;
   static constexpr float kMinNormal = 0x1p-126f;
   static constexpr float kMax = 0x1.fffffep127f;
@@ -51,6 +52,7 @@ struct MathConstants<double> {
   static constexpr double kTanhIsOne = 20.0;
   static constexpr int kExpTerms = 13;  // 0.3466^14 / 14! = 4e-18
   static constexpr int kLogTerms = 11;  // 0.1716^24 / 25 = 2e-20
+  static constexpr int kSinTerms = 11;  // (pi / 2)^23 / 23! = 1e-18
   static constexpr std::int64_t kSqrtHalfBits = 0x3FE6A09E667F3BCD;
   static constexpr double kMinNormal = 0x1p-1022;
   static constexpr double kNormalTailEnd = 37.6;
@@ -252,6 +254,30 @@ FASTMLP_INLINE Normal<T> normal(Vec<T> x) {
   for (int k = terms - 2; k >= 0; --k) series = series * u + C::kTail[k];
   const auto beyond = a >= C::kNormalTailEnd;
   return {beyond ? Vec<T>{} : bell, t * series + t_low * series};
+}
+
+/// sin(2 pi x) for |x| <= 1/4.
+template <class T>
+FASTMLP_INLINE Vec<T> sin_of_turns(Vec<T> x) {
+  constexpr int terms = MathConstants<T>::kSinTerms;
+  double coefficient[terms] = {1.0};
+  for (int k = 1; k < terms; ++k) {
+    coefficient[k] = -coefficient[k - 1] / static_cast<double>(2 * k * (2 * k + 1));
+  }
+  const Vec<T> angle = x * static_cast<T>(6.283185307179586);
+  const Vec<T> square = angle * angle;
+  Vec<T> sum = broadcast<T>(static_cast<T>(coefficient[terms - 1]));
+  FASTMLP_UNROLL
+  for (int k = terms - 2; k >= 1; --k) sum = sum * square + static_cast<T>(coefficient[k]);
+  return angle + angle * square * sum;
+}
+
+/// cos(2 pi x), within 2 ULP of 1. Of numbers so large that they have no fraction, 1.
+template <class T>
+FASTMLP_INLINE Vec<T> cos_of_turns(Vec<T> x) {
+  constexpr T round = MathConstants<T>::kRound;
+  const Vec<T> part = abs<T>(x - ((x + round) - round));
+  return sin_of_turns<T>(T{0.25} - part);
 }
 
 }  // namespace fastmlp::FASTMLP_TARGET

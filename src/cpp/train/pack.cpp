@@ -1,0 +1,134 @@
+#include "train/pack.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+namespace fastmlp {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// What the threads of a pack share.
+struct Shared {
+  Shared(PackCaller& caller_, double seconds_) : caller(caller_), seconds(seconds_) {}
+
+  PackCaller& caller;
+  double seconds;
+  Clock::time_point start = Clock::now();
+  std::atomic<Index> next{0};
+  std::atomic<Index> finished{0};
+  std::atomic<int> left{0};  // threads that have nothing more to do
+  std::atomic<bool> stopped{false};
+  std::mutex mutex;
+  std::exception_ptr error;
+
+  bool late() const {
+    return std::chrono::duration<double>(Clock::now() - start).count() >= seconds;
+  }
+  /// By the calling thread.
+  void ask() noexcept {
+    if (caller.poll(finished)) stopped = true;
+  }
+  void fail(std::exception_ptr what) noexcept {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!error) error = what;
+    stopped = true;
+  }
+};
+
+/// One member's run: when to stop, and which weights have the least validation loss.
+template <class T>
+class MemberHooks final : public Hooks {
+ public:
+  MemberHooks(PackMember<T>& member, Shared& shared, bool leads)
+      : member_(member), shared_(shared), leads_(leads) {}
+
+  bool poll() noexcept override {
+    if (leads_) shared_.ask();
+    return shared_.stopped || (epochs_ > 0 && shared_.late());
+  }
+
+  double rate(Index epoch, double present) override {
+    if (member_.rates.empty()) return present;
+    const auto last = static_cast<Index>(member_.rates.size()) - 1;
+    return member_.rates[static_cast<std::size_t>(min_index(epoch, last))];
+  }
+
+  bool epoch_end(const EpochReport& report) override {
+    ++epochs_;
+    const bool better_loss = report.val_loss < best_loss_;
+    if (better_loss) {
+      best_loss_ = report.val_loss;
+      member_.best_loss_epoch = report.epoch;
+      keep();
+    }
+    const bool better_score = report.val_score > best_score_;
+    if (better_score) best_score_ = report.val_score;
+    since_ = better_loss || better_score ? 0 : since_ + 1;
+    return since_ > member_.patience || shared_.stopped || shared_.late();
+  }
+
+ private:
+  void keep() {
+    if (member_.trainer->settings().monitor == Monitor::kValLoss) return;  // the trainer's own
+    const Network<T>& network = member_.trainer->network();
+    if (member_.by_loss.size() == 0) member_.by_loss = AlignedBuffer<T>(network.flat_size());
+    std::copy_n(network.params(), network.flat_size(), member_.by_loss.data());
+  }
+
+  PackMember<T>& member_;
+  Shared& shared_;
+  bool leads_;
+  Index epochs_ = 0;
+  Index since_ = 0;
+  double best_loss_ = std::numeric_limits<double>::infinity();
+  double best_score_ = -std::numeric_limits<double>::infinity();
+};
+
+template <class T>
+void train_member(PackMember<T>& member, Shared& shared, bool leads) noexcept {
+  try {
+    member.begun = true;
+    MemberHooks<T> hooks(member, shared, leads);
+    member.trainer->run(member.data, &member.validation, member.epochs, 1, hooks, member.report);
+  } catch (...) {
+    shared.fail(std::current_exception());
+  }
+}
+
+}  // namespace
+
+template <class T>
+void train_pack(const std::vector<std::unique_ptr<PackMember<T>>>& members, int threads,
+                double seconds, PackCaller& caller) {
+  Shared shared(caller, seconds);
+  const auto count = static_cast<Index>(members.size());
+  const int most = threads > 0 ? threads : max_threads();
+  auto body = [&](const Team& team) noexcept {
+    const bool leads = team.rank() == 0;
+    for (Index i = shared.next++; i < count; i = shared.next++) {
+      if (shared.stopped || (i > 0 && shared.late())) break;
+      train_member(*members[static_cast<std::size_t>(i)], shared, leads);
+      ++shared.finished;
+    }
+    ++shared.left;
+    while (leads && shared.left < team.size()) {  // the others' work can be left, too
+      shared.ask();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  };
+  parallel(static_cast<int>(min_index(most, count)), body);
+  if (shared.error) std::rethrow_exception(shared.error);
+}
+
+template void train_pack<float>(const std::vector<std::unique_ptr<PackMember<float>>>&, int, double,
+                                PackCaller&);
+template void train_pack<double>(const std::vector<std::unique_ptr<PackMember<double>>>&, int,
+                                 double, PackCaller&);
+
+}  // namespace fastmlp

@@ -1,0 +1,44 @@
+// Many networks with settings and data of their own, each trained by one thread from beginning to
+// end: no barrier, and weights that stay in their core's cache. A member's result is that of a run
+// of its trainer alone, whatever thread it falls to.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "train/trainer.h"
+
+namespace fastmlp {
+
+template <class T>
+struct PackMember {
+  Trainer<T>* trainer;
+  DataView data;
+  DataView validation;
+  Index epochs;
+  Index patience;             // epochs behind the last that was better, by loss or by score
+  std::vector<double> rates;  // of the epochs, the last for all that follow; empty: the trainer's
+
+  // What came of it. The network's weights are those of the best epoch by the trainer's monitor.
+  RunReport report{};
+  AlignedBuffer<T> by_loss{};  // those of the epoch with the least validation loss
+  Index best_loss_epoch = 0;   // from 1; 0 where there is none
+  bool begun = false;
+};
+
+/// Whom a pack tells how far it is.
+class PackCaller : public Caller {
+ public:
+  /// From the calling thread. Returns true to stop.
+  virtual bool poll(Index finished) noexcept = 0;
+  bool poll() noexcept final { return poll(0); }
+};
+
+/// Trains the members, in their order, on so many threads (0: all). Behind `seconds` it begins no
+/// other but the first, and ends those that have a finished epoch. Throws what a trainer has
+/// thrown.
+template <class T>
+void train_pack(const std::vector<std::unique_ptr<PackMember<T>>>& members, int threads,
+                double seconds, PackCaller& caller);
+
+}  // namespace fastmlp
