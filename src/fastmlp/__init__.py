@@ -16,6 +16,7 @@ with kept_affinity():
     from fastmlp.perceptron import Perceptron
     from fastmlp.persistence import load, save
     from fastmlp.regressor import MLPRegressor
+    from fastmlp.tabular import TabularClassifier, TabularRegressor
 
 __all__ = [
     "Activation",
@@ -28,6 +29,8 @@ __all__ = [
     "Network",
     "NetworkDisplay",
     "Perceptron",
+    "TabularClassifier",
+    "TabularRegressor",
     "WeightsDisplay",
     "__version__",
     "callbacks",

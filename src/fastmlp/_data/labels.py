@@ -40,7 +40,7 @@ def read_labels(
     y = y.toarray() if issparse(y) else y
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    _check_types(y)
+    check_labels(y)
     return X, y
 
 
@@ -52,7 +52,7 @@ def read_classes(classes: Any) -> Any:
     return plain_array("classes", classes)
 
 
-def _check_types(y: NDArray[Any]) -> None:
+def check_labels(y: NDArray[Any]) -> None:
     """Refuse what a classifier can't take for labels, and say why.
 
     Raises

@@ -1,0 +1,1 @@
+"""Ensembles of small networks on tables: encodings, members, selection."""

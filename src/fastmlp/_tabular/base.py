@@ -1,0 +1,286 @@
+"""What both estimators for tables share: fit from a raw table to an ensemble, and predictions."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.utils import Tags, check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from fastmlp._checks.content import refuse_unfit
+from fastmlp._checks.threads import resolve_n_jobs
+from fastmlp._data.table import Columns, TableReader, check_table, count_rows, take_rows
+from fastmlp._data.weights import check_weights
+from fastmlp._model.exclusive import changing
+from fastmlp._tabular.ensemble import Ensemble, Fold, Rows, choose, make_fold, split, train
+from fastmlp._tabular.importance import importances
+from fastmlp._tabular.member import Member, Task
+from fastmlp._tabular.recipe import PRESETS, folds_for
+
+_BLOCK = 65_536  # rows of a table that are read at once
+
+
+class BaseTabular(BaseEstimator):
+    """An ensemble of small networks on a table as it is."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "preset": [StrOptions(set(PRESETS))],
+        "categorical_features": ["array-like", None],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "time_limit": [Interval(Real, 0, None, closed="neither"), None],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    preset: str
+    categorical_features: Any
+    scoring: Any
+    time_limit: float | None
+    n_jobs: int | None
+    random_state: int | np.random.RandomState | None
+    verbose: bool | int
+
+    columns_: Columns
+    members_: list[Member]
+    n_features_in_: int
+    oof_predictions_: NDArray[np.float64]
+    _ensemble: Ensemble
+
+    # What a subclass knows of its targets
+
+    def _learn_targets(self, y: Any, n_rows: int) -> Task:
+        raise NotImplementedError
+
+    def _encode_targets(self, name: str, y: Any, n_rows: int) -> NDArray[Any]:
+        raise NotImplementedError
+
+    def _weigh(self, y: Any, weight: NDArray[Any] | None) -> NDArray[Any] | None:
+        return weight
+
+    def _loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
+        raise NotImplementedError
+
+    def _finish(self, outputs: NDArray[np.float64]) -> NDArray[Any]:
+        """From the networks' outputs to what `oof_predictions_` holds."""
+        raise NotImplementedError
+
+    def _stand_in(self, outputs: NDArray[np.float64]) -> Any:
+        """An estimator that predicts these outputs, for a scorer."""
+        raise NotImplementedError
+
+    def _labels_of(self, t: NDArray[Any]) -> NDArray[Any]:
+        """From encoded targets back to those of the user, for a scorer."""
+        raise NotImplementedError
+
+    # Fit
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+        start = time.perf_counter()
+        deadline = np.inf if self.time_limit is None else start + self.time_limit
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together.")
+        with changing(self) as (copy, publish):
+            copy._fit_whole(X, y, sample_weight, X_val, y_val, deadline)
+            publish()
+
+    def _fit_whole(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, deadline: float
+    ) -> None:
+        n_threads = resolve_n_jobs(self.n_jobs)
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        X = check_table(self, X, reset=True)
+        n_rows = count_rows(X)
+        task = self._learn_targets(y, n_rows)
+        weight = check_weights("sample_weight", sample_weight, n_rows)
+        weight = self._weigh(y, weight)
+        reader = TableReader.learn(X, self._categorical(X))
+        rows = Rows(reader.read(X), self._encode_targets("y", y, n_rows), weight)
+        kept = None if weight is None else np.flatnonzero(weight > 0)
+        if kept is not None and len(kept) < n_rows:
+            rows = rows.take(kept)  # a row without weight is as if it were not there
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        ensemble = Ensemble(reader, task)
+        folds = self._folds(rows, reader, task, X_val, y_val, seed)
+        ensemble.means = [fold.means for fold in folds]
+        preset = PRESETS[self.preset]
+        with _bar(self.verbose, len(preset.recipes) * len(folds)) as on_poll:
+            train(
+                ensemble,
+                folds,
+                preset,
+                seed=seed,
+                n_threads=n_threads,
+                deadline=deadline,
+                on_poll=on_poll,
+            )
+        if not ensemble.members:
+            raise ValueError(
+                "No network could be trained: the loss was not finite in the first epoch. Are "
+                "there numbers in X or y that are too large?"
+            )
+        t = np.concatenate([fold.validation.t for fold in folds])
+        outputs, used = choose(ensemble, folds, self._loss(t, _weights_of(folds)), n_threads)
+        self._ensemble, self.columns_, self.members_ = ensemble, reader.columns, ensemble.members
+        folds = [folds[f] for f in used]
+        self._keep_held_out(rows, folds, outputs, n_rows, kept, X_val is None)
+        self.feature_importances_ = importances(
+            ensemble,
+            folds,
+            lambda t, weight: self._loss(t, weight),
+            self.n_features_in_,
+            seed,
+            n_threads,
+        )
+
+    def _folds(
+        self, rows: Rows, reader: TableReader, task: Task, X_val: Any, y_val: Any, seed: int
+    ) -> list[Fold]:
+        if X_val is not None:
+            X_val = check_table(self, X_val, reset=False)
+            t_val = self._encode_targets("y_val", y_val, count_rows(X_val))
+            validation = Rows(reader.read(X_val), t_val, None)
+            return [make_fold(reader, task, rows, validation, np.empty(0, np.intp), seed)]
+        parts = split(rows, task, folds_for(PRESETS[self.preset], len(rows)), seed)
+        return [
+            make_fold(reader, task, rows.take(train), rows.take(held), held, seed)
+            for train, held in parts
+        ]
+
+    def _keep_held_out(
+        self,
+        rows: Rows,
+        folds: list[Fold],
+        outputs: NDArray[np.float64],
+        n_rows: int,
+        kept: NDArray[Any] | None,
+        is_own: bool,
+    ) -> None:
+        """Keep the score, and the predictions for rows that were left out."""
+        t = np.concatenate([fold.validation.t for fold in folds])
+        weight = _weights_of(folds)
+        if self.scoring is None:
+            self.validation_score_ = -self._loss(t, weight)(outputs)
+        else:
+            self.validation_score_ = self._score(outputs, t, weight)
+        if not is_own or len(folds) == 1:
+            if hasattr(self, "oof_predictions_"):
+                del self.oof_predictions_  # of another fit
+            return
+        places = np.concatenate([fold.place for fold in folds])
+        finished = self._finish(outputs)
+        shape = (n_rows, *finished.shape[1:])
+        self.oof_predictions_ = np.full(shape, np.nan)
+        self.oof_predictions_[places if kept is None else kept[places]] = finished
+
+    def _score(self, outputs: NDArray[np.float64], t: NDArray[Any], weight: Any) -> float:
+        stand_in = self._stand_in(outputs)
+        scorer = check_scoring(stand_in, self.scoring)
+        named = {} if weight is None else {"sample_weight": weight}
+        return float(scorer(stand_in, np.zeros((len(t), 1)), self._labels_of(t), **named))
+
+    def _categorical(self, X: Any) -> NDArray[np.bool_]:
+        """Which columns the user calls categories."""
+        given = self.categorical_features
+        marked = np.zeros(self.n_features_in_, dtype=bool)
+        if given is None:
+            return marked
+        given = np.asarray(given)
+        if given.dtype == bool:
+            if given.shape != marked.shape:
+                raise ValueError(
+                    f"categorical_features must have a truth value for each of the "
+                    f"{len(marked)} columns; got {given.shape}."
+                )
+            return given
+        names = list(getattr(self, "feature_names_in_", []))
+        for column in given.ravel().tolist():
+            if isinstance(column, str):
+                if column not in names:
+                    raise ValueError(
+                        f"categorical_features: X has no column {column!r}; it has {names}."
+                    )
+                marked[names.index(column)] = True
+            elif isinstance(column, int) and -len(marked) <= column < len(marked):
+                marked[column] = True
+            else:
+                raise ValueError(
+                    f"categorical_features must hold names of columns, numbers below {len(marked)} "
+                    f"or truth values; got {column!r}."
+                )
+        return marked
+
+    # Predictions
+
+    def _outputs(self, X: Any) -> NDArray[np.float64]:
+        """Return the ensemble's outputs, of shape (n_rows, n_outputs).
+
+        Of an estimator that nobody changes meanwhile.
+        """
+        check_is_fitted(self, "_ensemble")
+        X = check_table(self, X, reset=False)
+        n_threads = resolve_n_jobs(self.n_jobs)
+        ensemble = self._ensemble
+        n_rows = count_rows(X)
+        if n_rows <= _BLOCK:
+            return ensemble.predict(ensemble.reader.read(X), n_threads)
+        blocks = [slice(i, i + _BLOCK) for i in range(0, n_rows, _BLOCK)]
+        return np.concatenate(
+            [ensemble.predict(ensemble.reader.read(take_rows(X, b)), n_threads) for b in blocks]
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.non_deterministic = False
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_ensemble" in vars(self)
+
+    def _check_rows(self, name: str, y: Any, n_rows: int) -> NDArray[Any]:
+        """Return y as a vector with as many values as there are rows."""
+        refuse_unfit(name, y)
+        values: NDArray[Any] = column_or_1d(np.asarray(y), warn=True, input_name=name)
+        if len(values) != n_rows:
+            raise ValueError(
+                "Found input variables with inconsistent numbers of samples: "
+                f"{[n_rows, len(values)]}"
+            )
+        return values
+
+
+def _weights_of(folds: list[Fold]) -> NDArray[np.float64] | None:
+    weights = [fold.validation.weight for fold in folds]
+    known = [weight for weight in weights if weight is not None]
+    return np.concatenate(known) if len(known) == len(weights) else None
+
+
+@contextmanager
+def _bar(verbose: bool | int, total: int) -> Iterator[Callable[[int], None] | None]:
+    """Show how many networks have been trained."""
+    if not verbose:
+        yield None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, unit="network") as bar:
+
+        def show(finished: int) -> None:
+            bar.update(finished - bar.n)
+
+        yield show
+        bar.update(total - bar.n)

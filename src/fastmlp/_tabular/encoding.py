@@ -1,0 +1,150 @@
+"""From what was learnt of a table's columns to the core's encodings of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import KFold
+from sklearn.preprocessing import TargetEncoder
+
+from fastmlp._data.table import OTHER, Number, TableReader
+from fastmlp._tabular.recipe import Recipe
+
+_FEWEST_LEVELS = 3  # of a category, for the means of its targets to say more than a code
+_MOST_CLASSES = 10  # each has a mean of its own
+_MISSING = OTHER - 1
+_CROSS_FOLDS = 5
+
+Encoding = dict[str, Any]  # the arguments of _core.EncodingSpec
+
+
+@dataclass(frozen=True, eq=False)
+class TargetMeans:
+    """The mean target of each category, of the rows of a fold.
+
+    Parameters
+    ----------
+    columns : list of int
+        The columns of codes in a table that was read.
+    tables : list of ndarray of shape (n_levels + 2, n_means)
+        For each of these what a code counts for, from `_MISSING` on; unit variance.
+    """
+
+    columns: list[int]
+    tables: list[NDArray[np.float32]]
+
+    @classmethod
+    def learn(
+        cls,
+        reader: TableReader,
+        table: NDArray[np.float32],
+        t: NDArray[Any],
+        n_classes: int,
+        seed: int,
+    ) -> tuple["TargetMeans", NDArray[np.float32]]:
+        """Learn from the rows to train on; return their own means, too, from other rows each.
+
+        A row's own target would tell the network the answer, so the means of the rows that are
+        trained on are taken across folds of them.
+        """
+        first = 2 * len(reader.numbers)
+        many = n_classes > _MOST_CLASSES or len(table) < 2 * _FEWEST_LEVELS
+        used = [j for j, c in enumerate(reader.categories) if len(c.levels) >= _FEWEST_LEVELS] * (
+            not many
+        )
+        columns = [first + j for j in used]
+        if not columns:
+            return cls([], []), np.empty((len(table), 0), dtype=np.float32)
+        kind = "continuous" if n_classes == 0 else "binary" if n_classes == 2 else "multiclass"
+        if n_classes and len(np.unique(t)) < n_classes:
+            return cls([], []), np.empty((len(table), 0), dtype=np.float32)
+        codes = _codes(table, columns)
+        encoder = TargetEncoder(target_type=kind).fit(codes, t)
+        means = np.empty_like(encoder.transform(codes))
+        splitter = KFold(min(_CROSS_FOLDS, len(table)), shuffle=True, random_state=seed)
+        for others, own in splitter.split(codes):
+            if n_classes and len(np.unique(t[others])) < n_classes:
+                return cls([], []), np.empty((len(table), 0), dtype=np.float32)  # too rare a class
+            means[own] = (
+                TargetEncoder(target_type=kind).fit(codes[others], t[others]).transform(codes[own])
+            )
+        per_column = means.shape[1] // len(columns)
+        spread = means.std(axis=0)
+        spread[spread == 0] = 1.0
+        middle = np.broadcast_to(np.asarray(encoder.target_mean_, dtype=float), per_column)
+        middle = np.tile(middle, len(columns))
+        tables = []
+        for i, j in enumerate(used):
+            its = slice(i * per_column, (i + 1) * per_column)
+            whole = np.tile(middle[its], (len(reader.categories[j].levels) - _MISSING, 1))
+            at = encoder.categories_[i].astype(int) - _MISSING
+            whole[at] = np.array(encoder.encodings_[its]).T
+            tables.append(((whole - middle[its]) / spread[its]).astype(np.float32))
+        return cls(columns, tables), ((means - middle) / spread).astype(np.float32)
+
+    def __call__(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the means for the rows of a table that was read."""
+        if not self.columns:
+            return np.empty((len(table), 0), dtype=np.float32)
+        codes = _codes(table, self.columns).astype(int) - _MISSING
+        return np.hstack([means[code] for means, code in zip(self.tables, codes.T, strict=True)])
+
+    @property
+    def width(self) -> int:
+        """The number of columns that they make."""
+        return sum(means.shape[1] for means in self.tables)
+
+
+def _codes(table: NDArray[np.float32], columns: list[int]) -> NDArray[np.float32]:
+    codes = table[:, columns]
+    return np.where(np.isnan(codes), np.float32(_MISSING), codes)
+
+
+def encodings_of(
+    recipe: Recipe, reader: TableReader, n_means: int, random_state: np.random.Generator
+) -> list[Encoding]:
+    """Return the core's encodings of a table that was read, with means of targets behind it."""
+    specs: list[Encoding] = []
+    count = len(reader.numbers)
+    for j, number in enumerate(reader.numbers):
+        specs += _number(recipe, number, j, count + j, random_state)
+    for j, category in enumerate(reader.categories, 2 * count):
+        n_levels = len(category.levels)
+        scale = min(1.0, (3 / n_levels) ** 0.75) if recipe.shrinks else 1.0
+        codes = 1 if n_levels == 2 and not category.has_gaps else n_levels
+        specs.append({"kind": "one_hot", "column": j, "codes": codes, "scale": scale})
+        if category.has_gaps:
+            specs.append({"kind": "missing", "column": j})
+    if recipe.targets:
+        specs += [{"kind": "scaled", "column": reader.width + j} for j in range(n_means)]
+    # Where no column is of use, one that is never missing: the network learns a constant.
+    return specs or [{"kind": "missing", "column": 0}]
+
+
+def _number(
+    recipe: Recipe, number: Number, scaled: int, scores: int, random_state: np.random.Generator
+) -> list[Encoding]:
+    specs: list[Encoding] = [{"kind": "scaled", "column": scaled}]
+    if number.has_gaps:
+        specs.append({"kind": "missing", "column": scaled})
+    if number.is_binary:
+        return specs
+    if recipe.numbers == "bins":
+        quantiles = np.linspace(0, len(number.edges) - 1, recipe.bins + 1).astype(int)
+        edges = np.unique(number.edges[quantiles])
+        if len(edges) > 2:
+            specs.append({"kind": "bins", "column": scaled, "first": edges.tolist()})
+    else:
+        frequencies = random_state.normal(0, recipe.sigma, recipe.waves)
+        phases = random_state.random(recipe.waves)
+        specs.append({"kind": "scaled", "column": scores})
+        specs.append(
+            {
+                "kind": "periodic",
+                "column": scores,
+                "first": frequencies.tolist(),
+                "second": phases.tolist(),
+            }
+        )
+    return specs

@@ -1,0 +1,100 @@
+"""What a member of an ensemble is like, and which ones a preset trains."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a network on a table.
+
+    Parameters
+    ----------
+    numbers : {'bins', 'periodic'}
+        How numbers are encoded beside being scaled: piecewise linear [1]_, or by cosines of their
+        normal scores whose frequencies are learned.
+    bins : int, default=16
+        How many, at quantiles.
+    waves, sigma : int, float
+        How many cosines a number has, and the standard deviation of their first frequencies.
+    scale_rate : float, default=20
+        How many times longer the steps of the inputs' factors are than those of the weights; a
+        factor for each input lets the network turn away from what is noise [2]_.
+    targets : bool, default=True
+        Whether a category is also the mean target of its rows.
+    shrinks : bool, default=True
+        Whether the inputs of categories with many values are small.
+    hidden : tuple of int, default=(256, 256)
+        Units of the hidden layers.
+    activation : str, default='relu'
+        Theirs.
+    dropout, decay, rate : float
+        Of the hidden layers; of the weights, decoupled; the learning rate of AdamW.
+
+    References
+    ----------
+    .. [1] Y. Gorishniy, I. Rubachev, A. Babenko, "On Embeddings for Numerical Features in Tabular
+       Deep Learning", NeurIPS 2022.
+    .. [2] D. Holzmüller, L. Grinsztajn, I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs
+       and Boosted Trees on Tabular Data", NeurIPS 2024.
+    """
+
+    numbers: str
+    bins: int = 16
+    waves: int = 16
+    sigma: float = 0.1
+    scale_rate: float = 20.0
+    targets: bool = True
+    shrinks: bool = True
+    hidden: tuple[int, ...] = (256, 256)
+    activation: str = "relu"
+    dropout: float = 0.15
+    decay: float = 0.1
+    rate: float = 1.5e-3
+
+
+BINS = Recipe("bins")
+WAVES = Recipe("periodic")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What an ensemble trains: recipes, folds, epochs and patience."""
+
+    recipes: tuple[Recipe, ...]
+    folds: int
+    epochs: int
+    patience: int
+
+
+PRESETS = {
+    "fast": Preset((replace(BINS, hidden=(128, 128), rate=3e-3),), 4, 30, 4),
+    "balanced": Preset((BINS, replace(WAVES, rate=3e-3)), 8, 60, 8),
+    "best": Preset(
+        (
+            BINS,
+            replace(WAVES, rate=3e-3),
+            replace(BINS, activation="silu", decay=0.01),
+            replace(WAVES, sigma=0.3),
+            replace(BINS, scale_rate=60.0, dropout=0.3),
+            WAVES,
+        ),
+        8,
+        100,
+        12,
+    ),
+}
+_ROWS_OF_A_HOLD_OUT = 100_000  # from so many rows on, one hold-out is as good as folds
+_ROWS_OF_A_FOLD = 10_000  # and above so many, folds are fewer
+
+
+def folds_for(preset: Preset, n_rows: int) -> int:
+    """Return how many folds a table gets; 1 is a hold-out of a fifth."""
+    if n_rows >= _ROWS_OF_A_HOLD_OUT:
+        return 1
+    fewer = preset.folds if n_rows <= 2 * _ROWS_OF_A_FOLD else max(preset.folds // 2, 2)
+    return max(1, min(fewer, n_rows // 2))
+
+
+def batch_for(n_rows: int) -> int:
+    """Return the rows of a mini-batch, fewer where there are few."""
+    return int(min(256, max(32, n_rows // 8)))

@@ -1,0 +1,380 @@
+"""Tables as people have them: whatever is in a frame, the estimators take it and say for what."""
+
+import datetime
+import pickle
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.model_selection import cross_val_score
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from fastmlp import TabularClassifier, TabularRegressor
+
+N = 160
+FAST = {"preset": "fast", "random_state": 0}
+RNG = np.random.default_rng(0)
+NUMBERS = RNG.normal(size=N)
+NOISE = RNG.normal(size=N)
+KINDS = RNG.choice(["x", "y", "z"], N)
+Y = np.where((NUMBERS > 0) == (KINDS == "x"), "yes", "no")
+T = NUMBERS + 2.0 * (KINDS == "x")
+
+
+def frame():
+    return pd.DataFrame({"number": NUMBERS, "kind": KINDS, "noise": NOISE})
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return TabularClassifier(**FAST).fit(frame(), Y)
+
+
+# What is in a column
+
+
+def dates(**step):
+    return [datetime.datetime(2024, 1, 1) + i * datetime.timedelta(**step) for i in range(N)]
+
+
+def with_gaps(values, gap=None):
+    return [gap if i % 5 == 0 else value for i, value in enumerate(values)]
+
+
+SMALL = RNG.integers(0, 5, N)
+COLUMNS = {
+    "floats": (NUMBERS, "number"),
+    "halves": (NUMBERS.astype(np.float16), "number"),
+    "floats with gaps": (with_gaps(NUMBERS, np.nan), "number"),
+    "bytes": (SMALL.astype(np.int8), "number"),
+    "nullable integers": (pd.array(with_gaps(SMALL), dtype="Int64"), "number"),
+    "nullable truths": (pd.array(with_gaps(NUMBERS > 0), dtype="boolean"), "number"),
+    "truths": (NUMBERS > 0, "number"),
+    "truths with gaps": (with_gaps((NUMBERS > 0).tolist()), "number"),
+    "decimals": ([Decimal(int(i)) for i in SMALL], "number"),
+    "objects that are numbers": (pd.Series(with_gaps(SMALL), dtype=object), "number"),
+    "huge": (NUMBERS * 1e300, "number"),
+    "tiny": (NUMBERS * 1e-300, "number"),
+    "infinite": (np.where(NUMBERS > 1, np.inf, NUMBERS), "number"),
+    "large integers": (RNG.integers(2**62, 2**63 - 1, N), "number"),
+    "durations": (pd.to_timedelta(SMALL, unit="h"), "number"),
+    "rows": (np.arange(N), "number"),
+    "text": (KINDS, "category"),
+    "text with gaps": (with_gaps(KINDS), "category"),
+    "string type": (pd.array(with_gaps(KINDS), dtype="string"), "category"),
+    "categories": (pd.Categorical(KINDS), "category"),
+    "categories of numbers": (pd.Categorical(SMALL), "category"),
+    "intervals": (pd.cut(NUMBERS, 4), "category"),
+    "mixed": (with_gaps(KINDS, 7), "category"),
+    "binary text": ([b"a", b"b"] * (N // 2), "category"),
+    "one text and gaps": (with_gaps(["a"] * N), "category"),
+    "days": ([d.date() for d in dates(days=3)], "date"),
+    "times": (dates(hours=7), "date"),
+    "times with gaps": (pd.Series(with_gaps(dates(hours=7), pd.NaT)), "date"),
+    "zoned": (pd.date_range("2024-01-01", periods=N, tz="Europe/Berlin"), "date"),
+    "constant": (np.ones(N), "constant"),
+    "constant text": (["a"] * N, "constant"),
+    "one day": (dates(days=0), "constant"),
+    "nothing": ([None] * N, "empty"),
+    "no numbers": (np.full(N, np.nan), "empty"),
+    "names": ([f"name {i}" for i in range(N)], "identifier"),
+    "lists": ([[1, 2]] * N, "unknown"),
+}
+
+
+@pytest.mark.parametrize("name", list(COLUMNS))
+def test_a_column_is_what_its_type_says(name):
+    values, kind = COLUMNS[name]
+    X = pd.DataFrame({"other": NUMBERS, name: values})
+    model = TabularClassifier(**FAST).fit(X, Y)
+    assert model.columns_[1].kind == kind
+    assert str(model.columns_[1]).startswith(f"{name}: {kind}, ")
+    shares = model.predict_proba(X)
+    assert np.isfinite(shares).all()
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    alone = TabularClassifier(**FAST).fit(X[[name]], Y)
+    assert alone.predict(X[[name]]).shape == (N,)
+
+
+def test_everything_at_once_and_printed():
+    X = pd.DataFrame({name: values for name, (values, _) in COLUMNS.items()})
+    model = TabularRegressor(**FAST).fit(X, T)
+    lines = repr(model.columns_).splitlines()
+    assert len(lines) == len(COLUMNS)
+    assert "floats with gaps: number, 128 distinct, 20.0% missing" in lines
+    assert "rows: number, 160 distinct (counts the rows)" in lines
+    assert model.score(X, T) > 0.8
+
+
+def test_frames_of_all_kinds_are_alike(classifier):
+    X = frame()
+    expected = classifier.predict_proba(X)
+    as_polars = pl.DataFrame({name: X[name].to_list() for name in X})
+    np.testing.assert_array_equal(classifier.predict_proba(as_polars), expected)
+    other = TabularClassifier(**FAST).fit(as_polars, pl.Series(Y.tolist()))
+    np.testing.assert_array_equal(other.predict_proba(as_polars), expected)
+    plain = X.to_numpy(dtype=object)
+    arrays = TabularClassifier(**FAST).fit(plain, Y)
+    np.testing.assert_array_equal(arrays.predict_proba(plain), expected)
+    np.testing.assert_array_equal(arrays.predict_proba(plain.tolist()), expected)
+
+
+def test_arrow_tables():
+    pa = pytest.importorskip("pyarrow")
+    X = frame()
+    table = pa.table({name: X[name].to_list() for name in X})
+    expected = TabularClassifier(**FAST).fit(X, Y).predict_proba(X)
+    np.testing.assert_array_equal(
+        TabularClassifier(**FAST).fit(table, Y).predict_proba(table), expected
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["a", "a"], [1, 2], [1, "b"], ["", "\n{}%s"], pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])],
+)
+def test_names_of_columns(names):
+    X = pd.DataFrame(np.c_[NUMBERS, NUMBERS**2], columns=names)
+    assert TabularRegressor(**FAST).fit(X, T).predict(X).shape == (N,)
+
+
+def test_categories_by_word():
+    X = frame().assign(code=SMALL)
+    by_name = TabularClassifier(**FAST, categorical_features=["code"]).fit(X, Y)
+    assert [c.kind for c in by_name.columns_] == ["number", "category", "number", "category"]
+    by_mask = TabularClassifier(**FAST, categorical_features=[False] * 3 + [True]).fit(X, Y)
+    np.testing.assert_array_equal(by_mask.predict_proba(X), by_name.predict_proba(X))
+    as_text = X.assign(code=X["code"].astype(float))  # 1 and 1.0 are one category
+    np.testing.assert_array_equal(by_name.predict_proba(as_text), by_name.predict_proba(X))
+    for wrong, message in (
+        (["nose"], "no column 'nose'"),
+        ([9], "got 9"),
+        ([True], "each of the 4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            TabularClassifier(**FAST, categorical_features=wrong).fit(X, Y)
+
+
+def test_what_was_never_seen(classifier):
+    X = frame()
+    unseen = X.assign(kind="new", number=np.nan, noise=1e30)
+    assert np.isfinite(classifier.predict_proba(unseen)).all()
+    missing = X.assign(kind=None)
+    assert np.isfinite(classifier.predict_proba(missing)).all()
+
+
+def test_many_levels_keep_the_most_frequent():
+    many = np.r_[np.repeat([f"a{i}" for i in range(300)], 2), np.repeat("b", 200)]
+    X = pd.DataFrame({"many": many, "x": np.arange(len(many)) % 7})
+    model = TabularRegressor(**FAST).fit(X, np.where(many == "b", 1.0, 0.0))
+    assert model.columns_[0].note == "255 most frequent"
+    assert model.score(X, np.where(many == "b", 1.0, 0.0)) > 0.9
+
+
+# What is learnt
+
+
+def test_what_matters_is_found(classifier):
+    X = frame()
+    assert classifier.score(X, Y) > 0.85
+    assert list(classifier.classes_) == ["no", "yes"]
+    assert classifier.feature_importances_.shape == (3,)
+    assert classifier.feature_importances_.sum() == pytest.approx(1)
+    assert classifier.feature_importances_[2] < 0.1
+
+
+def test_several_classes_and_a_rare_one():
+    y = np.r_[np.arange(N - 1) % 4, 4]
+    X = pd.DataFrame({"kind": [str(i % 4) for i in range(N)], "x": NUMBERS})
+    model = TabularClassifier(**FAST).fit(X, y)
+    assert model.predict_proba(X).shape == (N, 5)
+    assert (model.predict(X)[:-1] == y[:-1]).mean() > 0.95
+
+
+def test_one_class():
+    model = TabularClassifier(**FAST).fit(frame(), ["a"] * N)
+    assert set(model.predict(frame())) == {"a"}
+    np.testing.assert_array_equal(model.predict_proba(frame()), np.ones((N, 1)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 9, 17])
+def test_few_rows(n):
+    X = frame()[:n]
+    assert np.isfinite(TabularRegressor(**FAST).fit(X, T[:n]).predict(X)).all()
+    assert set(TabularClassifier(**FAST).fit(X, Y[:n]).predict(X)) <= set(Y)
+
+
+def test_predictions_are_in_the_range_of_the_targets():
+    model = TabularRegressor(**FAST).fit(frame(), T)
+    far = frame().assign(number=1e6)
+    assert model.predict(far).max() <= T.max()
+
+
+def test_held_out_predictions(classifier):
+    shares = classifier.oof_predictions_
+    assert shares.shape == (N, 2)
+    assert classifier.validation_score_ == pytest.approx(-log_loss(Y, shares))
+    regressor = TabularRegressor(**FAST).fit(frame(), T)
+    assert regressor.oof_predictions_.shape == (N,)
+    error = np.mean((regressor.oof_predictions_ - T) ** 2) / T.var()
+    assert error == pytest.approx(-regressor.validation_score_, rel=0.05)  # which isn't clipped
+
+
+def test_members_say_what_they_are(classifier):
+    assert len(classifier.members_) == 4
+    for fold, member in enumerate(classifier.members_):
+        assert member.fold == fold
+        assert member.epochs >= 1
+        assert 0 <= member.score <= 1
+        assert member.loss > 0
+        assert "bins" in str(member.settings)
+
+
+def test_threads_and_calls_do_not_change_bits():
+    X = frame()
+    expected = TabularClassifier(**FAST, n_jobs=1).fit(X, Y)
+    for n_jobs in (2, 4, None):
+        model = TabularClassifier(**FAST, n_jobs=n_jobs).fit(X, Y)
+        np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+        np.testing.assert_array_equal(model.feature_importances_, expected.feature_importances_)
+    other = TabularClassifier(preset="fast", random_state=1).fit(X, Y)
+    assert (other.predict_proba(X) != expected.predict_proba(X)).any()
+
+
+def test_a_row_is_predicted_alike_alone_and_in_company(classifier):
+    X = frame()
+    together = classifier.predict_proba(X)
+    alone = np.concatenate([classifier.predict_proba(X[i : i + 1]) for i in range(5)])
+    np.testing.assert_array_equal(alone, together[:5])
+
+
+def test_blocks_of_many_rows(classifier, monkeypatch):
+    X = frame()
+    expected = classifier.predict_proba(X)
+    monkeypatch.setattr("fastmlp._tabular.base._BLOCK", 64)
+    np.testing.assert_array_equal(classifier.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("preset", ["fast", "balanced"])
+def test_pickle_and_clone(preset):
+    X = frame()
+    model = TabularRegressor(preset=preset, random_state=0, time_limit=2).fit(X, T)
+    other = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(other.predict(X), model.predict(X))
+    fresh = clone(model)
+    assert not hasattr(fresh, "columns_")
+    assert fresh.get_params() == model.get_params()
+    assert "TabularRegressor" in model._repr_html_()
+
+
+# What is asked for
+
+
+def test_rows_without_weight_are_as_if_they_were_not_there():
+    X = frame()
+    weight = np.where(np.arange(N) < 120, 1.0, 0.0)
+    weighted = TabularClassifier(**FAST).fit(X, Y, weight)
+    assert np.isnan(weighted.oof_predictions_[120:]).all()
+    heavy = TabularClassifier(**FAST).fit(X, Y, np.where(Y == "yes", 50.0, 1.0))
+    plain = TabularClassifier(**FAST).fit(X, Y)
+    assert heavy.predict_proba(X)[:, 1].mean() > plain.predict_proba(X)[:, 1].mean()
+    balanced = TabularClassifier(**FAST, class_weight={"no": 1.0, "yes": 50.0}).fit(X, Y)
+    np.testing.assert_array_equal(balanced.predict_proba(X), heavy.predict_proba(X))
+
+
+def test_rows_to_validate_on():
+    X = frame()
+    model = TabularClassifier(**FAST).fit(X[:100], Y[:100], X_val=X[100:], y_val=Y[100:])
+    assert len(model.members_) == 1
+    assert not hasattr(model, "oof_predictions_")
+    shares = model.predict_proba(X[100:])
+    assert model.validation_score_ == pytest.approx(-log_loss(Y[100:], shares))
+    with pytest.raises(ValueError, match="given together"):
+        TabularClassifier(**FAST).fit(X, Y, X_val=X)
+    with pytest.raises(ValueError, match="classes not in"):
+        TabularClassifier(**FAST).fit(X, Y, X_val=X, y_val=["maybe"] * N)
+
+
+def test_scoring():
+    X = frame()
+    model = TabularClassifier(**FAST, scoring="roc_auc").fit(X, Y)
+    assert model.validation_score_ == pytest.approx(roc_auc_score(Y, model.oof_predictions_[:, 1]))
+    model = TabularRegressor(**FAST, scoring="neg_mean_absolute_error").fit(X, T)
+    error = np.abs(model.oof_predictions_ - T).mean()
+    assert model.validation_score_ == pytest.approx(-error)
+
+
+def test_a_limit_of_time_leaves_a_model():
+    X = frame()
+    model = TabularClassifier(preset="best", random_state=0, time_limit=1e-9).fit(X, Y)
+    assert len(model.members_) == 1
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_a_bar_counts_the_networks(capsys):
+    TabularClassifier(**FAST, verbose=True).fit(frame(), Y)
+    assert "4/4" in capsys.readouterr().err
+
+
+def test_nothing_is_lost_where_fit_fails(classifier):
+    X = frame()
+    model = clone(classifier).fit(X, Y)
+    expected = model.predict_proba(X)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.fit(X[["number"]], Y[:-1])
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+
+
+WRONG = [
+    (lambda X: X["number"].to_numpy(), Y, "Expected 2D array"),
+    (lambda X: X[:0], Y[:0], "0 sample"),
+    (lambda X: X, np.where(NUMBERS > 0, 0.5, 1.5), "Unknown label type"),
+    (lambda X: X, None, "requires y to be passed"),
+    (lambda X: X, np.c_[Y, Y], "1d array"),
+]
+
+
+@pytest.mark.parametrize(("change", "y", "message"), WRONG)
+def test_bad_input(change, y, message):
+    with pytest.raises(ValueError, match=message):
+        TabularClassifier(**FAST).fit(change(frame()), y)
+
+
+def test_more_bad_input(classifier):
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
+        TabularClassifier(**FAST).fit(csr_array(np.ones((N, 2))), Y)
+    with pytest.raises(TypeError, match="string or a number"):
+        TabularClassifier(**FAST).fit(np.array([[{}]] * N, dtype=object), Y)
+    with pytest.raises(ValueError, match="feature names"):
+        classifier.predict(frame().rename(columns={"kind": "sort"}))
+    with pytest.raises(ValueError, match="contains NaN"):
+        TabularRegressor(**FAST).fit(frame(), with_gaps(T, np.nan))
+    with pytest.raises(ValueError, match="preset"):
+        TabularRegressor(preset="quick").fit(frame(), T)
+    with pytest.raises(ValueError, match="time_limit"):
+        TabularRegressor(time_limit=0).fit(frame(), T)
+
+
+def test_inside_of_a_search():
+    assert cross_val_score(TabularRegressor(**FAST), frame(), T, cv=3).mean() > 0.5
+
+
+# Weights and repeated rows draw other folds and batches.
+NOT_FOR_FOLDS = {"check_sample_weight_equivalence_on_dense_data"}
+
+
+def checks():
+    for kind in (TabularClassifier, TabularRegressor):
+        for estimator, check in estimator_checks_generator(kind(**FAST)):
+            if check.func.__name__ not in NOT_FOR_FOLDS:
+                yield pytest.param(estimator, check, id=f"{kind.__name__}-{check.func.__name__}")
+
+
+@pytest.mark.parametrize(("estimator", "check"), checks())
+def test_check(estimator, check):
+    check(estimator)
