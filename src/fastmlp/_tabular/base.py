@@ -254,7 +254,7 @@ class BaseTabular(BaseEstimator):
     def _check_rows(self, name: str, y: Any, n_rows: int) -> NDArray[Any]:
         """Return y as a vector with as many values as there are rows."""
         refuse_unfit(name, y)
-        values: NDArray[Any] = column_or_1d(np.asarray(y), warn=True, input_name=name)
+        values: NDArray[Any] = column_or_1d(np.asarray(y), warn=True)
         if len(values) != n_rows:
             raise ValueError(
                 "Found input variables with inconsistent numbers of samples: "

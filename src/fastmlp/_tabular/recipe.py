@@ -23,7 +23,7 @@ class Recipe:
         Whether a category is also the mean target of its rows.
     shrinks : bool, default=True
         Whether the inputs of categories with many values are small.
-    hidden : tuple of int, default=(256, 256)
+    hidden : tuple of int, default=(128, 128)
         Units of the hidden layers.
     activation : str, default='relu'
         Theirs.
@@ -45,15 +45,16 @@ class Recipe:
     scale_rate: float = 20.0
     targets: bool = True
     shrinks: bool = True
-    hidden: tuple[int, ...] = (256, 256)
+    hidden: tuple[int, ...] = (128, 128)
     activation: str = "relu"
     dropout: float = 0.15
     decay: float = 0.1
-    rate: float = 1.5e-3
+    rate: float = 3e-3
 
 
-BINS = Recipe("bins")
-WAVES = Recipe("periodic")
+BINS = Recipe("bins", activation="silu", rate=5e-3)
+SLOW_WAVES = Recipe("periodic", dropout=0.25)
+FAST_WAVES = Recipe("periodic", sigma=0.5, scale_rate=10.0, dropout=0.1)
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,16 @@ class Preset:
 
 
 PRESETS = {
-    "fast": Preset((replace(BINS, hidden=(128, 128), rate=3e-3),), 4, 30, 4),
-    "balanced": Preset((BINS, replace(WAVES, rate=3e-3)), 8, 60, 8),
+    "fast": Preset((BINS,), 4, 30, 4),
+    "balanced": Preset((BINS, SLOW_WAVES, FAST_WAVES), 8, 60, 8),
     "best": Preset(
         (
             BINS,
-            replace(WAVES, rate=3e-3),
-            replace(BINS, activation="silu", decay=0.01),
-            replace(WAVES, sigma=0.3),
-            replace(BINS, scale_rate=60.0, dropout=0.3),
-            WAVES,
+            SLOW_WAVES,
+            FAST_WAVES,
+            replace(BINS, activation="relu", bins=48, rate=3e-3),
+            replace(BINS, hidden=(256, 256), scale_rate=60.0, dropout=0.3, rate=3e-3),
+            replace(FAST_WAVES, activation="silu", sigma=0.3),
         ),
         8,
         100,
