@@ -43,9 +43,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         What the selection maximises, as in scikit-learn; None is minus the log loss.
     time_limit : float or None, default=None
         Seconds after which no other network is begun, and those in training end with the best that
-        they have. The first network has an epoch whatever the time.
+        they have. Every network that was begun has an epoch, and the first is always begun. What
+        there is time for depends on the machine, and so do results.
     n_jobs : int or None, default=None
-        Threads; None is all that this process may use. Results do not depend on it.
+        Threads; None is all that this process may use. Without a limit of time results do not
+        depend on it.
     random_state : int, RandomState instance or None, default=None
         Determines folds, starts and shuffles. An int gives the same result on every call.
     verbose : bool or int, default=False
@@ -64,7 +66,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         `scoring`, or minus the log loss.
     oof_predictions_ : ndarray of shape (n_samples, n_classes)
         Probabilities for the rows of X by the networks that were not trained on them; NaN for rows
-        without weight. Only where there were folds.
+        without weight, and of folds for which the time was not enough. Only where there were folds.
     feature_importances_ : ndarray of shape (n_features_in_,)
         How much of the growth of the log loss on rows that were left out is due to the shuffling of
         each column; their sum is 1, or 0 where no column matters.
@@ -207,42 +209,37 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         model = as_it_is(self)
         return model._finish(model._outputs(X))
 
-    def _learn_targets(self, y: Any, n_rows: int) -> Task:
-        labels = self._read_labels("y", y, n_rows)
-        self._codec = LabelCodec.learn(labels)
-        self.classes_ = self._codec.classes
-        return Task(max(len(self.classes_), 2))
-
-    def _read_labels(self, name: str, y: Any, n_rows: int) -> NDArray[Any]:
+    def _read_targets(self, name: str, y: Any, n_rows: int) -> NDArray[Any]:
         labels: NDArray[Any] = plain_array(name, self._check_rows(name, y, n_rows))
         if labels.dtype.kind == "f" and not np.isfinite(labels).all():
             raise ValueError(f"Input {name} contains NaN.")
         check_labels(labels)
         return labels
 
-    def _encode_targets(self, name: str, y: Any, n_rows: int) -> NDArray[Any]:
-        labels = self._read_labels(name, y, n_rows)
-        self._codec.check(labels)
-        numbers: NDArray[Any] = np.searchsorted(self.classes_, labels)
-        return numbers
-
-    def _weigh(self, y: Any, weight: NDArray[Any] | None) -> NDArray[Any] | None:
+    def _weigh(self, y: NDArray[Any], weight: NDArray[Any] | None) -> NDArray[Any] | None:
         if self.class_weight is None:
             return weight
-        labels = plain_array("y", np.asarray(y).ravel())
-        factors = class_factors(self.class_weight, labels, self.classes_)
+        factors = class_factors(self.class_weight, y, np.unique(y))
         return factors if weight is None else weight * factors
 
-    def _loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
+    def _learn_targets(self, y: NDArray[Any]) -> Task:
+        self._codec = LabelCodec.learn(y)
+        self.classes_ = self._codec.classes
+        return Task(max(len(self.classes_), 2))
+
+    def _encode_targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        self._codec.check(y)
+        numbers: NDArray[Any] = np.searchsorted(self.classes_, y)
+        return numbers
+
+    def _plain_loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
         rows = np.arange(len(t))
 
         def log_loss(outputs: NDArray[np.float64]) -> float:
             losses = -np.log(np.maximum(outputs[rows, t], _LEAST))
             return float(np.average(losses, weights=weight))
 
-        if self.scoring is None:
-            return log_loss
-        return lambda outputs: -self._score(outputs, t, weight) + 1e-6 * log_loss(outputs)
+        return log_loss
 
     def _finish(self, outputs: NDArray[np.float64]) -> NDArray[Any]:
         shares = outputs[:, : len(self.classes_)]
@@ -275,9 +272,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         What the selection maximises, as in scikit-learn; None is minus the mean squared error.
     time_limit : float or None, default=None
         Seconds after which no other network is begun, and those in training end with the best that
-        they have. The first network has an epoch whatever the time.
+        they have. Every network that was begun has an epoch, and the first is always begun. What
+        there is time for depends on the machine, and so do results.
     n_jobs : int or None, default=None
-        Threads; None is all that this process may use. Results do not depend on it.
+        Threads; None is all that this process may use. Without a limit of time results do not
+        depend on it.
     random_state : int, RandomState instance or None, default=None
         Determines folds, starts and shuffles. An int gives the same result on every call.
     verbose : bool or int, default=False
@@ -294,7 +293,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         `scoring`, or minus the mean squared error in units of the variance of y.
     oof_predictions_ : ndarray of shape (n_samples,)
         Predictions for the rows of X by the networks that were not trained on them; NaN for rows
-        without weight. Only where there were folds.
+        without weight, and of folds for which the time was not enough. Only where there were folds.
     feature_importances_ : ndarray of shape (n_features_in_,)
         How much of the growth of the squared error on rows that were left out is due to the
         shuffling of each column; their sum is 1, or 0 where no column matters.
@@ -403,37 +402,37 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         model = as_it_is(self)
         return model._finish(model._outputs(X))
 
-    def _learn_targets(self, y: Any, n_rows: int) -> Task:
-        t = self._read_numbers("y", y, n_rows)
-        self._low, self._high = float(t.min()), float(t.max())
-        self._middle = float(t.mean())
+    def _read_targets(self, name: str, y: Any, n_rows: int) -> NDArray[np.float64]:
+        numbers: NDArray[np.float64] = check_array(
+            self._check_rows(name, y, n_rows),
+            dtype=np.float64,
+            ensure_2d=False,
+            input_name=name,
+            estimator=self,
+        )
+        return numbers
+
+    def _learn_targets(self, y: NDArray[Any]) -> Task:
+        self._low, self._high = float(y.min()), float(y.max())
         with np.errstate(over="ignore", invalid="ignore"):
-            spread = float(t.std())
+            self._middle, spread = float(y.mean()), float(y.std())
         if not np.isfinite([self._middle, spread]).all():
             raise ValueError("y holds numbers whose squares are too large: divide it.")
         self._spread = spread if spread > 0 else 1.0
         return Task(0)
 
-    def _read_numbers(self, name: str, y: Any, n_rows: int) -> NDArray[np.float64]:
-        values = self._check_rows(name, y, n_rows)
-        numbers: NDArray[np.float64] = check_array(
-            values, dtype=np.float64, ensure_2d=False, input_name=name, estimator=self
-        )
-        return numbers
+    def _encode_targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        t: NDArray[Any] = (y - self._middle) / self._spread
+        return t
 
-    def _encode_targets(self, name: str, y: Any, n_rows: int) -> NDArray[Any]:
-        return (self._read_numbers(name, y, n_rows) - self._middle) / self._spread
-
-    def _loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
-        if self.scoring is not None:
-            return lambda outputs: -self._score(outputs, t, weight)
+    def _plain_loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
         return lambda outputs: float(np.average((outputs[:, 0] - t) ** 2, weights=weight))
 
     def _finish(self, outputs: NDArray[np.float64]) -> NDArray[Any]:
         return np.clip(outputs[:, 0] * self._spread + self._middle, self._low, self._high)
 
     def _labels_of(self, t: NDArray[Any]) -> NDArray[Any]:
-        numbers: NDArray[Any] = t * self._spread + self._middle
+        numbers: NDArray[Any] = np.clip(t * self._spread + self._middle, self._low, self._high)
         return numbers
 
     def _stand_in(self, outputs: NDArray[np.float64]) -> Any:

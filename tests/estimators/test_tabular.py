@@ -63,6 +63,17 @@ COLUMNS = {
     "infinite": (np.where(NUMBERS > 1, np.inf, NUMBERS), "number"),
     "large integers": (RNG.integers(2**62, 2**63 - 1, N), "number"),
     "durations": (pd.to_timedelta(SMALL, unit="h"), "number"),
+    "short durations": (pd.to_timedelta(SMALL, unit="ms"), "number"),
+    "objects that are durations": (
+        pd.Series([datetime.timedelta(hours=int(i)) for i in SMALL], dtype=object),
+        "number",
+    ),
+    "an outlier": (np.r_[NUMBERS[1:], np.finfo(float).max], "number"),
+    "all sizes": (NUMBERS * 10.0 ** RNG.integers(-300, 308, N), "number"),
+    "both ends": (np.where(NUMBERS > 0, 1.7e308, -1.7e308), "number"),
+    "beyond floats": (pd.Series([10**400, *SMALL[1:]], dtype=object), "number"),
+    "one number and gaps": (with_gaps(np.ones(N), np.nan), "number"),
+    "zero and infinity": (np.where(NUMBERS > 1, np.inf, 0.0), "number"),
     "rows": (np.arange(N), "number"),
     "text": (KINDS, "category"),
     "text with gaps": (with_gaps(KINDS), "category"),
@@ -166,6 +177,33 @@ def test_what_was_never_seen(classifier):
     assert np.isfinite(classifier.predict_proba(unseen)).all()
     missing = X.assign(kind=None)
     assert np.isfinite(classifier.predict_proba(missing)).all()
+
+
+def test_unseen_is_not_the_rarer_of_two():
+    X = pd.DataFrame({"kind": np.where(np.arange(N) % 8, "often", "rare"), "x": NUMBERS})
+    model = TabularClassifier(**FAST).fit(X, np.where(X["kind"] == "rare", "yes", "no"))
+    rare, new = (model.predict_proba(X.assign(kind=k))[:, 1].mean() for k in ("rare", "new"))
+    assert rare > 0.9
+    assert new < 0.9
+
+
+@pytest.mark.parametrize("dtype", ["boolean", object])
+def test_truth_values_that_are_categories_keep_their_codes(dtype):
+    X = pd.DataFrame({"flag": NUMBERS > 0, "noise": NOISE})
+    model = TabularClassifier(**FAST, categorical_features=["flag"]).fit(X, NUMBERS > 0)
+    other = X.assign(flag=X["flag"].astype(dtype))
+    np.testing.assert_array_equal(model.predict_proba(other), model.predict_proba(X))
+
+
+def test_dates_as_text_are_read_and_what_is_not_is_told():
+    X = pd.DataFrame({"time": dates(hours=7), "x": NUMBERS})
+    model = TabularClassifier(**FAST).fit(X, Y)
+    as_text = X.assign(time=X["time"].astype(str))
+    np.testing.assert_array_equal(model.predict_proba(as_text), model.predict_proba(X))
+    with pytest.warns(UserWarning, match=r"time was taken for a date.*'soon'"):
+        model.predict(X.assign(time="soon"))
+    with pytest.warns(UserWarning, match=r"x was taken for a number.*'many'"):
+        model.predict(X.assign(x="many"))
 
 
 def test_many_levels_keep_the_most_frequent():
@@ -300,6 +338,52 @@ def test_rows_to_validate_on():
         TabularClassifier(**FAST).fit(X, Y, X_val=X, y_val=["maybe"] * N)
 
 
+def test_rows_without_weight_are_nowhere():
+    X, weight = frame(), np.r_[0.0, np.ones(N - 1)]
+    wild = X.assign(number=np.r_[1e30, NUMBERS[1:]])
+    t = np.r_[1e9, T[1:]]
+    model = TabularRegressor(**FAST).fit(wild, t, weight)
+    plain = TabularRegressor(**FAST).fit(X[1:], T[1:])
+    assert model.predict(wild).max() <= T[1:].max()
+    assert model.columns_ == plain.columns_
+    with pytest.raises(ValueError, match="no row with a weight"):
+        TabularClassifier(**FAST, class_weight={"no": 0, "yes": 0}).fit(X, Y)
+
+
+def test_weights_of_a_validation_set():
+    X = frame()
+    fit = {"X_val": X[100:], "y_val": Y[100:]}
+    model = TabularClassifier(**FAST, class_weight={"no": 1.0, "yes": 9.0})
+    model.fit(X[:100], Y[:100], **fit)
+    weight = np.where(Y[100:] == "yes", 9.0, 1.0)
+    shares = model.predict_proba(X[100:])
+    assert model.validation_score_ == pytest.approx(
+        -log_loss(Y[100:], shares, sample_weight=weight)
+    )
+
+
+def test_scorers_that_take_no_weights():
+    X, weight = frame(), np.linspace(0.5, 2, N)
+    model = TabularRegressor(**FAST, scoring="neg_max_error").fit(X, T, weight)
+    assert model.validation_score_ == pytest.approx(-np.abs(model.oof_predictions_ - T).max())
+
+    def own(estimator, X, y):
+        return (estimator.predict(X) == y).mean()
+
+    model = TabularClassifier(**FAST, scoring=own, class_weight="balanced").fit(X, Y)
+    shares = model.oof_predictions_
+    assert model.validation_score_ == (model.classes_[shares.argmax(axis=1)] == Y).mean()
+
+
+def test_a_scorer_that_needs_every_class():
+    y = np.r_[np.full(4, "c"), np.where(NUMBERS[4:] > 0, "a", "b")]
+    model = TabularClassifier(**FAST, scoring="roc_auc_ovr").fit(frame(), y)
+    assert model.validation_score_ > 0.5
+    lacks = TabularClassifier(preset="best", scoring="roc_auc_ovr")
+    with pytest.raises(ValueError, match="classes"):  # before anything is trained
+        lacks.fit(frame(), y, X_val=frame()[4:], y_val=y[4:])
+
+
 def test_scoring():
     X = frame()
     model = TabularClassifier(**FAST, scoring="roc_auc").fit(X, Y)
@@ -348,6 +432,10 @@ def test_bad_input(change, y, message):
 def test_more_bad_input(classifier):
     with pytest.raises(TypeError, match=r"[Ss]parse"):
         TabularClassifier(**FAST).fit(csr_array(np.ones((N, 2))), Y)
+    with pytest.raises(ValueError, match="2D"):
+        TabularClassifier(**FAST).fit(frame()["number"], Y)
+    with pytest.raises(ValueError, match="masked"):
+        TabularClassifier(**FAST).fit(np.ma.masked_less(np.c_[NUMBERS, T], 0), Y)
     with pytest.raises(TypeError, match="string or a number"):
         TabularClassifier(**FAST).fit(np.array([[{}]] * N, dtype=object), Y)
     with pytest.raises(ValueError, match="feature names"):

@@ -59,8 +59,7 @@ template <class T>
 void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index index, Range rows,
                     const Columns& columns, const MaskKey* masks, int rank);
 
-/// Each row's part of the gradient by the encoder's frequencies and phases, from the first layer's
-/// dz.
+/// Each row's part of the gradient by the encoder's parameters, from the first layer's dz.
 template <class T>
 void backward_encoder(const Network<T>& network, Workspace<T>& ws, Range rows, const MaskKey* masks,
                       int rank);

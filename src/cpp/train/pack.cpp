@@ -115,6 +115,7 @@ void train_pack(const std::vector<std::unique_ptr<PackMember<T>>>& members, int 
       if (shared.stopped || (i > 0 && shared.late())) break;
       train_member(*members[static_cast<std::size_t>(i)], shared, leads);
       ++shared.finished;
+      if (leads) shared.ask();  // a short run has not asked
     }
     ++shared.left;
     while (leads && shared.left < team.size()) {  // the others' work can be left, too

@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import narwhals as nw
@@ -19,12 +19,18 @@ from scipy.special import ndtri
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
+from fastmlp._checks.content import refuse_unfit
+from fastmlp._checks.warn import warn
+
 OTHER = -1  # the code of a value that has none of its own
 _MOST_LEVELS = 255
 _FEW_ROWS = 20  # for identifiers to be told from categories
 _DISTINCT = 0.9  # a share of distinct values that only identifiers and texts have
 _MOST_KNOTS = 1000
 _FARTHEST_RANK = 1e-4
+_EDGES = 241  # for 48, 24, 16 ... bins
+_FAR = 1e15  # what a float can square
+_DURATION = datetime.timedelta | np.timedelta64
 _NO_VALUES = (dict, list, tuple, set, bytearray, np.ndarray)
 
 
@@ -81,9 +87,9 @@ class Number:
     middle, scale : float
         The median, and what its distance is multiplied by.
     knots, scores : ndarray of shape (n_knots,)
-        Values and their normal scores, in between on a line.
-    edges : ndarray of shape (n_values,)
-        What quantiles are taken of: every value, or each once where one is frequent.
+        Values around the middle and their normal scores, in between on a line.
+    edges : ndarray of shape (_EDGES,)
+        Quantiles around the middle: of every value, or of each once where one is frequent.
     is_binary, has_gaps : bool
         Whether there are only two values; whether some were missing.
     """
@@ -94,17 +100,16 @@ class Number:
     scale: float
     knots: NDArray[np.float64]
     scores: NDArray[np.float64]
-    edges: NDArray[np.float32]
+    edges: NDArray[np.float64]
     is_binary: bool
     has_gaps: bool
 
     def __call__(self, values: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the numbers around the middle, and their normal scores."""
-        with np.errstate(over="ignore"):
-            scaled = ((values - self.middle) * self.scale).astype(np.float32)
-        scores = np.interp(values, self.knots, self.scores).astype(np.float32)
+        scaled = _around(values, self.middle, self.scale)
+        scores = np.interp(scaled, self.knots, self.scores)
         scores[np.isnan(values)] = np.nan
-        return scaled, scores
+        return scaled.astype(np.float32), scores.astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,9 +171,12 @@ class TableReader:
         table = np.empty((n_rows, self.width), dtype=np.float32)
         for j, number in enumerate(self.numbers):
             values = columns[number.source]
-            if number.part:
-                values = _date_parts(_to_dates(values))[number.part]
-            table[:, j], table[:, count + j] = number(_to_numbers(values))
+            numbers = (
+                _date_parts(_to_dates(values))[number.part] if number.part else _to_numbers(values)
+            )
+            if not number.has_gaps and np.isnan(numbers).all():
+                _warn_if_unreadable(self.columns[number.source], values)
+            table[:, j], table[:, count + j] = number(numbers)
         for j, category in enumerate(self.categories):
             table[:, 2 * count + j] = category(_to_keys(columns[category.source]))
         return table
@@ -178,10 +186,13 @@ class TableReader:
         present = numbers[np.isfinite(numbers)]
         missing = float(np.isnan(numbers).mean())
         distinct, counts = np.unique(present, return_counts=True)
-        if len(distinct) < 2:
+        says_more = missing > 0 or np.isinf(numbers).any()  # than its one value
+        if len(distinct) < 2 and not (len(distinct) and says_more):
             return Column(name, "constant" if len(distinct) else "empty", len(distinct), missing)
         note = "counts the rows" if not part and _are_row_numbers(numbers) else ""
-        self.numbers.append(_number(source, part, present, distinct, counts, missing > 0))
+        with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest
+            number = _number(source, part, present, distinct, counts, missing > 0)
+        self.numbers.append(number)
         return Column(name, "number", len(distinct), missing, note)
 
     def _learn_category(self, source: int, name: str, values: NDArray[Any]) -> Column:
@@ -224,22 +235,32 @@ def _number(
     counts: NDArray[Any],
     has_gaps: bool,
 ) -> Number:
-    middle = float(np.median(present))
+    most, least = np.finfo(np.float64).max, np.finfo(np.float64).tiny
+    middle = float(np.clip(np.median(present), -most, most))
     low, high = np.quantile(present, [0.25, 0.75])
-    spread = high - low if high > low else (distinct[-1] - distinct[0]) / 2
-    scale = float(min(1 / spread, np.finfo(np.float32).max)) if np.isfinite(spread) else 1e-30
+    spread = high - low if high > low else distinct[-1] / 2 - distinct[0] / 2
+    scale = float(1 / np.clip(spread, least, most)) if spread > 0 else 1.0
+    around = _around(distinct, middle, scale)
     ranks = (np.cumsum(counts) - counts / 2) / len(present)
-    knots = distinct
-    most = int(np.clip(len(present) // 30, 10, _MOST_KNOTS))
-    if len(distinct) > most:
-        knots = np.unique(np.interp(np.linspace(0, 1, most), ranks, distinct))
-    at = np.clip(np.interp(knots, distinct, ranks), _FARTHEST_RANK, 1 - _FARTHEST_RANK)
-    source_of_edges = distinct if counts.max() > 0.3 * len(present) else present
-    edges = np.quantile(source_of_edges, np.linspace(0, 1, 241))  # for 48, 24, 16 ... bins
-    scaled = ((edges - middle) * scale).astype(np.float32)
-    return Number(
-        source, part, middle, scale, knots, ndtri(at), scaled, len(distinct) == 2, has_gaps
+    knots = around
+    count = int(np.clip(len(present) // 30, 10, _MOST_KNOTS))
+    if len(knots) > count:
+        knots = np.unique(np.interp(np.linspace(0, 1, count), ranks, around))
+    at = np.clip(np.interp(knots, around, ranks), _FARTHEST_RANK, 1 - _FARTHEST_RANK)
+    is_frequent = counts.max() > 0.3 * len(present)
+    edges = np.quantile(
+        around if is_frequent else _around(present, middle, scale), np.linspace(0, 1, _EDGES)
     )
+    return Number(
+        source, part, middle, scale, knots, ndtri(at), edges, len(distinct) <= 2, has_gaps
+    )
+
+
+def _around(values: NDArray[np.float64], middle: float, scale: float) -> NDArray[np.float64]:
+    """Values around the middle, in units of their spread."""
+    with np.errstate(over="ignore"):
+        scaled: NDArray[np.float64] = np.clip((values - middle) * scale, -_FAR, _FAR)
+    return scaled
 
 
 # Reading
@@ -265,6 +286,8 @@ def check_table(estimator: Any, X: Any, *, reset: bool) -> Any:
     TypeError
         If it is sparse, or no table.
     """
+    if isinstance(X, np.ma.MaskedArray):
+        refuse_unfit("X", X)
     X = _with_plain_names(X)
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
@@ -287,15 +310,13 @@ def check_table(estimator: Any, X: Any, *, reset: bool) -> Any:
         input_name="X",
     )
     _check_n_features(estimator, X, reset=reset)
-    if X.dtype.kind == "c":
-        raise ValueError("Complex data not supported: X holds complex numbers.")
     return X
 
 
 def _with_plain_names(X: Any) -> Any:
     """Return a frame whose names differ, and are of one type."""
     is_arrow = hasattr(X, "rename_columns")
-    if not is_arrow and not hasattr(X, "set_axis"):  # as pandas has it
+    if not is_arrow and not (hasattr(X, "set_axis") and hasattr(X, "columns")):
         return X
     names = list(X.column_names if is_arrow else X.columns)
     text = sum(isinstance(name, str) for name in names)
@@ -319,11 +340,12 @@ def _object_array(X: Any) -> Any:
     return array
 
 
-def take_rows(X: Any, rows: slice) -> Any:
+def take_rows(X: Any, rows: slice | NDArray[Any]) -> Any:
     """Return some rows of a table that `check_table` returned."""
     if isinstance(X, np.ndarray):
         return X[rows]
-    return nw.to_native(nw.from_native(X, eager_only=True)[rows])
+    frame = nw.from_native(X, eager_only=True)
+    return nw.to_native(frame[rows if isinstance(rows, slice) else rows.tolist()])
 
 
 def count_rows(X: Any) -> int:
@@ -346,7 +368,7 @@ def _values(series: Any) -> NDArray[Any]:
     if dtype == nw.Date or dtype == nw.Datetime:
         return _to_dates(_objects(series.to_list()))
     if dtype == nw.Duration:
-        return np.array(series.dt.total_seconds().to_numpy(), dtype=np.float64)
+        return _to_numbers(_objects(series.to_list()))
     listed = series.to_list()
     if dtype == nw.Categorical or dtype == nw.Enum:  # also of numbers
         listed = [None if _is_missing(value) else _key(value) for value in listed]
@@ -370,14 +392,14 @@ def _is_missing(value: Any) -> bool:
 
 def kind_of(values: NDArray[Any]) -> str:
     """Return 'number', 'date', 'category' or 'unknown', by the type of a column's values."""
-    if values.dtype.kind in "buif":
+    if values.dtype.kind in "buifm":
         return "number"
     if values.dtype.kind == "M":
         return "date"
     if values.dtype.kind in "US":  # an array that holds but text may have had numbers in it
         return "category" if np.isnan(_to_numbers(values)).any() else "number"
     present = [value for value in values.tolist() if not _is_missing(value)]
-    if all(isinstance(value, Real | Decimal) for value in present):
+    if all(isinstance(value, Real | Decimal | _DURATION) for value in present):
         return "number"
     if all(isinstance(value, datetime.date | np.datetime64) for value in present):
         return "date"
@@ -402,9 +424,21 @@ def _unknown(X: Any, name: str, values: NDArray[Any]) -> Column:
     return Column(name, "unknown", 0, missing, f"values of type {type(found).__name__}")
 
 
+def _warn_if_unreadable(column: Column, values: NDArray[Any]) -> None:
+    """Warn where there are values, but none that the kind of the column has."""
+    found = next((value for value in values.tolist() if not _is_missing(value)), None)
+    if found is not None:
+        warn(
+            f"Column {column.name} was taken for a {column.kind} in fit; no value of it can be "
+            f"read as one now, such as {found!r}, and all count as missing."
+        )
+
+
 def _to_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     if values.dtype.kind in "buif":
         return values.astype(np.float64)
+    if values.dtype.kind == "m":
+        return values / np.timedelta64(1, "s")
     return np.array([_to_number(value) for value in values.tolist()], dtype=np.float64)
 
 
@@ -412,7 +446,13 @@ def _to_number(value: Any) -> float:
     if _is_missing(value):
         return np.nan
     try:
+        if isinstance(value, datetime.timedelta):
+            return value.total_seconds()
+        if isinstance(value, np.timedelta64):
+            return float(value / np.timedelta64(1, "s"))
         return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
     except (TypeError, ValueError):
         return np.nan
 
@@ -425,6 +465,11 @@ def _to_dates(values: NDArray[Any]) -> NDArray[np.datetime64]:
 
 def _to_date(value: Any) -> Any:
     """A date without its time zone; None for whatever is none."""
+    if isinstance(value, str):
+        try:
+            return np.datetime64(value)
+        except ValueError:
+            return None
     if _is_missing(value) or not isinstance(value, datetime.date | np.datetime64):
         return None
     return value.replace(tzinfo=None) if isinstance(value, datetime.datetime) else value
@@ -452,7 +497,9 @@ def _to_keys(values: NDArray[Any]) -> list[str | None]:
 
 def _key(value: Any) -> str:
     """The text of a value; 1, 1.0 and '1' are one category."""
-    if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
+    if isinstance(value, Integral | np.bool_):  # True is 1, as in a column of floats
+        return str(int(value))
+    if isinstance(value, Real):
         number = float(value)
         return str(int(number)) if number.is_integer() else str(number)
     return str(value)
@@ -462,6 +509,6 @@ def _are_row_numbers(numbers: NDArray[np.float64]) -> bool:
     """Whether a column only counts the rows."""
     if len(numbers) < _FEW_ROWS:
         return False
-    with np.errstate(invalid="ignore"):  # of infinities
+    with np.errstate(over="ignore", invalid="ignore"):
         steps = np.diff(numbers)
     return bool((steps == steps[0]).all() and abs(steps[0]) == 1)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -19,7 +20,16 @@ from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._data.table import Columns, TableReader, check_table, count_rows, take_rows
 from fastmlp._data.weights import check_weights
 from fastmlp._model.exclusive import changing
-from fastmlp._tabular.ensemble import Ensemble, Fold, Rows, choose, make_fold, split, train
+from fastmlp._tabular.ensemble import (
+    Ensemble,
+    Fold,
+    Rows,
+    choose,
+    joined,
+    make_fold,
+    split,
+    train,
+)
 from fastmlp._tabular.importance import importances
 from fastmlp._tabular.member import Member, Task
 from fastmlp._tabular.recipe import PRESETS, folds_for
@@ -56,17 +66,34 @@ class BaseTabular(BaseEstimator):
 
     # What a subclass knows of its targets
 
-    def _learn_targets(self, y: Any, n_rows: int) -> Task:
+    def _read_targets(self, name: str, y: Any, n_rows: int) -> NDArray[Any]:
+        """Check targets for what needs no knowledge of others."""
         raise NotImplementedError
 
-    def _encode_targets(self, name: str, y: Any, n_rows: int) -> NDArray[Any]:
-        raise NotImplementedError
-
-    def _weigh(self, y: Any, weight: NDArray[Any] | None) -> NDArray[Any] | None:
+    def _weigh(self, y: NDArray[Any], weight: NDArray[Any] | None) -> NDArray[Any] | None:
+        """Return weights with what the targets weigh."""
         return weight
 
-    def _loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
+    def _learn_targets(self, y: NDArray[Any]) -> Task:
         raise NotImplementedError
+
+    def _encode_targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        raise NotImplementedError
+
+    def _plain_loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
+        """What training minimises, of outputs."""
+        raise NotImplementedError
+
+    def _loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
+        """What the selection minimises: minus the score, where there is a scorer."""
+        plain = self._plain_loss(t, weight)
+        if self.scoring is None:
+            return plain
+        return lambda outputs: 1e-6 * plain(outputs) - self._score(outputs, t, weight)
+
+    def _guess(self, n_rows: int, task: Task) -> NDArray[np.float64]:
+        """Outputs that say nothing."""
+        return np.full((n_rows, task.n_outputs), 1 / task.n_outputs if task.n_classes else 0.0)
 
     def _finish(self, outputs: NDArray[np.float64]) -> NDArray[Any]:
         """From the networks' outputs to what `oof_predictions_` holds."""
@@ -102,19 +129,25 @@ class BaseTabular(BaseEstimator):
             )
         X = check_table(self, X, reset=True)
         n_rows = count_rows(X)
-        task = self._learn_targets(y, n_rows)
-        weight = check_weights("sample_weight", sample_weight, n_rows)
-        weight = self._weigh(y, weight)
-        reader = TableReader.learn(X, self._categorical(X))
-        rows = Rows(reader.read(X), self._encode_targets("y", y, n_rows), weight)
-        kept = None if weight is None else np.flatnonzero(weight > 0)
-        if kept is not None and len(kept) < n_rows:
-            rows = rows.take(kept)  # a row without weight is as if it were not there
+        y = self._read_targets("y", y, n_rows)
+        weight = self._weigh(y, check_weights("sample_weight", sample_weight, n_rows))
+        kept = np.arange(n_rows)
+        if weight is not None and not weight.any():
+            raise ValueError("sample_weight and class_weight leave no row with a weight.")
+        if weight is not None and not weight.all():  # as if these rows were not there
+            kept = np.flatnonzero(weight)
+            X, y, weight = take_rows(X, kept), y[kept], weight[kept]
+        task = self._learn_targets(y)
+        reader = TableReader.learn(X, self._categorical())
+        rows = Rows(reader.read(X), self._encode_targets(y), weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         ensemble = Ensemble(reader, task)
         folds = self._folds(rows, reader, task, X_val, y_val, seed)
         ensemble.means = [fold.means for fold in folds]
         preset = PRESETS[self.preset]
+        t, held_weight = joined(folds)
+        loss = self._loss(t, held_weight)
+        loss(self._guess(len(t), task))  # what a scorer refuses is refused before training
         with _bar(self.verbose, len(preset.recipes) * len(folds)) as on_poll:
             train(
                 ensemble,
@@ -125,20 +158,21 @@ class BaseTabular(BaseEstimator):
                 deadline=deadline,
                 on_poll=on_poll,
             )
+            if on_poll:
+                on_poll(len(ensemble.members))
         if not ensemble.members:
             raise ValueError(
                 "No network could be trained: the loss was not finite in the first epoch. Are "
                 "there numbers in X or y that are too large?"
             )
-        t = np.concatenate([fold.validation.t for fold in folds])
-        outputs, used = choose(ensemble, folds, self._loss(t, _weights_of(folds)), n_threads)
+        outputs, used = choose(ensemble, folds, loss, n_threads)
         self._ensemble, self.columns_, self.members_ = ensemble, reader.columns, ensemble.members
-        folds = [folds[f] for f in used]
-        self._keep_held_out(rows, folds, outputs, n_rows, kept, X_val is None)
+        by_number = {f: folds[f] for f in used}
+        self._keep_held_out(list(by_number.values()), outputs, n_rows, kept, X_val is None)
         self.feature_importances_ = importances(
             ensemble,
-            folds,
-            lambda t, weight: self._loss(t, weight),
+            by_number,
+            self._plain_loss,
             self.n_features_in_,
             seed,
             n_threads,
@@ -149,8 +183,9 @@ class BaseTabular(BaseEstimator):
     ) -> list[Fold]:
         if X_val is not None:
             X_val = check_table(self, X_val, reset=False)
-            t_val = self._encode_targets("y_val", y_val, count_rows(X_val))
-            validation = Rows(reader.read(X_val), t_val, None)
+            y_val = self._read_targets("y_val", y_val, count_rows(X_val))
+            weight = self._weigh(y_val, None)
+            validation = Rows(reader.read(X_val), self._encode_targets(y_val), weight)
             return [make_fold(reader, task, rows, validation, np.empty(0, np.intp), seed)]
         parts = split(rows, task, folds_for(PRESETS[self.preset], len(rows)), seed)
         return [
@@ -160,18 +195,16 @@ class BaseTabular(BaseEstimator):
 
     def _keep_held_out(
         self,
-        rows: Rows,
         folds: list[Fold],
         outputs: NDArray[np.float64],
         n_rows: int,
-        kept: NDArray[Any] | None,
+        kept: NDArray[Any],
         is_own: bool,
     ) -> None:
         """Keep the score, and the predictions for rows that were left out."""
-        t = np.concatenate([fold.validation.t for fold in folds])
-        weight = _weights_of(folds)
+        t, weight = joined(folds)
         if self.scoring is None:
-            self.validation_score_ = -self._loss(t, weight)(outputs)
+            self.validation_score_ = -self._plain_loss(t, weight)(outputs)
         else:
             self.validation_score_ = self._score(outputs, t, weight)
         if not is_own or len(folds) == 1:
@@ -182,38 +215,40 @@ class BaseTabular(BaseEstimator):
         finished = self._finish(outputs)
         shape = (n_rows, *finished.shape[1:])
         self.oof_predictions_ = np.full(shape, np.nan)
-        self.oof_predictions_[places if kept is None else kept[places]] = finished
+        self.oof_predictions_[kept[places]] = finished
 
     def _score(self, outputs: NDArray[np.float64], t: NDArray[Any], weight: Any) -> float:
         stand_in = self._stand_in(outputs)
         scorer = check_scoring(stand_in, self.scoring)
-        named = {} if weight is None else {"sample_weight": weight}
+        score = getattr(scorer, "_score_func", scorer)
+        weighs = weight is not None and "sample_weight" in signature(score).parameters
+        named = {"sample_weight": weight} if weighs else {}
         return float(scorer(stand_in, np.zeros((len(t), 1)), self._labels_of(t), **named))
 
-    def _categorical(self, X: Any) -> NDArray[np.bool_]:
+    def _categorical(self) -> NDArray[np.bool_]:
         """Which columns the user calls categories."""
         given = self.categorical_features
         marked = np.zeros(self.n_features_in_, dtype=bool)
         if given is None:
             return marked
-        given = np.asarray(given)
-        if given.dtype == bool:
+        given = np.asarray(given, dtype=object).ravel()
+        if len(given) and all(isinstance(each, bool | np.bool_) for each in given):
             if given.shape != marked.shape:
                 raise ValueError(
                     f"categorical_features must have a truth value for each of the "
-                    f"{len(marked)} columns; got {given.shape}."
+                    f"{len(marked)} columns; got {len(given)}."
                 )
-            return given
+            return given.astype(bool)
         names = list(getattr(self, "feature_names_in_", []))
-        for column in given.ravel().tolist():
+        for column in given:
             if isinstance(column, str):
                 if column not in names:
                     raise ValueError(
                         f"categorical_features: X has no column {column!r}; it has {names}."
                     )
                 marked[names.index(column)] = True
-            elif isinstance(column, int) and -len(marked) <= column < len(marked):
-                marked[column] = True
+            elif isinstance(column, int | np.integer) and -len(marked) <= column < len(marked):
+                marked[int(column)] = True
             else:
                 raise ValueError(
                     f"categorical_features must hold names of columns, numbers below {len(marked)} "
@@ -263,12 +298,6 @@ class BaseTabular(BaseEstimator):
         return values
 
 
-def _weights_of(folds: list[Fold]) -> NDArray[np.float64] | None:
-    weights = [fold.validation.weight for fold in folds]
-    known = [weight for weight in weights if weight is not None]
-    return np.concatenate(known) if len(known) == len(weights) else None
-
-
 @contextmanager
 def _bar(verbose: bool | int, total: int) -> Iterator[Callable[[int], None] | None]:
     """Show how many networks have been trained."""
@@ -283,4 +312,3 @@ def _bar(verbose: bool | int, total: int) -> Iterator[Callable[[int], None] | No
             bar.update(finished - bar.n)
 
         yield show
-        bar.update(total - bar.n)

@@ -112,8 +112,7 @@ def encodings_of(
     for j, category in enumerate(reader.categories, 2 * count):
         n_levels = len(category.levels)
         scale = min(1.0, (3 / n_levels) ** 0.75) if recipe.shrinks else 1.0
-        codes = 1 if n_levels == 2 and not category.has_gaps else n_levels
-        specs.append({"kind": "one_hot", "column": j, "codes": codes, "scale": scale})
+        specs.append({"kind": "one_hot", "column": j, "codes": n_levels, "scale": scale})
         if category.has_gaps:
             specs.append({"kind": "missing", "column": j})
     if recipe.targets:
@@ -132,7 +131,7 @@ def _number(
         return specs
     if recipe.numbers == "bins":
         quantiles = np.linspace(0, len(number.edges) - 1, recipe.bins + 1).astype(int)
-        edges = np.unique(number.edges[quantiles])
+        edges = np.unique(number.edges[quantiles].astype(np.float32))
         if len(edges) > 2:
             specs.append({"kind": "bins", "column": scaled, "first": edges.tolist()})
     else:

@@ -1,7 +1,7 @@
 """Training of an ensemble: folds, a pack of networks, and the choice among them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +72,7 @@ class Ensemble:
 
     def predict(self, table: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
         """Return probabilities or numbers for a table that was read."""
-        tables = [_with_a_column(np.hstack([table, means(table)])) for means in self.means]
+        tables = [with_a_column(np.hstack([table, means(table)])) for means in self.means]
         total = np.zeros((len(table), self.task.n_outputs))
         for member, which, weight in self.chosen():
             total += weight * member.predict(tables[member.fold], which, n_threads)
@@ -91,6 +91,14 @@ class Ensemble:
             for which, weight in enumerate(self.weights[member.recipe])
             if weight > 0
         ]
+
+
+def joined(folds: Sequence[Fold | Rows]) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Return targets and weights of the rows to validate on, fold after fold."""
+    parts = [fold.validation if isinstance(fold, Fold) else fold for fold in folds]
+    weights = [part.weight for part in parts if part.weight is not None]
+    t = np.concatenate([part.t for part in parts])
+    return t, np.concatenate(weights) if len(weights) == len(parts) else None
 
 
 def split(rows: Rows, task: Task, n_folds: int, seed: int) -> list[tuple[Any, Any]]:
@@ -157,7 +165,7 @@ def train(
         n_threads=n_threads, seconds=max(deadline - time.perf_counter(), 0.0), on_poll=on_poll
     )
     for i, ((r, f), network, report) in enumerate(zip(places, networks, reports, strict=True)):
-        if report is None or not report["epochs"]:
+        if report is None or not report["best_loss_epoch"]:  # or no loss was finite
             continue
         by_loss = pack.by_loss(i)
         kinds = [network] if by_loss is None else [network.with_core(by_loss), network]
@@ -191,8 +199,10 @@ def choose(
         by_recipe.setdefault(member.recipe, []).append(member)
     complete = [r for r, members in by_recipe.items() if len(members) == len(folds)]
     if not complete:
-        ensemble.members = by_recipe[min(by_recipe)]
-        ensemble.weights = np.eye(1, len(ensemble.members[0].networks))
+        first = min(by_recipe)
+        ensemble.members = by_recipe[first]
+        ensemble.weights = np.zeros((first + 1, len(ensemble.members[0].networks)))
+        ensemble.weights[first, 0] = 1.0
         return held_out(ensemble.members, folds, 0, n_threads), [m.fold for m in ensemble.members]
     kinds = len(ensemble.members[0].networks)
     candidates = [
@@ -209,7 +219,7 @@ def held_out(
     members: list[Member], folds: list[Fold], which: int, n_threads: int
 ) -> NDArray[np.float64]:
     """Return what members predict for the rows that they were not trained on, fold after fold."""
-    tables = [_with_a_column(folds[member.fold].validation.table) for member in members]
+    tables = [with_a_column(folds[member.fold].validation.table) for member in members]
     return np.concatenate(
         [m.predict(table, which, n_threads) for m, table in zip(members, tables, strict=True)]
     )
@@ -218,9 +228,9 @@ def held_out(
 def _arrays(task: Task, rows: Rows) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     """Inputs, targets and weights for the core."""
     t = rows.t.astype(np.int64) if task.n_classes else rows.t.astype(np.float32).reshape(-1, 1)
-    return _with_a_column(rows.table), t, rows.weight
+    return with_a_column(rows.table), t, rows.weight
 
 
-def _with_a_column(table: NDArray[np.float32]) -> NDArray[np.float32]:
+def with_a_column(table: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a table of which no column is of use with one, so that it has rows."""
     return table if table.shape[1] else np.zeros((len(table), 1), dtype=np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._data.table import TableReader
-from fastmlp._tabular.ensemble import Ensemble, Fold, Rows
+from fastmlp._tabular.ensemble import Ensemble, Fold, Rows, joined, with_a_column
 
 _MOST_ROWS = 2000
 _MOST_VALUES = 200_000  # rows times columns, for wide tables
@@ -20,7 +20,7 @@ Loss = Callable[[NDArray[np.float64]], float]
 
 def importances(
     ensemble: Ensemble,
-    folds: list[Fold],
+    folds: dict[int, Fold],
     loss_of: Callable[[NDArray[Any], Any], Loss],
     n_columns: int,
     seed: int,
@@ -29,11 +29,8 @@ def importances(
     """Return the share of each column of the table, of shape (n_columns,); their sum is 1 or 0."""
     rng = np.random.default_rng([seed, 3])
     count = min(_MOST_ROWS, _MOST_VALUES // n_columns) // len(folds) + 1
-    samples = [_sample(fold, count, rng) for fold in folds]
-    t = np.concatenate([sample.t for sample in samples])
-    weights = [sample.weight for sample in samples]
-    known = [weight for weight in weights if weight is not None]
-    loss = loss_of(t, np.concatenate(known) if len(known) == len(samples) else None)
+    samples = [_sample(fold, count, rng) for fold in folds.values()]
+    loss = loss_of(*joined(samples))
     made_of = _columns_of(ensemble.reader, n_columns)
     before = loss(_predict(ensemble, folds, samples, n_threads))
     growth = np.zeros(n_columns)
@@ -68,17 +65,18 @@ def _columns_of(reader: TableReader, n_columns: int) -> list[list[int]]:
 
 
 def _predict(
-    ensemble: Ensemble, folds: list[Fold], samples: list[Rows], n_threads: int
+    ensemble: Ensemble, folds: dict[int, Fold], samples: list[Rows], n_threads: int
 ) -> NDArray[np.float64]:
     """What the networks of each fold say of its rows."""
     outputs = []
-    for place, (fold, sample) in enumerate(zip(folds, samples, strict=True)):
-        table = np.hstack([sample.table, fold.means(sample.table)])
-        table = table if table.shape[1] else np.zeros((len(table), 1), dtype=np.float32)
+    for number, (fold, sample) in zip(
+        folds, zip(folds.values(), samples, strict=True), strict=True
+    ):
+        table = with_a_column(np.hstack([sample.table, fold.means(sample.table)]))
         total = np.zeros((len(sample), ensemble.task.n_outputs))
         weight_of_all = 0.0
         for member, which, weight in ensemble.chosen():
-            if member.fold == place:
+            if member.fold == number:
                 total += weight * member.predict(table, which, n_threads)
                 weight_of_all += weight
         outputs.append(total / weight_of_all)
