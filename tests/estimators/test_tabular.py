@@ -264,13 +264,13 @@ def test_held_out_predictions(classifier):
 
 
 def test_members_say_what_they_are(classifier):
-    assert len(classifier.members_) == 4
-    for fold, member in enumerate(classifier.members_):
-        assert member.fold == fold
+    assert len(classifier.members_) == 6
+    for i, member in enumerate(classifier.members_):
+        assert (member.recipe, member.fold) == divmod(i, 3)
         assert member.epochs >= 1
         assert 0 <= member.score <= 1
         assert member.loss > 0
-        assert "bins" in str(member.settings)
+        assert member.settings.numbers == ("bins", "periodic")[member.recipe]
 
 
 def test_threads_and_calls_do_not_change_bits():
@@ -328,7 +328,7 @@ def test_rows_without_weight_are_as_if_they_were_not_there():
 def test_rows_to_validate_on():
     X = frame()
     model = TabularClassifier(**FAST).fit(X[:100], Y[:100], X_val=X[100:], y_val=Y[100:])
-    assert len(model.members_) == 1
+    assert len(model.members_) == 2
     assert not hasattr(model, "oof_predictions_")
     shares = model.predict_proba(X[100:])
     assert model.validation_score_ == pytest.approx(-log_loss(Y[100:], shares))
@@ -402,7 +402,7 @@ def test_a_limit_of_time_leaves_a_model():
 
 def test_a_bar_counts_the_networks(capsys):
     TabularClassifier(**FAST, verbose=True).fit(frame(), Y)
-    assert "4/4" in capsys.readouterr().err
+    assert "6/6" in capsys.readouterr().err
 
 
 def test_nothing_is_lost_where_fit_fails(classifier):

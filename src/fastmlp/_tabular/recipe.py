@@ -68,7 +68,7 @@ class Preset:
 
 
 PRESETS = {
-    "fast": Preset((BINS,), 4, 30, 4),
+    "fast": Preset((BINS, FAST_WAVES), 3, 30, 4),
     "balanced": Preset((BINS, SLOW_WAVES, FAST_WAVES), 8, 60, 8),
     "best": Preset(
         (
