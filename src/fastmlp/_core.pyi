@@ -315,7 +315,6 @@ class _Pack:
         *,
         epochs: int,
         patience: int,
-        rates: Sequence[float] = ...,
     ) -> None: ...
     def run(
         self,

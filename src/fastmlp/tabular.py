@@ -3,12 +3,11 @@
 `TabularClassifier` and `TabularRegressor` take frames with numbers, categories, dates and gaps.
 """
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 
@@ -18,9 +17,7 @@ from fastmlp._data.class_weight import class_factors
 from fastmlp._data.labels import LabelCodec, check_labels
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._tabular.base import BaseTabular
-from fastmlp._tabular.member import Task
-
-_LEAST = 1e-15  # of a probability, in log losses
+from fastmlp._tabular.targets import ClassTargets, NumberTargets
 
 
 class TabularClassifier(ClassifierMixin, BaseTabular):
@@ -206,8 +203,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         ValueError
             If the estimator is not fitted, or `X` is not valid.
         """
-        model = as_it_is(self)
-        return model._finish(model._outputs(X))
+        return as_it_is(self)._predict(X)
 
     def _read_targets(self, name: str, y: Any, n_rows: int) -> NDArray[Any]:
         labels: NDArray[Any] = plain_array(name, self._check_rows(name, y, n_rows))
@@ -222,36 +218,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         factors = class_factors(self.class_weight, y, np.unique(y))
         return factors if weight is None else weight * factors
 
-    def _learn_targets(self, y: NDArray[Any]) -> Task:
-        self._codec = LabelCodec.learn(y)
-        self.classes_ = self._codec.classes
-        return Task(max(len(self.classes_), 2))
-
-    def _encode_targets(self, y: NDArray[Any]) -> NDArray[Any]:
-        self._codec.check(y)
-        numbers: NDArray[Any] = np.searchsorted(self.classes_, y)
-        return numbers
-
-    def _plain_loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
-        rows = np.arange(len(t))
-
-        def log_loss(outputs: NDArray[np.float64]) -> float:
-            losses = -np.log(np.maximum(outputs[rows, t], _LEAST))
-            return float(np.average(losses, weights=weight))
-
-        return log_loss
-
-    def _finish(self, outputs: NDArray[np.float64]) -> NDArray[Any]:
-        shares = outputs[:, : len(self.classes_)]
-        whole: NDArray[Any] = shares / shares.sum(axis=1, keepdims=True)
-        return whole
-
-    def _labels_of(self, t: NDArray[Any]) -> NDArray[Any]:
-        labels: NDArray[Any] = self.classes_[t]
-        return labels
-
-    def _stand_in(self, outputs: NDArray[np.float64]) -> Any:
-        return _KnownShares(self.classes_, self._finish(outputs))
+    def _learn_targets(self, y: NDArray[Any]) -> ClassTargets:
+        codec = LabelCodec.learn(y)
+        self.classes_ = codec.classes
+        return ClassTargets(codec)
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
@@ -399,8 +369,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         ValueError
             If the estimator is not fitted, or `X` is not valid.
         """
-        model = as_it_is(self)
-        return model._finish(model._outputs(X))
+        return as_it_is(self)._predict(X)
 
     def _read_targets(self, name: str, y: Any, n_rows: int) -> NDArray[np.float64]:
         numbers: NDArray[np.float64] = check_array(
@@ -412,65 +381,5 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         )
         return numbers
 
-    def _learn_targets(self, y: NDArray[Any]) -> Task:
-        self._low, self._high = float(y.min()), float(y.max())
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._middle, spread = float(y.mean()), float(y.std())
-        if not np.isfinite([self._middle, spread]).all():
-            raise ValueError("y holds numbers whose squares are too large: divide it.")
-        self._spread = spread if spread > 0 else 1.0
-        return Task(0)
-
-    def _encode_targets(self, y: NDArray[Any]) -> NDArray[Any]:
-        t: NDArray[Any] = (y - self._middle) / self._spread
-        return t
-
-    def _plain_loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
-        return lambda outputs: float(np.average((outputs[:, 0] - t) ** 2, weights=weight))
-
-    def _finish(self, outputs: NDArray[np.float64]) -> NDArray[Any]:
-        return np.clip(outputs[:, 0] * self._spread + self._middle, self._low, self._high)
-
-    def _labels_of(self, t: NDArray[Any]) -> NDArray[Any]:
-        numbers: NDArray[Any] = np.clip(t * self._spread + self._middle, self._low, self._high)
-        return numbers
-
-    def _stand_in(self, outputs: NDArray[np.float64]) -> Any:
-        return _KnownNumbers(self._finish(outputs))
-
-
-class _KnownNumbers(RegressorMixin, BaseEstimator):
-    """Predicts what is known already, for scikit-learn's scorers."""
-
-    def __init__(self, values: NDArray[np.float64]) -> None:
-        self.values = values
-
-    def fit(self, X: Any, y: Any) -> Self:
-        return self
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        return self.values
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-
-class _KnownShares(ClassifierMixin, BaseEstimator):
-    """The same for classes."""
-
-    def __init__(self, classes: NDArray[Any], shares: NDArray[np.float64]) -> None:
-        self.classes, self.shares = classes, shares
-        self.classes_ = classes
-
-    def fit(self, X: Any, y: Any) -> Self:
-        return self
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        labels: NDArray[Any] = self.classes[self.shares.argmax(axis=1)]
-        return labels
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        return self.shares
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
+    def _learn_targets(self, y: NDArray[Any]) -> NumberTargets:
+        return NumberTargets.learn(y)

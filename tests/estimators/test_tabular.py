@@ -260,7 +260,7 @@ def test_held_out_predictions(classifier):
     regressor = TabularRegressor(**FAST).fit(frame(), T)
     assert regressor.oof_predictions_.shape == (N,)
     error = np.mean((regressor.oof_predictions_ - T) ** 2) / T.var()
-    assert error == pytest.approx(-regressor.validation_score_, rel=0.05)  # which isn't clipped
+    assert error == pytest.approx(-regressor.validation_score_, rel=1e-9)
 
 
 def test_members_say_what_they_are(classifier):

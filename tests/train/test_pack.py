@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pytest
 from builders import bits, build, random_params, trainer
-from loops import each
 from reference import Mlp
 
 from fastmlp import _core
@@ -99,15 +98,6 @@ def test_the_least_loss_is_the_trainers_own_where_it_looks_at_that():
     pack, _, reports = packed("float32", 2, 2, monitor="val_loss")
     assert pack.by_loss(0) is None
     assert [r["best_loss_epoch"] for r in reports] == [r["best_epoch"] for r in reports]
-
-
-@each("rates", [[0.05], [0.05, 0.01, 0.0]])
-def test_rates_of_the_epochs(rates):
-    _, teacher = member(0, "float64")
-    pack = _core.PackFloat64()
-    pack.add(teacher, *data(0), None, *data(1), None, epochs=5, patience=100, rates=rates)
-    (report,) = pack.run()
-    assert report["rate"] == [*rates, *[rates[-1]] * (5 - len(rates))]
 
 
 def test_a_limit_of_time_leaves_the_first_with_an_epoch():

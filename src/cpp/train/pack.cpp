@@ -53,12 +53,6 @@ class MemberHooks final : public Hooks {
     return shared_.stopped || (epochs_ > 0 && shared_.late());
   }
 
-  double rate(Index epoch, double present) override {
-    if (member_.rates.empty()) return present;
-    const auto last = static_cast<Index>(member_.rates.size()) - 1;
-    return member_.rates[static_cast<std::size_t>(min_index(epoch, last))];
-  }
-
   bool epoch_end(const EpochReport& report) override {
     ++epochs_;
     const bool better_loss = report.val_loss < best_loss_;

@@ -16,8 +16,7 @@ struct PackMember {
   DataView data;
   DataView validation;
   Index epochs;
-  Index patience;             // epochs behind the last that was better, by loss or by score
-  std::vector<double> rates;  // of the epochs, the last for all that follow; empty: the trainer's
+  Index patience;  // epochs behind the last that was better, by loss or by score
 
   // What came of it. The network's weights are those of the best epoch by the trainer's monitor.
   RunReport report{};

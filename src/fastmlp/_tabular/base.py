@@ -1,6 +1,7 @@
 """What both estimators for tables share: fit from a raw table to an ensemble, and predictions."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import signature
@@ -17,7 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._checks.content import refuse_unfit
 from fastmlp._checks.threads import resolve_n_jobs
-from fastmlp._data.table import Columns, TableReader, check_table, count_rows, take_rows
+from fastmlp._data.frames import check_table, count_rows, take_rows
+from fastmlp._data.table import Columns, TableReader
 from fastmlp._data.weights import check_weights
 from fastmlp._model.exclusive import changing
 from fastmlp._tabular.ensemble import (
@@ -33,11 +35,12 @@ from fastmlp._tabular.ensemble import (
 from fastmlp._tabular.importance import importances
 from fastmlp._tabular.member import Member, Task
 from fastmlp._tabular.recipe import PRESETS, folds_for
+from fastmlp._tabular.targets import Loss, Targets
 
 _BLOCK = 65_536  # rows of a table that are read at once
 
 
-class BaseTabular(BaseEstimator):
+class BaseTabular(BaseEstimator, ABC):
     """An ensemble of small networks on a table as it is."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -63,49 +66,21 @@ class BaseTabular(BaseEstimator):
     n_features_in_: int
     oof_predictions_: NDArray[np.float64]
     _ensemble: Ensemble
+    _targets: Targets
 
     # What a subclass knows of its targets
 
+    @abstractmethod
     def _read_targets(self, name: str, y: Any, n_rows: int) -> NDArray[Any]:
         """Check targets for what needs no knowledge of others."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def _learn_targets(self, y: NDArray[Any]) -> Targets:
+        """Learn what they are from those to train on."""
 
     def _weigh(self, y: NDArray[Any], weight: NDArray[Any] | None) -> NDArray[Any] | None:
         """Return weights with what the targets weigh."""
         return weight
-
-    def _learn_targets(self, y: NDArray[Any]) -> Task:
-        raise NotImplementedError
-
-    def _encode_targets(self, y: NDArray[Any]) -> NDArray[Any]:
-        raise NotImplementedError
-
-    def _plain_loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
-        """What training minimises, of outputs."""
-        raise NotImplementedError
-
-    def _loss(self, t: NDArray[Any], weight: Any) -> Callable[[NDArray[np.float64]], float]:
-        """What the selection minimises: minus the score, where there is a scorer."""
-        plain = self._plain_loss(t, weight)
-        if self.scoring is None:
-            return plain
-        return lambda outputs: 1e-6 * plain(outputs) - self._score(outputs, t, weight)
-
-    def _guess(self, n_rows: int, task: Task) -> NDArray[np.float64]:
-        """Outputs that say nothing."""
-        return np.full((n_rows, task.n_outputs), 1 / task.n_outputs if task.n_classes else 0.0)
-
-    def _finish(self, outputs: NDArray[np.float64]) -> NDArray[Any]:
-        """From the networks' outputs to what `oof_predictions_` holds."""
-        raise NotImplementedError
-
-    def _stand_in(self, outputs: NDArray[np.float64]) -> Any:
-        """An estimator that predicts these outputs, for a scorer."""
-        raise NotImplementedError
-
-    def _labels_of(self, t: NDArray[Any]) -> NDArray[Any]:
-        """From encoded targets back to those of the user, for a scorer."""
-        raise NotImplementedError
 
     # Fit
 
@@ -137,9 +112,10 @@ class BaseTabular(BaseEstimator):
         if weight is not None and not weight.all():  # as if these rows were not there
             kept = np.flatnonzero(weight)
             X, y, weight = take_rows(X, kept), y[kept], weight[kept]
-        task = self._learn_targets(y)
+        self._targets = self._learn_targets(y)
+        task = self._targets.task
         reader = TableReader.learn(X, self._categorical())
-        rows = Rows(reader.read(X), self._encode_targets(y), weight)
+        rows = Rows(reader.read(X), self._targets.encode(y), weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         ensemble = Ensemble(reader, task)
         folds = self._folds(rows, reader, task, X_val, y_val, seed)
@@ -147,7 +123,8 @@ class BaseTabular(BaseEstimator):
         preset = PRESETS[self.preset]
         t, held_weight = joined(folds)
         loss = self._loss(t, held_weight)
-        loss(self._guess(len(t), task))  # what a scorer refuses is refused before training
+        guess = np.full((len(t), task.n_outputs), 1 / task.n_outputs if task.n_classes else 0.0)
+        loss(guess)  # what a scorer refuses is refused before training
         with _bar(self.verbose, len(preset.recipes) * len(folds)) as on_poll:
             train(
                 ensemble,
@@ -172,7 +149,7 @@ class BaseTabular(BaseEstimator):
         self.feature_importances_ = importances(
             ensemble,
             by_number,
-            self._plain_loss,
+            self._targets.loss,
             self.n_features_in_,
             seed,
             n_threads,
@@ -185,7 +162,7 @@ class BaseTabular(BaseEstimator):
             X_val = check_table(self, X_val, reset=False)
             y_val = self._read_targets("y_val", y_val, count_rows(X_val))
             weight = self._weigh(y_val, None)
-            validation = Rows(reader.read(X_val), self._encode_targets(y_val), weight)
+            validation = Rows(reader.read(X_val), self._targets.encode(y_val), weight)
             return [make_fold(reader, task, rows, validation, np.empty(0, np.intp), seed)]
         parts = split(rows, task, folds_for(PRESETS[self.preset], len(rows)), seed)
         return [
@@ -204,7 +181,7 @@ class BaseTabular(BaseEstimator):
         """Keep the score, and the predictions for rows that were left out."""
         t, weight = joined(folds)
         if self.scoring is None:
-            self.validation_score_ = -self._plain_loss(t, weight)(outputs)
+            self.validation_score_ = -self._targets.loss(t, weight)(outputs)
         else:
             self.validation_score_ = self._score(outputs, t, weight)
         if not is_own or len(folds) == 1:
@@ -212,18 +189,25 @@ class BaseTabular(BaseEstimator):
                 del self.oof_predictions_  # of another fit
             return
         places = np.concatenate([fold.place for fold in folds])
-        finished = self._finish(outputs)
+        finished = self._targets.finish(outputs)
         shape = (n_rows, *finished.shape[1:])
         self.oof_predictions_ = np.full(shape, np.nan)
         self.oof_predictions_[kept[places]] = finished
 
+    def _loss(self, t: NDArray[Any], weight: NDArray[Any] | None) -> Loss:
+        """Return what the selection minimises: minus the score, where there is a scorer."""
+        plain = self._targets.loss(t, weight)
+        if self.scoring is None:
+            return plain
+        return lambda outputs: 1e-6 * plain(outputs) - self._score(outputs, t, weight)
+
     def _score(self, outputs: NDArray[np.float64], t: NDArray[Any], weight: Any) -> float:
-        stand_in = self._stand_in(outputs)
+        stand_in = self._targets.stand_in(outputs)
         scorer = check_scoring(stand_in, self.scoring)
         score = getattr(scorer, "_score_func", scorer)
         weighs = weight is not None and "sample_weight" in signature(score).parameters
         named = {"sample_weight": weight} if weighs else {}
-        return float(scorer(stand_in, np.zeros((len(t), 1)), self._labels_of(t), **named))
+        return float(scorer(stand_in, np.zeros((len(t), 1)), self._targets.decode(t), **named))
 
     def _categorical(self) -> NDArray[np.bool_]:
         """Which columns the user calls categories."""
@@ -259,10 +243,7 @@ class BaseTabular(BaseEstimator):
     # Predictions
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
-        """Return the ensemble's outputs, of shape (n_rows, n_outputs).
-
-        Of an estimator that nobody changes meanwhile.
-        """
+        """Return the ensemble's outputs, of shape (n_rows, n_outputs)."""
         check_is_fitted(self, "_ensemble")
         X = check_table(self, X, reset=False)
         n_threads = resolve_n_jobs(self.n_jobs)
@@ -274,6 +255,11 @@ class BaseTabular(BaseEstimator):
         return np.concatenate(
             [ensemble.predict(ensemble.reader.read(take_rows(X, b)), n_threads) for b in blocks]
         )
+
+    def _predict(self, X: Any) -> NDArray[np.float64]:
+        """Return probabilities or numbers; of an estimator that nobody changes meanwhile."""
+        outputs = self._outputs(X)
+        return self._targets.finish(outputs)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

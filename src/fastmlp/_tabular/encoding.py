@@ -90,6 +90,10 @@ class TargetMeans:
         codes = _codes(table, self.columns).astype(int) - _MISSING
         return np.hstack([means[code] for means, code in zip(self.tables, codes.T, strict=True)])
 
+    def beside(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a table that was read with the means behind its columns."""
+        return np.hstack([table, self(table)]) if self.columns else table
+
     @property
     def width(self) -> int:
         """The number of columns that they make."""
@@ -111,12 +115,11 @@ def encodings_of(
         specs += _number(recipe, number, j, count + j, random_state)
     for j, category in enumerate(reader.categories, 2 * count):
         n_levels = len(category.levels)
-        scale = min(1.0, (3 / n_levels) ** 0.75) if recipe.shrinks else 1.0
+        scale = min(1.0, (3 / n_levels) ** 0.75)  # of many, each says little
         specs.append({"kind": "one_hot", "column": j, "codes": n_levels, "scale": scale})
         if category.has_gaps:
             specs.append({"kind": "missing", "column": j})
-    if recipe.targets:
-        specs += [{"kind": "scaled", "column": reader.width + j} for j in range(n_means)]
+    specs += [{"kind": "scaled", "column": reader.width + j} for j in range(n_means)]
     # Where no column is of use, one that is never missing: the network learns a constant.
     return specs or [{"kind": "missing", "column": 0}]
 

@@ -72,7 +72,7 @@ class Ensemble:
 
     def predict(self, table: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
         """Return probabilities or numbers for a table that was read."""
-        tables = [with_a_column(np.hstack([table, means(table)])) for means in self.means]
+        tables = [with_a_column(means.beside(table)) for means in self.means]
         total = np.zeros((len(table), self.task.n_outputs))
         for member, which, weight in self.chosen():
             total += weight * member.predict(tables[member.fold], which, n_threads)
@@ -123,8 +123,9 @@ def make_fold(
     """Return a fold's rows, with the means of their targets behind the columns."""
     t = rows.t if task.n_classes else rows.t.astype(np.float64)
     means, own = TargetMeans.learn(reader, rows.table, t, task.n_classes, seed)
-    training = Rows(np.hstack([rows.table, own]), rows.t, rows.weight)
-    others = np.hstack([validation.table, means(validation.table)])
+    table = np.hstack([rows.table, own]) if means.columns else rows.table
+    training = Rows(table, rows.t, rows.weight)
+    others = means.beside(validation.table)
     return Fold(means, training, Rows(others, validation.t, validation.weight), place)
 
 

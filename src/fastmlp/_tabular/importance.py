@@ -72,7 +72,7 @@ def _predict(
     for number, (fold, sample) in zip(
         folds, zip(folds.values(), samples, strict=True), strict=True
     ):
-        table = with_a_column(np.hstack([sample.table, fold.means(sample.table)]))
+        table = with_a_column(fold.means.beside(sample.table))
         total = np.zeros((len(sample), ensemble.task.n_outputs))
         weight_of_all = 0.0
         for member, which, weight in ensemble.chosen():

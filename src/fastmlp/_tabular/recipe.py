@@ -19,10 +19,6 @@ class Recipe:
     scale_rate : float, default=20
         How many times longer the steps of the inputs' factors are than those of the weights; a
         factor for each input lets the network turn away from what is noise [2]_.
-    targets : bool, default=True
-        Whether a category is also the mean target of its rows.
-    shrinks : bool, default=True
-        Whether the inputs of categories with many values are small.
     hidden : tuple of int, default=(128, 128)
         Units of the hidden layers.
     activation : str, default='relu'
@@ -43,8 +39,6 @@ class Recipe:
     waves: int = 16
     sigma: float = 0.1
     scale_rate: float = 20.0
-    targets: bool = True
-    shrinks: bool = True
     hidden: tuple[int, ...] = (128, 128)
     activation: str = "relu"
     dropout: float = 0.15
