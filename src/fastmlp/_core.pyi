@@ -321,7 +321,8 @@ class _Pack:
         *,
         n_threads: int = ...,
         seconds: float = ...,
-        on_poll: Callable[[int], object] | None = ...,  # with the members finished
+        # with the members finished, and the mean of their least validation losses
+        on_poll: Callable[[int, float], object] | None = ...,
     ) -> list[PackReport | None]: ...
     def by_loss(self, member: int) -> _Network | None: ...
 

@@ -3,7 +3,9 @@
 The metadata of the file has one entry, `fastmlp`: a JSON object with the format's name and version,
 the class, its parameters, the architecture, the fitted attributes, and a SHA-256 of all that and
 of the arrays. The arrays are the weights, `coefs.0`, `intercepts.0` and so on, the numbers among
-the class labels, and the losses of the steps.
+the class labels, and the losses of the steps. Of an estimator for tables the architecture is what
+was learnt of the columns, and the networks with their weights, `ensemble.voters.0.network.coefs.0`
+and so on.
 """
 
 import hashlib
@@ -46,8 +48,9 @@ def save(estimator: Storable, path: FilePath) -> None:
 
     Parameters
     ----------
-    estimator : MLPClassifier, MLPRegressor, Perceptron or Network
-        What to store. Labels must be numbers or strings.
+    estimator : object
+        A fitted MLPClassifier, MLPRegressor, Perceptron, TabularClassifier or TabularRegressor, or
+        a Network. Labels must be numbers or strings.
     path : str, bytes or path-like
         The file to write. A link stays, and what it points to is replaced.
 
@@ -110,8 +113,8 @@ def load(path: FilePath) -> Any:
 
     Returns
     -------
-    estimator : MLPClassifier, MLPRegressor, Perceptron or Network
-        The fitted estimator.
+    estimator : object
+        The fitted estimator, or the Network.
 
     Raises
     ------

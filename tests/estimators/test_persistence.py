@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.numpy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from samples import KINDS, SMALL, classes, labels, numbers
 from sklearn import neural_network
+from stored import FUZZ, JSON, forge, load_or_refuse, places, put
 
 import fastmlp
 from fastmlp import Activation, Dense, Dropout, MLPClassifier, MLPRegressor, Network, Perceptron
 from fastmlp._files.json import decode, encode
-from fastmlp.persistence import _digest
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -303,10 +303,6 @@ def test_no_file(tmp_path):
 
 # Damage: an error, or what was stored
 
-FUZZ = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-
 
 def assert_harmless(file, content, model):
     """Loading the content raises a ValueError that names the file, or gives the model."""
@@ -315,16 +311,6 @@ def assert_harmless(file, content, model):
     other = load_or_refuse(damaged)
     if other is not None:
         assert_same(model, other)
-
-
-def load_or_refuse(file):
-    """What is in a file, or None where loading raises a ValueError that names it."""
-    try:
-        return fastmlp.load(file)
-    except ValueError as error:
-        message = str(error)
-    assert message.startswith(f"{str(file)!r} can't be loaded: ")
-    return None
 
 
 @FUZZ
@@ -369,34 +355,6 @@ def test_other_safetensors(path):
 
 
 # Malice: the checksum is right, the content is not
-
-
-def forge(stored, change):
-    """Write a file with another header and other arrays, and a checksum that fits."""
-    file, _ = stored
-    arrays = safetensors.numpy.load_file(file)
-    with safetensors.safe_open(file, "numpy") as content:
-        header = json.loads(content.metadata()["fastmlp"])
-    header = change(header, arrays) or header
-    if isinstance(header, dict):
-        header.pop("sha256", None)
-        header["sha256"] = _digest(header, arrays)
-    forged = file.with_name("forged")
-    metadata = {"fastmlp": header if isinstance(header, str) else json.dumps(header)}
-    safetensors.numpy.save_file(arrays, forged, metadata)
-    return forged
-
-
-def put(*place):
-    """A change of the header: the value that comes last, at the place before it."""
-    *path, last, value = place
-
-    def change(header, arrays):
-        for key in path:
-            header = header[key]
-        header[last] = value
-
-    return change
 
 
 def layer(name, value):
@@ -507,29 +465,6 @@ def test_a_file_without_validation_losses_loads(stored):
 
 def test_a_forgery_without_changes_loads(stored):
     assert_same(stored[1], fastmlp.load(forge(stored, lambda header, arrays: None)))
-
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**20), 10**20)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.sampled_from(["relu", "float64", "loss", "MLPRegressor", "Perceptron", "Network"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["$tuple", "$dict", "$float", "units", "x"]), inner)
-    ),
-    max_leaves=5,
-)
-
-
-def places(value, path=()):
-    """All the places inside a value of JSON."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in items:
-        yield (*path, key)
-        if isinstance(item, dict | list):
-            yield from places(item, (*path, key))
 
 
 @pytest.mark.parametrize("kind", ["mlp", "perceptron", "network"])

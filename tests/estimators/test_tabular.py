@@ -400,9 +400,11 @@ def test_a_limit_of_time_leaves_a_model():
     assert np.isfinite(model.predict_proba(X)).all()
 
 
-def test_a_bar_counts_the_networks(capsys):
-    TabularClassifier(**FAST, verbose=True).fit(frame(), Y)
-    assert "6/6" in capsys.readouterr().err
+def test_a_bar_counts_the_networks_and_tells_the_score(capsys):
+    model = TabularClassifier(**FAST, verbose=True).fit(frame(), Y)
+    shown = capsys.readouterr().err
+    assert "6/6" in shown
+    assert f"validation score of the ensemble {model.validation_score_:.4g}" in shown
 
 
 def test_nothing_is_lost_where_fit_fails(classifier):

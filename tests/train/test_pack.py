@@ -113,12 +113,15 @@ def test_a_limit_of_time_leaves_the_first_with_an_epoch():
 
 def test_the_caller_hears_how_many_have_finished():
     heard = []
-    packed("float32", 3, 2, epochs=3000, patience=3000, on_poll=heard.append)
-    assert heard == sorted(heard)
-    assert set(heard) <= {0, 1, 2, 3}
+    packed("float32", 3, 2, epochs=3000, patience=3000, on_poll=lambda *told: heard.append(told))
     assert heard
+    counts, losses = zip(*heard, strict=True)
+    assert list(counts) == sorted(counts)
+    assert set(counts) <= {0, 1, 2, 3}
+    assert all(np.isnan(loss) == (count == 0) for count, loss in heard)
+    assert all(loss > 0 for loss in losses if not np.isnan(loss))
 
-    def fail(finished):
+    def fail(finished, loss):
         raise KeyError("no")
 
     with pytest.raises(KeyError, match="no"):

@@ -13,12 +13,12 @@ class PythonPackCaller final : public PackCaller {
  public:
   explicit PythonPackCaller(py::object on_poll) : on_poll_(std::move(on_poll)) {}
 
-  bool poll(Index finished) noexcept override {
+  bool poll(Index finished, double loss) noexcept override {
     if (signal_raised(error_)) return true;
     if (on_poll_.is_none()) return false;
     py::gil_scoped_acquire acquire;
     try {
-      on_poll_(finished);
+      on_poll_(finished, loss);
     } catch (...) {
       error_ = std::current_exception();
     }

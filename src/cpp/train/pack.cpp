@@ -21,18 +21,31 @@ struct Shared {
   double seconds;
   Clock::time_point start = Clock::now();
   std::atomic<Index> next{0};
-  std::atomic<Index> finished{0};
   std::atomic<int> left{0};  // threads that have nothing more to do
   std::atomic<bool> stopped{false};
-  std::mutex mutex;
+  std::mutex mutex;  // of what follows
   std::exception_ptr error;
+  Index finished = 0;
+  double loss_sum = 0.0;
 
   bool late() const {
     return std::chrono::duration<double>(Clock::now() - start).count() >= seconds;
   }
   /// By the calling thread.
   void ask() noexcept {
-    if (caller.poll(finished)) stopped = true;
+    Index count;
+    double loss;
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      count = finished;
+      loss = loss_sum / static_cast<double>(count);
+    }
+    if (caller.poll(count, loss)) stopped = true;
+  }
+  void finish(double loss) noexcept {
+    const std::lock_guard<std::mutex> lock(mutex);
+    ++finished;
+    loss_sum += loss;
   }
   void fail(std::exception_ptr what) noexcept {
     const std::lock_guard<std::mutex> lock(mutex);
@@ -66,6 +79,7 @@ class MemberHooks final : public Hooks {
     since_ = better_loss || better_score ? 0 : since_ + 1;
     return since_ > member_.patience || shared_.stopped || shared_.late();
   }
+  double best_loss() const { return best_loss_; }
 
  private:
   void keep() {
@@ -90,6 +104,7 @@ void train_member(PackMember<T>& member, Shared& shared, bool leads) noexcept {
     member.begun = true;
     MemberHooks<T> hooks(member, shared, leads);
     member.trainer->run(member.data, &member.validation, member.epochs, 1, hooks, member.report);
+    shared.finish(hooks.best_loss());
   } catch (...) {
     shared.fail(std::current_exception());
   }
@@ -108,7 +123,6 @@ void train_pack(const std::vector<std::unique_ptr<PackMember<T>>>& members, int 
     for (Index i = shared.next++; i < count; i = shared.next++) {
       if (shared.stopped || (i > 0 && shared.late())) break;
       train_member(*members[static_cast<std::size_t>(i)], shared, leads);
-      ++shared.finished;
       if (leads) shared.ask();  // a short run has not asked
     }
     ++shared.left;

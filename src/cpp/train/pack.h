@@ -3,6 +3,7 @@
 // of its trainer alone, whatever thread it falls to.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -28,9 +29,10 @@ struct PackMember {
 /// Whom a pack tells how far it is.
 class PackCaller : public Caller {
  public:
-  /// From the calling thread. Returns true to stop.
-  virtual bool poll(Index finished) noexcept = 0;
-  bool poll() noexcept final { return poll(0); }
+  /// From the calling thread: how many networks are finished, and the mean of their least
+  /// validation losses (NaN of none). Returns true to stop.
+  virtual bool poll(Index finished, double loss) noexcept = 0;
+  bool poll() noexcept final { return poll(0, std::numeric_limits<double>::quiet_NaN()); }
 };
 
 /// Trains the members, in their order, on so many threads (0: all). Behind `seconds` it begins no

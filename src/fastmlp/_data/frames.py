@@ -20,6 +20,7 @@ from fastmlp._checks.content import refuse_unfit
 
 NO_VALUES = (dict, list, tuple, set, bytearray, np.ndarray)  # that a column could hold
 _DURATION = datetime.timedelta | np.timedelta64
+DATE_PARTS = ("days", "month", "day of the month", "day of the week", "hour")
 
 
 def columns_of(X: Any) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -204,18 +205,21 @@ def _to_date(value: Any) -> Any:
 
 
 def date_parts(dates: NDArray[np.datetime64]) -> dict[str, NDArray[np.float64]]:
-    """What of a date may matter, as numbers."""
+    """What of a date may matter, as numbers: `DATE_PARTS`."""
     gaps = np.isnat(dates)
     days = dates.astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
-    parts = {
-        "days": days.astype(np.int64),
-        "month": months.astype(np.int64) % 12 + 1,
-        "day of the month": (days - months.astype("datetime64[D]")).astype(np.int64) + 1,
-        "day of the week": (days.astype(np.int64) + 3) % 7,
-        "hour": (dates - days).astype("timedelta64[s]").astype(np.int64) / 3600,
+    numbers = (
+        days.astype(np.int64),
+        months.astype(np.int64) % 12 + 1,
+        (days - months.astype("datetime64[D]")).astype(np.int64) + 1,
+        (days.astype(np.int64) + 3) % 7,
+        (dates - days).astype("timedelta64[s]").astype(np.int64) / 3600,
+    )
+    return {
+        name: np.where(gaps, np.nan, part.astype(np.float64))
+        for name, part in zip(DATE_PARTS, numbers, strict=True)
     }
-    return {name: np.where(gaps, np.nan, part.astype(np.float64)) for name, part in parts.items()}
 
 
 def to_keys(values: NDArray[Any]) -> list[str | None]:

@@ -165,22 +165,31 @@ class TableReader:
 
     def read(self, X: Any) -> NDArray[np.float32]:
         """Return a table's numbers, their normal scores, and codes, side by side."""
-        columns = [values for _, values in columns_of(X)]
-        n_rows = len(columns[0])
-        count = len(self.numbers)
-        table = np.empty((n_rows, self.width), dtype=np.float32)
-        parts: dict[int, dict[str, NDArray[np.float64]]] = {}  # of dates
+        table = np.empty((X.shape[0], self.width), dtype=np.float32)
+        numbers: dict[int, list[int]] = {}
         for j, number in enumerate(self.numbers):
-            values = columns[number.source]
-            if number.part and number.source not in parts:
-                parts[number.source] = date_parts(to_dates(values))
-            numbers = parts[number.source][number.part] if number.part else to_numbers(values)
-            if not number.has_gaps and np.isnan(numbers).all():
-                _warn_if_unreadable(self.columns[number.source], values)
-            table[:, j], table[:, count + j] = number(numbers)
-        for j, category in enumerate(self.categories):
-            table[:, 2 * count + j] = category(to_keys(columns[category.source]))
+            numbers.setdefault(number.source, []).append(j)
+        categories = {category.source: j for j, category in enumerate(self.categories)}
+        for source, (_, values) in enumerate(columns_of(X)):  # one at a time, as they are copies
+            if source in numbers:
+                self._read_numbers(values, numbers[source], table)
+            elif source in categories:
+                j = categories[source]
+                table[:, 2 * len(self.numbers) + j] = self.categories[j](to_keys(values))
         return table
+
+    def _read_numbers(
+        self, values: NDArray[Any], numbers: list[int], table: NDArray[np.float32]
+    ) -> None:
+        """Fill the columns of the numbers that a column is made into."""
+        count = len(self.numbers)
+        parts = date_parts(to_dates(values)) if self.numbers[numbers[0]].part else {}
+        for j in numbers:
+            number = self.numbers[j]
+            found = parts[number.part] if number.part else to_numbers(values)
+            if not number.has_gaps and np.isnan(found).all():
+                _warn_if_unreadable(self.columns[number.source], values)
+            table[:, j], table[:, count + j] = number(found)
 
     def _learn_number(self, source: int, name: str, values: NDArray[Any], part: str = "") -> Column:
         numbers = to_numbers(values)

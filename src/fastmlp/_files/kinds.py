@@ -7,7 +7,7 @@ against the architecture, and that before they are read.
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -40,6 +40,7 @@ from fastmlp._files.parts import (
     weight_layouts,
 )
 from fastmlp._files.safetensors import Layout, Layouts
+from fastmlp._files.tables import restore_table, store_table, table_layouts
 from fastmlp._model.architecture import Architecture
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._model.model import Model
@@ -49,19 +50,40 @@ from fastmlp.layers import Layer, plan
 from fastmlp.network import Network
 from fastmlp.perceptron import Perceptron
 from fastmlp.regressor import MLPRegressor
+from fastmlp.tabular import TabularClassifier, TabularRegressor
 
-Storable = MLPClassifier | MLPRegressor | Perceptron | Network
+Storable = (
+    MLPClassifier | MLPRegressor | Perceptron | Network | TabularClassifier | TabularRegressor
+)
 
-_CLASSES: dict[str, type[Storable]] = {kind.__name__: kind for kind in get_args(Storable)}
 _LAYERS: dict[str, Callable[..., Layer]] = {kind.__name__: kind for kind in get_args(Layer)}
-# The arrays, with their dtypes unless any is allowed, that may be missing and have any length.
-_ROWS: dict[str, dict[str, str | None]] = {
-    "MLPClassifier": {"step_losses": "float64", "classes": None},
-    "MLPRegressor": {"step_losses": "float64"},
-    "Perceptron": {"classes": None},
-    "Network": {"step_losses": "float64"},
-}
 _NETWORK_PARAMS = {"layers", "n_features", "dtype", "n_jobs"}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a class is stored.
+
+    Parameters
+    ----------
+    made : type
+        The class.
+    store : callable
+        From a fitted estimator to what is stored.
+    layouts : callable
+        From the architecture, and the layouts of a file, to those that it must have.
+    restore : callable
+        Puts what is stored into an estimator with its parameters.
+    rows : dict
+        The arrays, with their dtypes unless any is allowed, that may be missing and have any
+        length.
+    """
+
+    made: type
+    store: Callable[[Any], Stored]
+    layouts: Callable[[Any, Layouts], Layouts]
+    restore: Callable[[Any, Stored], None]
+    rows: dict[str, str | None]
 
 
 def store(estimator: Any) -> Stored:
@@ -74,16 +96,15 @@ def store(estimator: Any) -> Stored:
     ValueError
         If it is not fitted, or has a parameter or labels that can't be stored.
     """
-    if isinstance(estimator, Network) and type(estimator) is Network:
-        return _store_network(as_it_is(estimator))
-    if type(estimator) not in _CLASSES.values():
-        names = ", ".join(map(class_name, _CLASSES.values()))
+    kind = _KINDS.get(type(estimator).__name__)
+    if kind is None or type(estimator) is not kind.made:
+        names = ", ".join(class_name(each.made) for each in _KINDS.values())
         raise TypeError(f"Only these classes can be stored: {names}; got {class_name(estimator)}.")
     estimator = as_it_is(estimator)  # while it may be training in another thread
-    check_is_fitted(estimator)
-    estimator._validate_params()
-    store_fitted = _store_perceptron if isinstance(estimator, Perceptron) else _store_mlp
-    return store_fitted(estimator)
+    if kind.made is not Network:
+        check_is_fitted(estimator)
+        estimator._validate_params()
+    return kind.store(estimator)
 
 
 def check_layouts(kind: Any, architecture: Any, layouts: Layouts) -> None:
@@ -94,12 +115,9 @@ def check_layouts(kind: Any, architecture: Any, layouts: Layouts) -> None:
     ValueError, TypeError or LookupError
         If one is missing, too many, or of another dtype or shape.
     """
-    check_choice("class", kind, _CLASSES)
-    if kind == "Perceptron":
-        wanted = _perceptron_layouts(layouts)
-    else:
-        wanted = weight_layouts(restore_architecture(architecture))
-    for name, dtype in _ROWS[kind].items():
+    found = _KINDS[check_choice("class", kind, _KINDS)]
+    wanted = found.layouts(architecture, layouts)
+    for name, dtype in found.rows.items():
         if name in layouts:
             given = layouts[name]
             wanted[name] = Layout(dtype or given.dtype, (math.prod(given.shape),))
@@ -114,20 +132,19 @@ def restore(stored: Stored) -> Storable:
     ValueError, TypeError or LookupError
         If what is stored isn't sound.
     """
-    kind = _CLASSES[check_choice("class", stored.kind, _CLASSES)]
-    if kind is Network:
-        return _restore_network(stored)
-    names = inspect.signature(kind).parameters.keys() - NOT_STORED
-    params = decode(stored.params)
-    require(params.keys() <= names, f"{stored.kind} has no parameters {params.keys() - names}")
-    estimator: Any = kind(**params)
-    estimator._validate_params()
-    if kind is Perceptron:
-        _restore_perceptron(estimator, stored)
+    kind = _KINDS[check_choice("class", stored.kind, _KINDS)]
+    restored: Any
+    if kind.made is Network:
+        restored = Network.__new__(Network)  # not by __init__, which would draw starting weights
     else:
-        _restore_mlp(estimator, stored)
-    restored: Storable = estimator
-    return restored
+        names = inspect.signature(kind.made).parameters.keys() - NOT_STORED
+        params = decode(stored.params)
+        require(params.keys() <= names, f"{stored.kind} has no parameters {params.keys() - names}")
+        restored = kind.made(**params)
+        restored._validate_params()
+    kind.restore(restored, stored)
+    done: Storable = restored
+    return done
 
 
 # One pair of functions for each kind of estimator
@@ -189,6 +206,10 @@ def _restore_record(found: dict[str, Any], stored: Stored) -> Record:
     )
 
 
+def _mlp_layouts(architecture: Any, _: Layouts) -> Layouts:
+    return weight_layouts(restore_architecture(architecture))
+
+
 def _store_perceptron(estimator: Any) -> Stored:
     multilabel = estimator._codec.is_multilabel
     attributes = store_attributes(estimator, PERCEPTRON_ATTRIBUTES, _multilabel=multilabel)
@@ -197,7 +218,7 @@ def _store_perceptron(estimator: Any) -> Stored:
     return Stored(type(estimator).__name__, store_params(estimator), None, attributes, arrays)
 
 
-def _perceptron_layouts(layouts: Layouts) -> Layouts:
+def _perceptron_layouts(_: Any, layouts: Layouts) -> Layouts:
     shape = layouts["coef"].shape
     require(len(shape) == 2 and 0 not in shape, f"coef has the shape {shape}")
     return {"coef": Layout("float64", shape), "intercept": Layout("float64", shape[:1])}
@@ -233,7 +254,7 @@ def _store_network(network: Network) -> Stored:
     return Stored("Network", encode(params), encode(asdict(model.architecture)), {}, arrays)
 
 
-def _restore_network(stored: Stored) -> Network:
+def _restore_network(network: Network, stored: Stored) -> None:
     params = decode(stored.params)
     require(params.keys() == _NETWORK_PARAMS, f"the parameters must be {sorted(_NETWORK_PARAMS)}")
     resolve_n_jobs(params["n_jobs"])
@@ -241,8 +262,6 @@ def _restore_network(stored: Stored) -> Network:
     architecture = restore_architecture(stored.architecture)
     same = Architecture(params["n_features"], plan(layers), params["dtype"])
     require(same == architecture, "the layers don't go with the architecture")
-    # Not by __init__, which would draw starting weights.
-    network = Network.__new__(Network)
     vars(network).update(
         {
             "layers": layers,
@@ -252,9 +271,33 @@ def _restore_network(stored: Stored) -> Network:
             "_model": Model.of(architecture, find_weights(architecture, stored.arrays)),
         }
     )
-    return network
 
 
 def _restore_layer(**fields: Any) -> Layer:
     kind = fields.pop("class", None)
     return _LAYERS[check_choice("layer", kind, _LAYERS)](**fields)
+
+
+_KINDS = {
+    kind.made.__name__: kind
+    for kind in (
+        _Kind(
+            MLPClassifier,
+            _store_mlp,
+            _mlp_layouts,
+            _restore_mlp,
+            {"step_losses": "float64", "classes": None},
+        ),
+        _Kind(MLPRegressor, _store_mlp, _mlp_layouts, _restore_mlp, {"step_losses": "float64"}),
+        _Kind(
+            Perceptron,
+            _store_perceptron,
+            _perceptron_layouts,
+            _restore_perceptron,
+            {"classes": None},
+        ),
+        _Kind(Network, _store_network, _mlp_layouts, _restore_network, {"step_losses": "float64"}),
+        _Kind(TabularClassifier, store_table, table_layouts, restore_table, {"classes": None}),
+        _Kind(TabularRegressor, store_table, table_layouts, restore_table, {}),
+    )
+}

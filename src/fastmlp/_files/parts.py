@@ -144,20 +144,22 @@ def find_losses(arrays: Arrays) -> NDArray[Any]:
 # Fitted attributes: the checks that a value has to pass
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Whether it is a number of things."""
     return type(value) is int and value >= 0
 
 
 def _is_seed(value: Any) -> bool:
-    return _is_count(value) and value < 2**31
+    return is_count(value) and value < 2**31
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is a float."""
     return type(value) is float
 
 
 def _is_maybe_number(value: Any) -> bool:
-    return value is None or _is_number(value)
+    return value is None or is_number(value)
 
 
 def _is_list_of(test: Callable[[Any], bool], value: Any) -> bool:
@@ -168,20 +170,20 @@ def _is_history(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and value.keys() | {"val_loss"} == new_history().keys()
-        and all(_is_list_of(_is_number, column) for column in value.values())
+        and all(_is_list_of(is_number, column) for column in value.values())
     )
 
 
 MLP_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
     "_mask_seed": _is_seed,
-    "best_epoch_": lambda value: value is None or _is_count(value),
+    "best_epoch_": lambda value: value is None or is_count(value),
     "best_loss_": _is_maybe_number,
     "best_validation_score_": _is_maybe_number,
     "history_": _is_history,
-    "loss_": _is_number,
-    "n_iter_": _is_count,
+    "loss_": is_number,
+    "n_iter_": is_count,
     "stopped_": lambda value: isinstance(value, str),
-    "t_": _is_count,
+    "t_": is_count,
 }
 CLASSIFIER_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
     **MLP_ATTRIBUTES,
@@ -190,8 +192,8 @@ CLASSIFIER_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
 PERCEPTRON_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
     "_multilabel": lambda value: isinstance(value, bool),
     "_seed": _is_seed,
-    "mistakes_": lambda value: value != [] and _is_list_of(_is_count, value),
-    "n_iter_": _is_count,
+    "mistakes_": lambda value: value != [] and _is_list_of(is_count, value),
+    "n_iter_": is_count,
 }
 _OPTIONAL = ("classes_", "feature_names_in_")
 

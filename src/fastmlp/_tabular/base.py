@@ -2,8 +2,6 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from inspect import signature
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -22,6 +20,7 @@ from fastmlp._data.frames import check_table, count_rows, take_rows
 from fastmlp._data.table import Columns, TableReader
 from fastmlp._data.weights import check_weights
 from fastmlp._model.exclusive import changing
+from fastmlp._tabular.bar import Bar
 from fastmlp._tabular.ensemble import (
     Ensemble,
     Fold,
@@ -97,6 +96,48 @@ class BaseTabular(BaseEstimator, ABC):
         self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, deadline: float
     ) -> None:
         n_threads = resolve_n_jobs(self.n_jobs)
+        X, y, weight, kept = self._read(X, y, sample_weight)
+        self._targets = self._learn_targets(y)
+        task = self._targets.task
+        reader = TableReader.learn(X, self._categorical())
+        rows = Rows(reader.read(X), self._targets.encode(y), weight)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        folds = self._folds(rows, reader, task, X_val, y_val, seed)
+        preset = PRESETS[self.preset]
+        t, held_weight = joined(folds)
+        loss = self._loss(t, held_weight)
+        guess = np.full((len(t), task.n_outputs), 1 / task.n_outputs if task.n_classes else 0.0)
+        loss(guess)  # what a scorer refuses is refused before training
+        with Bar(self.verbose, len(preset.recipes) * len(folds)) as bar:
+            trained = train(
+                reader,
+                task,
+                folds,
+                preset,
+                seed=seed,
+                n_threads=n_threads,
+                deadline=deadline,
+                on_poll=bar.show if self.verbose else None,
+            )
+            if not trained:
+                raise ValueError(
+                    "No network could be trained: the loss was not finite in the first epoch. Are "
+                    "there numbers in X or y that are too large?"
+                )
+            choice = choose(trained, folds, loss, n_threads)
+            used = {f: folds[f] for f in choice.folds}
+            self._keep_held_out(list(used.values()), choice.outputs, kept, X_val is None)
+            bar.end(len(trained), self.validation_score_)
+        self._ensemble = Ensemble(reader, task, [fold.means for fold in folds], choice.voters)
+        self.columns_, self.members_ = reader.columns, choice.members
+        self.feature_importances_ = importances(
+            self._ensemble, used, self._targets.loss, self.n_features_in_, seed, n_threads
+        )
+
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Any, NDArray[Any], NDArray[Any] | None, NDArray[np.bool_]]:
+        """Return the rows with a weight, their targets and weights, and which of all they are."""
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
@@ -106,54 +147,14 @@ class BaseTabular(BaseEstimator, ABC):
         n_rows = count_rows(X)
         y = self._read_targets("y", y, n_rows)
         weight = self._weigh(y, check_weights("sample_weight", sample_weight, n_rows))
-        kept = np.arange(n_rows)
-        if weight is not None and not weight.any():
+        if weight is None:
+            return X, y, None, np.ones(n_rows, dtype=bool)
+        if not weight.any():
             raise ValueError("sample_weight and class_weight leave no row with a weight.")
-        if weight is not None and not weight.all():  # as if these rows were not there
-            kept = np.flatnonzero(weight)
-            X, y, weight = take_rows(X, kept), y[kept], weight[kept]
-        self._targets = self._learn_targets(y)
-        task = self._targets.task
-        reader = TableReader.learn(X, self._categorical())
-        rows = Rows(reader.read(X), self._targets.encode(y), weight)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        ensemble = Ensemble(reader, task)
-        folds = self._folds(rows, reader, task, X_val, y_val, seed)
-        ensemble.means = [fold.means for fold in folds]
-        preset = PRESETS[self.preset]
-        t, held_weight = joined(folds)
-        loss = self._loss(t, held_weight)
-        guess = np.full((len(t), task.n_outputs), 1 / task.n_outputs if task.n_classes else 0.0)
-        loss(guess)  # what a scorer refuses is refused before training
-        with _bar(self.verbose, len(preset.recipes) * len(folds)) as on_poll:
-            train(
-                ensemble,
-                folds,
-                preset,
-                seed=seed,
-                n_threads=n_threads,
-                deadline=deadline,
-                on_poll=on_poll,
-            )
-            if on_poll:
-                on_poll(len(ensemble.members))
-        if not ensemble.members:
-            raise ValueError(
-                "No network could be trained: the loss was not finite in the first epoch. Are "
-                "there numbers in X or y that are too large?"
-            )
-        outputs, used = choose(ensemble, folds, loss, n_threads)
-        self._ensemble, self.columns_, self.members_ = ensemble, reader.columns, ensemble.members
-        by_number = {f: folds[f] for f in used}
-        self._keep_held_out(list(by_number.values()), outputs, n_rows, kept, X_val is None)
-        self.feature_importances_ = importances(
-            ensemble,
-            by_number,
-            self._targets.loss,
-            self.n_features_in_,
-            seed,
-            n_threads,
-        )
+        kept = weight > 0
+        if kept.all():
+            return X, y, weight, kept
+        return take_rows(X, np.flatnonzero(kept)), y[kept], weight[kept], kept
 
     def _folds(
         self, rows: Rows, reader: TableReader, task: Task, X_val: Any, y_val: Any, seed: int
@@ -174,8 +175,7 @@ class BaseTabular(BaseEstimator, ABC):
         self,
         folds: list[Fold],
         outputs: NDArray[np.float64],
-        n_rows: int,
-        kept: NDArray[Any],
+        kept: NDArray[np.bool_],
         is_own: bool,
     ) -> None:
         """Keep the score, and the predictions for rows that were left out."""
@@ -190,9 +190,8 @@ class BaseTabular(BaseEstimator, ABC):
             return
         places = np.concatenate([fold.place for fold in folds])
         finished = self._targets.finish(outputs)
-        shape = (n_rows, *finished.shape[1:])
-        self.oof_predictions_ = np.full(shape, np.nan)
-        self.oof_predictions_[kept[places]] = finished
+        self.oof_predictions_ = np.full((len(kept), *finished.shape[1:]), np.nan)
+        self.oof_predictions_[np.flatnonzero(kept)[places]] = finished
 
     def _loss(self, t: NDArray[Any], weight: NDArray[Any] | None) -> Loss:
         """Return what the selection minimises: minus the score, where there is a scorer."""
@@ -282,19 +281,3 @@ class BaseTabular(BaseEstimator, ABC):
                 f"{[n_rows, len(values)]}"
             )
         return values
-
-
-@contextmanager
-def _bar(verbose: bool | int, total: int) -> Iterator[Callable[[int], None] | None]:
-    """Show how many networks have been trained."""
-    if not verbose:
-        yield None
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(total=total, unit="network") as bar:
-
-        def show(finished: int) -> None:
-            bar.update(finished - bar.n)
-
-        yield show

@@ -1,6 +1,6 @@
 """From what was learnt of a table's columns to the core's encodings of them."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
 
+from fastmlp import _core
 from fastmlp._data.table import OTHER, Number, TableReader
 from fastmlp._tabular.recipe import Recipe
 
@@ -16,7 +17,35 @@ _MOST_CLASSES = 10  # each has a mean of its own
 _MISSING = OTHER - 1
 _CROSS_FOLDS = 5
 
-Encoding = dict[str, Any]  # the arguments of _core.EncodingSpec
+
+@dataclass(frozen=True)
+class Encoding:
+    """What becomes of a column of a table that was read.
+
+    Parameters
+    ----------
+    kind : {'scaled', 'bins', 'periodic', 'one_hot', 'missing'}
+        As in the core, where the formulas are.
+    column : int
+        The column.
+    first, second : tuple of float
+        The edges of bins; frequencies and phases of cosines.
+    codes : int
+        Of one-hot encoding, how many codes have an input.
+    scale : float
+        What that input is.
+    """
+
+    kind: str
+    column: int
+    first: tuple[float, ...] = ()
+    second: tuple[float, ...] = ()
+    codes: int = 0
+    scale: float = 1.0
+
+    def spec(self) -> _core.EncodingSpec:
+        """Return it for the core."""
+        return _core.EncodingSpec(**asdict(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +106,7 @@ class TargetMeans:
         tables = []
         for i, j in enumerate(used):
             its = slice(i * per_column, (i + 1) * per_column)
-            whole = np.tile(middle[its], (len(reader.categories[j].levels) - _MISSING, 1))
+            whole = np.tile(middle[its], (cls.rows_for(len(reader.categories[j].levels)), 1))
             at = encoder.categories_[i].astype(int) - _MISSING
             whole[at] = np.array(encoder.encodings_[its]).T
             tables.append(((whole - middle[its]) / spread[its]).astype(np.float32))
@@ -93,6 +122,11 @@ class TargetMeans:
     def beside(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a table that was read with the means behind its columns."""
         return np.hstack([table, self(table)]) if self.columns else table
+
+    @staticmethod
+    def rows_for(n_levels: int) -> int:
+        """Return the rows of a table: missing, any other, and each level."""
+        return n_levels - _MISSING
 
     @property
     def width(self) -> int:
@@ -116,37 +150,30 @@ def encodings_of(
     for j, category in enumerate(reader.categories, 2 * count):
         n_levels = len(category.levels)
         scale = min(1.0, (3 / n_levels) ** 0.75)  # of many, each says little
-        specs.append({"kind": "one_hot", "column": j, "codes": n_levels, "scale": scale})
+        specs.append(Encoding("one_hot", j, codes=n_levels, scale=scale))
         if category.has_gaps:
-            specs.append({"kind": "missing", "column": j})
-    specs += [{"kind": "scaled", "column": reader.width + j} for j in range(n_means)]
+            specs.append(Encoding("missing", j))
+    specs += [Encoding("scaled", reader.width + j) for j in range(n_means)]
     # Where no column is of use, one that is never missing: the network learns a constant.
-    return specs or [{"kind": "missing", "column": 0}]
+    return specs or [Encoding("missing", 0)]
 
 
 def _number(
     recipe: Recipe, number: Number, scaled: int, scores: int, random_state: np.random.Generator
 ) -> list[Encoding]:
-    specs: list[Encoding] = [{"kind": "scaled", "column": scaled}]
+    specs = [Encoding("scaled", scaled)]
     if number.has_gaps:
-        specs.append({"kind": "missing", "column": scaled})
+        specs.append(Encoding("missing", scaled))
     if number.is_binary:
         return specs
     if recipe.numbers == "bins":
         quantiles = np.linspace(0, len(number.edges) - 1, recipe.bins + 1).astype(int)
         edges = np.unique(number.edges[quantiles].astype(np.float32))
         if len(edges) > 2:
-            specs.append({"kind": "bins", "column": scaled, "first": edges.tolist()})
+            specs.append(Encoding("bins", scaled, tuple(edges.tolist())))
     else:
         frequencies = random_state.normal(0, recipe.sigma, recipe.waves)
         phases = random_state.random(recipe.waves)
-        specs.append({"kind": "scaled", "column": scores})
-        specs.append(
-            {
-                "kind": "periodic",
-                "column": scores,
-                "first": frequencies.tolist(),
-                "second": phases.tolist(),
-            }
-        )
+        waves = (tuple(frequencies.tolist()), tuple(phases.tolist()))
+        specs += [Encoding("scaled", scores), Encoding("periodic", scores, *waves)]
     return specs

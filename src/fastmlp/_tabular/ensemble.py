@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from fastmlp import _core
 from fastmlp._data.table import TableReader
 from fastmlp._tabular.encoding import TargetMeans, encodings_of
 from fastmlp._tabular.member import Member, TableNetwork, Task
-from fastmlp._tabular.recipe import Preset, batch_for
+from fastmlp._tabular.recipe import Preset, Recipe, batch_for
 from fastmlp._tabular.selection import select
 
 _HOLD_OUT = 0.2
@@ -46,7 +46,16 @@ class Fold:
     place: NDArray[Any]  # of the validation rows among all; empty where they are others
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
+class Voter:
+    """A network that counts, how much, and the fold that it was not trained on."""
+
+    fold: int
+    weight: float
+    network: TableNetwork
+
+
+@dataclass(frozen=True, eq=False)
 class Ensemble:
     """Networks that were trained, and how much each counts.
 
@@ -58,39 +67,22 @@ class Ensemble:
         What the networks were to learn.
     means : list of TargetMeans
         Of each fold.
-    members : list of Member
-        Recipe by recipe, fold by fold; only recipes that have all folds count.
-    weights : ndarray of shape (n_recipes, n_kinds)
-        Of the mean over the folds of each recipe's networks, of each kind.
+    voters : list of Voter
+        The networks whose weighted sum it predicts.
     """
 
     reader: TableReader
     task: Task
-    means: list[TargetMeans] = field(default_factory=list)
-    members: list[Member] = field(default_factory=list)
-    weights: NDArray[np.float64] = field(default_factory=lambda: np.ones((1, 1)))
+    means: list[TargetMeans]
+    voters: list[Voter]
 
     def predict(self, table: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
         """Return probabilities or numbers for a table that was read."""
         tables = [with_a_column(means.beside(table)) for means in self.means]
         total = np.zeros((len(table), self.task.n_outputs))
-        for member, which, weight in self.chosen():
-            total += weight * member.predict(tables[member.fold], which, n_threads)
+        for voter in self.voters:
+            total += voter.weight * voter.network.predict(tables[voter.fold], n_threads)
         return total
-
-    def chosen(self) -> list[tuple[Member, int, float]]:
-        """Return the networks that count: member, which of its networks, weight in the mean."""
-        folds = {
-            recipe: sum(member.recipe == recipe for member in self.members)
-            for recipe in range(len(self.weights))
-        }
-        return [
-            (member, which, float(weight / folds[member.recipe]))
-            for member in self.members
-            if member.recipe < len(self.weights)
-            for which, weight in enumerate(self.weights[member.recipe])
-            if weight > 0
-        ]
 
 
 def joined(folds: Sequence[Fold | Rows]) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
@@ -129,34 +121,43 @@ def make_fold(
     return Fold(means, training, Rows(others, validation.t, validation.weight), place)
 
 
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network of the least loss and, of classes, that of the highest accuracy."""
+
+    member: Member
+    networks: list[TableNetwork]
+
+
 def train(
-    ensemble: Ensemble,
+    reader: TableReader,
+    task: Task,
     folds: list[Fold],
     preset: Preset,
     *,
     seed: int,
     n_threads: int,
     deadline: float,
-    on_poll: Callable[[int], None] | None,
-) -> None:
-    """Train a network for each recipe and fold, and put them into the ensemble."""
+    on_poll: Callable[[int, float], None] | None,
+) -> list[Trained]:
+    """Train a network for each recipe and fold: recipe by recipe, fold by fold."""
     pack = _core.PackFloat32()
     networks, trainers = [], []  # a trainer ends with the last one who holds it
     places = [(r, f) for r in range(len(preset.recipes)) for f in range(len(folds))]
     for r, f in places:
         fold, recipe = folds[f], preset.recipes[r]
         random_state = np.random.default_rng([seed, r, f])
-        encodings = encodings_of(recipe, ensemble.reader, fold.means.width, random_state)
+        encodings = encodings_of(recipe, reader, fold.means.width, random_state)
         columns = max(fold.training.table.shape[1], 1)
-        network = TableNetwork(recipe, ensemble.task, columns, encodings)
+        network = TableNetwork(recipe, task, columns, encodings)
         network.start(random_state)
         trainer = network.trainer(
             batch_for(len(fold.training)), int(random_state.integers(2**31 - 1))
         )
         pack.add(
             trainer,
-            *_arrays(ensemble.task, fold.training),
-            *_arrays(ensemble.task, fold.validation),
+            *_arrays(task, fold.training),
+            *_arrays(task, fold.validation),
             epochs=preset.epochs,
             patience=preset.patience,
         )
@@ -165,64 +166,99 @@ def train(
     reports = pack.run(
         n_threads=n_threads, seconds=max(deadline - time.perf_counter(), 0.0), on_poll=on_poll
     )
+    trained = []
     for i, ((r, f), network, report) in enumerate(zip(places, networks, reports, strict=True)):
         if report is None or not report["best_loss_epoch"]:  # or no loss was finite
             continue
         by_loss = pack.by_loss(i)
         kinds = [network] if by_loss is None else [network.with_core(by_loss), network]
-        ensemble.members.append(
-            Member(
-                recipe=r,
-                settings=preset.recipes[r],
-                fold=f,
-                epochs=report["epochs"],
-                score=float(np.nanmax(report["val_score"])),
-                loss=float(np.nanmin(report["val_loss"])),
-                seconds=float(sum(report["seconds"])),
-                networks=kinds,
-            )
-        )
+        trained.append(Trained(_member(r, preset.recipes[r], f, report), kinds))
+    return trained
+
+
+def _member(r: int, recipe: Recipe, f: int, report: Any) -> Member:
+    return Member(
+        recipe=r,
+        settings=recipe,
+        fold=f,
+        epochs=report["epochs"],
+        score=float(np.nanmax(report["val_score"])),
+        loss=float(np.nanmin(report["val_loss"])),
+        seconds=float(sum(report["seconds"])),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What counts of what was trained.
+
+    Parameters
+    ----------
+    members : list of Member
+        Those that there was a choice among.
+    voters : list of Voter
+        The networks that count.
+    folds : list of int
+        Whose rows they were not trained on: not all where the time was over before the first recipe
+        had its networks.
+    outputs : ndarray of shape (n_rows, n_outputs)
+        What they predict for these rows, fold after fold.
+    """
+
+    members: list[Member]
+    voters: list[Voter]
+    folds: list[int]
+    outputs: NDArray[np.float64]
 
 
 def choose(
-    ensemble: Ensemble,
+    trained: list[Trained],
     folds: list[Fold],
     loss: Callable[[NDArray[np.float64]], float],
     n_threads: int,
-) -> tuple[NDArray[np.float64], list[int]]:
+) -> Choice:
     """Weigh the networks by what they predict for the rows that they were not trained on.
 
-    Returns the ensemble's predictions for these rows, fold after fold, and the folds: not all where
-    the time was over before the first recipe had its networks.
+    Recipes are weighed as a whole, each kind of their networks; only those that have all folds.
     """
-    by_recipe: dict[int, list[Member]] = {}
-    for member in ensemble.members:
-        by_recipe.setdefault(member.recipe, []).append(member)
-    complete = [r for r, members in by_recipe.items() if len(members) == len(folds)]
+    by_recipe: dict[int, list[Trained]] = {}
+    for each in trained:
+        by_recipe.setdefault(each.member.recipe, []).append(each)
+    complete = [group for group in by_recipe.values() if len(group) == len(folds)]
     if not complete:
-        first = min(by_recipe)
-        ensemble.members = by_recipe[first]
-        ensemble.weights = np.zeros((first + 1, len(ensemble.members[0].networks)))
-        ensemble.weights[first, 0] = 1.0
-        return held_out(ensemble.members, folds, 0, n_threads), [m.fold for m in ensemble.members]
-    kinds = len(ensemble.members[0].networks)
-    candidates = [
-        held_out(by_recipe[r], folds, which, n_threads) for r in complete for which in range(kinds)
+        first = by_recipe[min(by_recipe)]
+        outputs = held_out(first, folds, 0, n_threads)
+        members = [each.member for each in first]
+        return Choice(members, _voters(first, 0, 1.0), [m.fold for m in members], outputs)
+    kinds = range(len(trained[0].networks))
+    candidates = [(group, which) for group in complete for which in kinds]
+    predicted = [held_out(group, folds, which, n_threads) for group, which in candidates]
+    weights = select(predicted, loss)
+    voters = [
+        voter
+        for (group, which), weight in zip(candidates, weights, strict=True)
+        if weight > 0
+        for voter in _voters(group, which, float(weight))
     ]
-    chosen = select(candidates, loss)
-    ensemble.weights = np.zeros((max(complete) + 1, kinds))
-    ensemble.weights[complete] = chosen.reshape(len(complete), kinds)
-    total: NDArray[np.float64] = np.tensordot(chosen, np.array(candidates), axes=1)
-    return total, list(range(len(folds)))
+    total: NDArray[np.float64] = np.tensordot(weights, np.array(predicted), axes=1)
+    return Choice([each.member for each in trained], voters, list(range(len(folds))), total)
+
+
+def _voters(group: list[Trained], which: int, weight: float) -> list[Voter]:
+    return [Voter(t.member.fold, weight / len(group), t.networks[which]) for t in group]
 
 
 def held_out(
-    members: list[Member], folds: list[Fold], which: int, n_threads: int
+    group: list[Trained], folds: list[Fold], which: int, n_threads: int
 ) -> NDArray[np.float64]:
-    """Return what members predict for the rows that they were not trained on, fold after fold."""
-    tables = [with_a_column(folds[member.fold].validation.table) for member in members]
+    """Return what networks predict for the rows that they were not trained on, fold after fold."""
     return np.concatenate(
-        [m.predict(table, which, n_threads) for m, table in zip(members, tables, strict=True)]
+        [
+            each.networks[which].predict(
+                with_a_column(folds[each.member.fold].validation.table), n_threads
+            )
+            for each in group
+        ]
     )
 
 

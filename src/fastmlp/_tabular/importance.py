@@ -75,9 +75,9 @@ def _predict(
         table = with_a_column(fold.means.beside(sample.table))
         total = np.zeros((len(sample), ensemble.task.n_outputs))
         weight_of_all = 0.0
-        for member, which, weight in ensemble.chosen():
-            if member.fold == number:
-                total += weight * member.predict(table, which, n_threads)
-                weight_of_all += weight
+        for voter in ensemble.voters:
+            if voter.fold == number:
+                total += voter.weight * voter.network.predict(table, n_threads)
+                weight_of_all += voter.weight
         outputs.append(total / weight_of_all)
     return np.concatenate(outputs)

@@ -1,8 +1,8 @@
 """One network of an ensemble: how it is made, trained, and kept."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,35 @@ class Task:
         return "softmax" if self.n_classes else "identity"
 
 
+@dataclass(frozen=True, eq=False)
+class NetworkState:
+    """All that a network is, as plain values: of a pickle, or a file.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its settings.
+    task : Task
+        What it is to learn.
+    n_columns : int
+        The columns of a table that was read, with those of means of targets.
+    encodings : list of Encoding
+        What becomes of them.
+    coefs, intercepts : list of ndarray of shape (fan_in, fan_out) and (fan_out,)
+        Of its layers.
+    learned : list of ndarray
+        What the encoder learned: factors, frequencies and phases; empty where it learns nothing.
+    """
+
+    recipe: Recipe
+    task: Task
+    n_columns: int
+    encodings: list[Encoding]
+    coefs: list[NDArray[np.float32]]
+    intercepts: list[NDArray[np.float32]]
+    learned: list[NDArray[np.float32]]
+
+
 class TableNetwork:
     """A core network behind encodings of a table's columns; it can be pickled.
 
@@ -45,7 +74,7 @@ class TableNetwork:
         What it is to learn.
     n_columns : int
         The columns of a table that was read, with those of means of targets.
-    encodings : list of dict
+    encodings : list of Encoding
         What becomes of them.
     """
 
@@ -54,37 +83,67 @@ class TableNetwork:
     ) -> None:
         self.recipe, self.task = recipe, task
         self.n_columns, self.encodings = n_columns, encodings
-        self.core = self._build()
+        self.core: Any = self._build()
+
+    @classmethod
+    def of(cls, state: NetworkState) -> Self:
+        """Make a network that is in this state.
+
+        Raises
+        ------
+        ValueError
+            If something in it doesn't go together.
+        """
+        _check_shapes(state)  # before there is memory for what they should be
+        network = cls(state.recipe, state.task, state.n_columns, state.encodings)
+        network.core.set_params(state.coefs, state.intercepts)
+        if network.learns:
+            network.core.set_encoding(state.learned)
+        return network
+
+    @property
+    def state(self) -> NetworkState:
+        """Copies of all that it is."""
+        coefs, intercepts, _ = self.core.get_params()
+        learned = self.core.get_encoding() if self.learns else []
+        return NetworkState(
+            self.recipe, self.task, self.n_columns, self.encodings, coefs, intercepts, learned
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TableNetwork.of, (self.state,)
 
     def _build(self) -> _core.NetworkFloat32:
         recipe = self.recipe
         encoder = _core.EncoderFloat32(
             self.n_columns,
-            [_core.EncodingSpec(**encoding) for encoding in self.encodings],
+            [encoding.spec() for encoding in self.encodings],
             learns_waves=self.learns_waves,
             scale_rate=recipe.scale_rate,
         )
-        hidden = [(recipe.activation, units) for units in recipe.hidden]
         layers = [
             _core.DenseSpec(
                 [(activation, units, None)],
                 input_dropout=recipe.dropout if i else 0.0,
                 l2=recipe.decay / 2,
             )
-            for i, (activation, units) in enumerate(
-                [*hidden, (self.task.output, self.task.n_outputs)]
-            )
+            for i, (activation, units) in enumerate(layers_of(recipe, self.task))
         ]
         return _core.NetworkFloat32(encoder.width, layers, encoder)
 
     @property
     def learns_waves(self) -> bool:
         """Whether it has frequencies and phases, which it learns."""
-        return any(encoding["kind"] == "periodic" for encoding in self.encodings)
+        return any(encoding.kind == "periodic" for encoding in self.encodings)
+
+    @property
+    def learns(self) -> bool:
+        """Whether its encoder learns anything."""
+        return self.learns_waves or self.recipe.scale_rate > 0
 
     def start(self, random_state: np.random.Generator) -> None:
         """Set the weights that training begins with: Glorot and Bengio, 2010."""
-        sizes = [self.core.n_features, *self.recipe.hidden, self.task.n_outputs]
+        sizes = [self.core.n_features, *(units for _, units in layers_of(self.recipe, self.task))]
         weights, biases = [], []
         for fan_in, fan_out in pairwise(sizes):
             bound = np.sqrt(6 / (fan_in + fan_out))
@@ -111,21 +170,26 @@ class TableNetwork:
         other.__dict__.update(self.__dict__, core=core)
         return other
 
-    def __getstate__(self) -> dict[str, Any]:
-        weights, biases, _ = self.core.get_params()
-        learned = (weights, biases, self.core.get_encoding())
-        return self.__dict__ | {"core": learned}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        weights, biases, encoding = state["core"]
-        self.core = self._build()
-        self.core.set_params(weights, biases)
-        if self.learns_waves or self.recipe.scale_rate:
-            self.core.set_encoding(encoding)
+    def predict(self, table: NDArray[np.float32], n_threads: int) -> NDArray[np.float64]:
+        """Return probabilities or numbers, of shape (n_rows, n_outputs)."""
+        return np.asarray(self.core.predict(table, n_threads), dtype=np.float64)
 
 
-@dataclass(frozen=True, eq=False)
+def _check_shapes(state: NetworkState) -> None:
+    n_inputs = sum(encoding.spec().width for encoding in state.encodings)
+    sizes = [n_inputs, *(units for _, units in layers_of(state.recipe, state.task))]
+    shapes = [coef.shape for coef in state.coefs]
+    if shapes != list(pairwise(sizes)):
+        raise ValueError(f"the weights must have the shapes {list(pairwise(sizes))}; got {shapes}")
+
+
+def layers_of(recipe: Recipe, task: Task) -> list[tuple[str, int]]:
+    """Return activation and units of each layer."""
+    hidden = [(recipe.activation, units) for units in recipe.hidden]
+    return [*hidden, (task.output, task.n_outputs)]
+
+
+@dataclass(frozen=True)
 class Member:
     """A network that was trained on all folds but one.
 
@@ -145,8 +209,6 @@ class Member:
         The least loss on that fold.
     seconds : float
         How long training took.
-    networks : list of TableNetwork
-        With the weights of the least loss and, of classes, with those of the highest accuracy.
     """
 
     recipe: int
@@ -156,11 +218,3 @@ class Member:
     score: float
     loss: float
     seconds: float
-    networks: list[TableNetwork] = field(repr=False)
-
-    def predict(
-        self, table: NDArray[np.float32], which: int, n_threads: int
-    ) -> NDArray[np.float64]:
-        """Return probabilities or numbers, of shape (n_rows, n_outputs), by one of `networks`."""
-        core = self.networks[which].core
-        return np.asarray(core.predict(table, n_threads), dtype=np.float64)
