@@ -12,7 +12,7 @@ from sklearn import neural_network
 import fastmlp
 from fastmlp import Dense, Dropout, MLPClassifier, MLPRegressor, Network, Perceptron
 from fastmlp._checks import names as catalog
-from fastmlp._files import onnx as _onnx
+from fastmlp._files import onnx_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -188,7 +188,7 @@ def run(estimator, x):
 
 
 def test_table_has_the_whole_catalog():
-    assert set(_onnx._ACTIVATIONS) == set(catalog.ACTIVATIONS) == set(ACTIVATIONS)
+    assert set(onnx_graph.ACTIVATIONS) == set(catalog.ACTIVATIONS) == set(ACTIVATIONS)
 
 
 @pytest.mark.parametrize("name", catalog.ACTIVATIONS)

@@ -31,7 +31,7 @@ _DISTINCT = 0.9  # a share of distinct values that only identifiers and texts ha
 _MOST_KNOTS = 1000
 _FARTHEST_RANK = 1e-4
 _EDGES = 241  # for 48, 24, 16 ... bins
-_FAR = 1e15  # what a float can square
+FAR = 1e15  # what a float can square
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,7 @@ def _number(
 def _around(values: NDArray[np.float64], middle: float, scale: float) -> NDArray[np.float64]:
     """Values around the middle, in units of their spread."""
     with np.errstate(over="ignore"):
-        scaled: NDArray[np.float64] = np.clip((values - middle) * scale, -_FAR, _FAR)
+        scaled: NDArray[np.float64] = np.clip((values - middle) * scale, -FAR, FAR)
     return scaled
 
 

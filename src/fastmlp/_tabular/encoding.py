@@ -14,7 +14,7 @@ from fastmlp._tabular.recipe import Recipe
 
 _FEWEST_LEVELS = 3  # of a category, for the means of its targets to say more than a code
 _MOST_CLASSES = 10  # each has a mean of its own
-_MISSING = OTHER - 1
+MISSING = OTHER - 1
 _CROSS_FOLDS = 5
 
 
@@ -57,7 +57,7 @@ class TargetMeans:
     columns : list of int
         The columns of codes in a table that was read.
     tables : list of ndarray of shape (n_levels + 2, n_means)
-        For each of these what a code counts for, from `_MISSING` on; unit variance.
+        For each of these what a code counts for, from `MISSING` on; unit variance.
     """
 
     columns: list[int]
@@ -107,7 +107,7 @@ class TargetMeans:
         for i, j in enumerate(used):
             its = slice(i * per_column, (i + 1) * per_column)
             whole = np.tile(middle[its], (cls.rows_for(len(reader.categories[j].levels)), 1))
-            at = encoder.categories_[i].astype(int) - _MISSING
+            at = encoder.categories_[i].astype(int) - MISSING
             whole[at] = np.array(encoder.encodings_[its]).T
             tables.append(((whole - middle[its]) / spread[its]).astype(np.float32))
         return cls(columns, tables), ((means - middle) / spread).astype(np.float32)
@@ -116,7 +116,7 @@ class TargetMeans:
         """Return the means for the rows of a table that was read."""
         if not self.columns:
             return np.empty((len(table), 0), dtype=np.float32)
-        codes = _codes(table, self.columns).astype(int) - _MISSING
+        codes = _codes(table, self.columns).astype(int) - MISSING
         return np.hstack([means[code] for means, code in zip(self.tables, codes.T, strict=True)])
 
     def beside(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -126,7 +126,7 @@ class TargetMeans:
     @staticmethod
     def rows_for(n_levels: int) -> int:
         """Return the rows of a table: missing, any other, and each level."""
-        return n_levels - _MISSING
+        return n_levels - MISSING
 
     @property
     def width(self) -> int:
@@ -136,7 +136,7 @@ class TargetMeans:
 
 def _codes(table: NDArray[np.float32], columns: list[int]) -> NDArray[np.float32]:
     codes = table[:, columns]
-    return np.where(np.isnan(codes), np.float32(_MISSING), codes)
+    return np.where(np.isnan(codes), np.float32(MISSING), codes)
 
 
 def encodings_of(
