@@ -1,14 +1,22 @@
 """`python -m fastmlp`: the digits, a person's own table, and tables that are of no use."""
 
+import gzip
+import io
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fastmlp._demo.data import infer_task, read_table, table_problem
+import fastmlp
 from fastmlp._demo.demo import main
+from fastmlp._demo.reading import read_table
+from fastmlp._demo.table import infer_task
+
+pd = pytest.importorskip("pandas")
 
 FEW_EPOCHS = ["--epochs", "3", "--hidden", "8"]
+FAST = ["--preset", "fast"]
 
 
 def write(folder: Path, text: str) -> Path:
@@ -53,17 +61,32 @@ def test_no_compare_leaves_scikit_learn_out(capsys: pytest.CaptureFixture[str]) 
 def test_own_table(
     target: str, task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--csv", str(flowers(tmp_path)), "--target", target, *FEW_EPOCHS]) == 0
+    assert main(["--csv", str(flowers(tmp_path)), "--target", target, *FAST]) == 0
     out = capsys.readouterr().out
-    assert f"task: {task}" in out
+    assert f"task: {task}, '{target}'" in out
     assert "45 rows to train on, 15 held out" in out
-    assert ("most frequent class" if task == "classification" else "mean of the target") in out
+    assert "  colour: category, 2 distinct, 3" in out
+    names = ["fastmlp", "HistGradientBoosting"]
+    names.append("most frequent class" if task == "classification" else "mean of the target")
+    scores = [out[out.index(f"\n{name}") :].splitlines()[1] for name in names]
+    assert all(
+        len(score.replace(name, "").split()) >= 3 for name, score in zip(names, scores, strict=True)
+    )
 
 
-def test_task_can_be_forced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_of_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "model"
     arguments = ["--csv", str(flowers(tmp_path)), "--target", "count", "--task", "regression"]
-    assert main([*arguments, *FEW_EPOCHS]) == 0
-    assert "task: regression" in capsys.readouterr().out
+    arguments += ["--no-compare", "--save", str(model), "--time-limit", "30", "--threads", "1"]
+    assert main([*arguments, *FAST]) == 0
+    captured = capsys.readouterr()
+    assert "task: regression" in captured.out
+    assert "HistGradientBoosting" not in captured.out
+    assert "validation score of the ensemble" in captured.err
+    loaded = fastmlp.load(model)
+    assert (loaded.time_limit, loaded.n_jobs, loaded.preset) == (30.0, 1, "fast")
+    table = pd.read_csv(tmp_path / "table.csv").drop(columns="count")
+    assert np.isfinite(loaded.predict(table)).all()
 
 
 def test_rows_without_target_are_left_out(
@@ -71,59 +94,99 @@ def test_rows_without_target_are_left_out(
 ) -> None:
     path = flowers(tmp_path)
     path.write_text(path.read_text() + "1.0,red,,1,1.0\n1.0,red,NA,1,1.0\n")
-    assert main(["--csv", str(path), "--target", "kind", *FEW_EPOCHS]) == 0
+    assert main(["--csv", str(path), "--target", "kind", *FAST]) == 0
     out = capsys.readouterr().out
     assert "2 rows without a value of 'kind'" in out
     assert "3 classes" in out
 
 
-def test_features_are_encoded_from_the_training_rows(tmp_path: Path) -> None:
-    lines = [f"{i},{'rare' if i == 0 else 'often'},{i % 2}" for i in range(40)]
-    path = write(tmp_path, "\n".join(["x,word,y", *lines]))
-    problems = [table_problem(path, "y", None, seed) for seed in range(20)]
-    widths = {problem.x_train.shape[1] for problem in problems}
-    assert widths == {2, 3}, "the rare word has a column only where it is in the training rows"
-    for problem in problems:
-        assert problem.x_train.dtype == problem.x_test.dtype == np.float32
-        assert problem.x_train.shape[1] == problem.x_test.shape[1]
-        np.testing.assert_allclose(problem.x_train[:, 0].mean(), 0, atol=1e-6)
-        np.testing.assert_allclose(problem.x_train[:, 0].std(), 1, rtol=1e-6)
-        assert np.bincount(problem.y_test).tolist() == [5, 5]
+def test_a_table_without_a_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, "".join(f"{i % 7},{'ab'[i % 2]},{i}\n" for i in range(40)))
+    arguments = ["--csv", str(path), "--no-header", "--no-compare", *FAST]
+    for target in ("1", "-2"):
+        assert main([*arguments, "--target", target]) == 0
+        out = capsys.readouterr().out
+        assert "30 rows to train on, 10 held out" in out
+        assert "task: classification, '1', 2 classes" in out
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_read_table(delimiter: str, tmp_path: Path) -> None:
+def test_separators(delimiter: str, tmp_path: Path) -> None:
     rows = [
-        ["name", "size", "", "note"],
-        ['"a, b; c"', "1.5", "0", "x"],
-        [" d ", "?", "1", "inf"],
-        ["", "-2e3", "2", "1"],
+        ["name", "size", "", "note", "day"],
+        ['"a, b; c"', "1.5", "0", "x", "2024-02-01"],
+        [" d ", "?", "1", "inf", ""],
+        ["", "-2e3", "2", "1", "2024-03-01 12:30"],
     ]
-    text = "\ufeff" + "\r\n".join(delimiter.join(row) for row in rows) + "\r\n\r\n"
-    table = read_table(write(tmp_path, text))
-    assert list(table) == ["name", "size", "note"]
-    assert table["name"].tolist() == ["a, b; c", "d", ""]
+    text = "\r\n".join(delimiter.join(row) for row in rows) + "\r\n\r\n"
+    path = write(tmp_path, "\ufeff" + text)
+    table = read_table(str(path))
+    assert list(table) == ["name", "size", "note", "day"]
+    assert table["name"].tolist()[0] == "a, b; c"
+    assert pd.isna(table["name"][2])
     np.testing.assert_array_equal(table["size"], [1.5, np.nan, -2000.0])
     assert table["note"].tolist() == ["x", "inf", "1"]
+    assert table["day"].dtype.kind == "M"
+    bare = write(tmp_path, text.split("\r\n", 1)[1])
+    assert list(read_table(str(bare), header=False)) == ["0", "1", "2", "3", "4"]
 
 
 def test_decimal_commas_after_a_semicolon(tmp_path: Path) -> None:
-    table = read_table(write(tmp_path, "a;b\n1,5;x\n-2,25;y\n"))
+    table = read_table(str(write(tmp_path, "a;b;c\n1,5;x;1\n-2,25;y;2\n")))
     assert table["a"].tolist() == [1.5, -2.25]
+    table = read_table(str(write(tmp_path, "a;b\n1.5;x\n-2.25;y\n")))
+    assert table["a"].tolist() == [1.5, -2.25]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
+def test_encodings(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    rows = "".join(f"{i},Zürich\n" for i in range(5000))  # beyond what is looked at first
+    path.write_bytes(("x,größe\n0,a\n" * 1 + rows).encode(encoding))
+    table = read_table(str(path))
+    assert list(table) == ["x", "größe"]
+    assert table["größe"].iloc[-1] == "Zürich"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_standard_input(pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stdin:
+        buffer = io.BytesIO(pack(b"a;b\n1,5;x\n2,5;y\n"))
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    table = read_table("-")
+    assert table["a"].tolist() == [1.5, 2.5]
+    assert table["b"].tolist() == ["x", "y"]
+
+
+def test_files_by_their_ending_and_parquet(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1.5, 2.5], "b": ["x", "y"]})
+    for name in ("table.csv.gz", "table.tsv.bz2", "table.txt.xz"):
+        table.to_csv(tmp_path / name, sep="\t", index=False)
+        pd.testing.assert_frame_equal(read_table(str(tmp_path / name)), table)
+    pytest.importorskip("pyarrow")
+    table.to_parquet(tmp_path / "table")
+    pd.testing.assert_frame_equal(read_table(str(tmp_path / "table")), table)
+
+
+def test_row_names_are_left_out(tmp_path: Path) -> None:
+    assert list(read_table(str(write(tmp_path, "x,y\nfirst,1,2\nsecond,3,4\n")))) == ["x", "y"]
+    assert list(read_table(str(write(tmp_path, ",x,y\nfirst,1,2\nsecond,3,4\n")))) == ["x", "y"]
 
 
 @pytest.mark.parametrize(
     ("values", "task"),
     [
-        (np.array(["a", "b"] * 10, dtype=object), "classification"),
+        (["a", "b"] * 10, "classification"),
+        ([True, False] * 10, "classification"),
         (np.arange(100.0) % 20, "classification"),
-        (np.arange(105.0) % 21, "regression"),
+        (np.arange(105) % 21, "regression"),
         (np.arange(30.0) % 10, "regression"),
         (np.arange(100.0) % 2 + 0.5, "regression"),
     ],
 )
-def test_infer_task(values: np.ndarray, task: str) -> None:
-    assert infer_task(values) == task
+def test_infer_task(values, task: str) -> None:
+    assert infer_task(pd.Series(values)) == task
 
 
 ROWS = "".join(f"{i},{i % 2}\n" for i in range(30))
@@ -136,14 +199,13 @@ ROWS = "".join(f"{i},{i % 2}\n" for i in range(30))
         ("", "y", "is empty"),
         ("\n\n", "y", "is empty"),
         ("x,y\n", "y", "no rows"),
-        ("x,y\n" + ROWS, "z", "has no column 'z'; its columns are: x, y"),
-        ("x,x\n" + ROWS, "x", "more than one column 'x'"),
-        ("x,y\n1,2,3\n", "y", "line 2: 3 fields, but the header has 2"),
+        ("x,y\n" + ROWS, "z", "no column 'z'; there are: x, y. If these are values, add"),
+        ("x,y\n" + ROWS, "7", "no column '7'"),
+        ("x,y\n1,2\n1,2,3,4\n", "y", "Expected 2 fields in line 3, saw 4"),
         ("x,y\n1,0\n2,1\n", "y", "too few rows: 2 have a value of 'y'"),
         ("x,y\n" + "1,\n" * 30, "y", "too few rows: 0 have a value of 'y'"),
         ("x,y\n" + "1,a\n" * 30, "y", "only one value, a"),
         ("x,y\n" + "1,2.5\n" * 30, "y", "only one value, 2.5"),
-        ("x,y\n1,c\n" + ROWS, "y", "class c of the target 'y' has only one row"),
         ("y\n" + "a\nb\n" * 15, "y", "no column besides the target"),
     ],
 )
@@ -168,16 +230,30 @@ def test_text_cannot_be_a_regression(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "'kind' is text" in capsys.readouterr().err
 
 
-def test_bytes_that_are_not_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "table.csv"
-    path.write_bytes(b"x,y\n\xff\xfe,1\n")
-    assert main(["--csv", str(path), "--target", "y"]) == 2
-    assert "not UTF-8" in capsys.readouterr().err
+def test_a_class_of_one_row(tmp_path: Path) -> None:
+    path = write(tmp_path, "x,y\n1,c\n" + ROWS)
+    assert main(["--csv", str(path), "--target", "y", *FAST]) == 0
+
+
+def test_without_pandas(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert main(["--csv", "table.csv", "--target", "y"]) == 2
+    assert "--csv needs pandas: pip install 'fastmlp[tables]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--csv", "table.csv"], ["--target", "y"], ["--task", "regression"], ["--epochs", "0"]],
+    [
+        ["--csv", "table.csv"],
+        ["--target", "y"],
+        ["--task", "regression"],
+        ["--epochs", "0"],
+        ["--csv", "table.csv", "--target", "y", "--epochs", "3"],
+        ["--csv", "table.csv", "--target", "y", "--time-limit", "nan"],
+        ["--save", "model"],
+    ],
 )
 def test_wrong_options_end_with_status_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

@@ -273,6 +273,14 @@ def test_members_say_what_they_are(classifier):
         assert member.settings.numbers == ("bins", "periodic")[member.recipe]
 
 
+def test_losses_of_members_are_on_the_scale_of_the_score():
+    noisy = T + RNG.normal(size=N)
+    model = TabularRegressor(**FAST).fit(frame(), noisy)
+    losses = [member.loss for member in model.members_]
+    assert 0.7 < -model.validation_score_ / np.mean(losses) < 1.1
+    assert [member.score for member in model.members_] == [-loss for loss in losses]
+
+
 def test_threads_and_calls_do_not_change_bits():
     X = frame()
     expected = TabularClassifier(**FAST, n_jobs=1).fit(X, Y)

@@ -4,9 +4,13 @@ from typing import Any, Self
 
 
 class Bar:
-    """A bar that counts the networks, with the validation loss; silent unless `verbose`."""
+    """A bar that counts the networks, with the validation loss; silent unless `verbose`.
 
-    def __init__(self, verbose: bool | int, total: int) -> None:
+    The core's losses are multiplied by `factor`.
+    """
+
+    def __init__(self, verbose: bool | int, total: int, factor: float) -> None:
+        self._factor = factor
         self._bar: Any = None
         if verbose:
             from tqdm.auto import tqdm
@@ -23,7 +27,7 @@ class Bar:
     def show(self, finished: int, loss: float) -> None:
         """Tell how many networks are finished, and the mean of their losses on their folds."""
         if finished:
-            self._bar.set_postfix_str(f"validation loss {loss:.4g}", refresh=False)
+            self._bar.set_postfix_str(f"validation loss {self._factor * loss:.4g}", refresh=False)
         self._bar.update(finished - self._bar.n)
 
     def end(self, finished: int, score: float) -> None:

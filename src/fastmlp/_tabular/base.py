@@ -108,7 +108,7 @@ class BaseTabular(BaseEstimator, ABC):
         loss = self._loss(t, held_weight)
         guess = np.full((len(t), task.n_outputs), 1 / task.n_outputs if task.n_classes else 0.0)
         loss(guess)  # what a scorer refuses is refused before training
-        with Bar(self.verbose, len(preset.recipes) * len(folds)) as bar:
+        with Bar(self.verbose, len(preset.recipes) * len(folds), task.loss_factor) as bar:
             trained = train(
                 reader,
                 task,

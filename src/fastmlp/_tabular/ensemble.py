@@ -172,18 +172,19 @@ def train(
             continue
         by_loss = pack.by_loss(i)
         kinds = [network] if by_loss is None else [network.with_core(by_loss), network]
-        trained.append(Trained(_member(r, preset.recipes[r], f, report), kinds))
+        trained.append(Trained(_member(task, r, preset.recipes[r], f, report), kinds))
     return trained
 
 
-def _member(r: int, recipe: Recipe, f: int, report: Any) -> Member:
+def _member(task: Task, r: int, recipe: Recipe, f: int, report: Any) -> Member:
+    loss = task.loss_factor * float(np.nanmin(report["val_loss"]))
     return Member(
         recipe=r,
         settings=recipe,
         fold=f,
         epochs=report["epochs"],
-        score=float(np.nanmax(report["val_score"])),
-        loss=float(np.nanmin(report["val_loss"])),
+        score=float(np.nanmax(report["val_score"])) if task.n_classes else -loss,
+        loss=loss,
         seconds=float(sum(report["seconds"])),
     )
 

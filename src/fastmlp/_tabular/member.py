@@ -29,6 +29,11 @@ class Task:
         return "cross_entropy" if self.n_classes else "squared_error"
 
     @property
+    def loss_factor(self) -> float:
+        """What that loss is multiplied by: of errors the core squares half."""
+        return 1.0 if self.n_classes else 2.0
+
+    @property
     def output(self) -> str:
         """The activation of the last layer."""
         return "softmax" if self.n_classes else "identity"
@@ -206,7 +211,7 @@ class Member:
     score : float
         Of classes the highest accuracy on that fold; of numbers minus the least loss.
     loss : float
-        The least loss on that fold.
+        The least log loss on that fold, or the least mean squared error of the standardised target.
     seconds : float
         How long training took.
     """
