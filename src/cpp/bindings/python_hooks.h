@@ -3,6 +3,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <atomic>
 #include <exception>
 
 #include "train/hooks.h"
@@ -13,11 +14,33 @@ namespace py = pybind11;
 
 py::dict to_dict(const EpochReport& report);
 
-/// Whether Ctrl-C was pressed, or another signal's handler has raised: `error` is then what it was.
+/// Ends the long calls of the threads that have entered: signals come to the main thread only.
+class Cancellation {
+ public:
+  void cancel() noexcept { cancelled_ = true; }
+  void enter() noexcept { entered() = this; }
+  void exit() noexcept { entered() = nullptr; }
+  /// Whether that of this thread was cancelled.
+  static bool cancelled() noexcept { return entered() != nullptr && entered()->cancelled_; }
+
+ private:
+  static const Cancellation*& entered() noexcept {
+    thread_local const Cancellation* entered = nullptr;
+    return entered;
+  }
+  std::atomic<bool> cancelled_{false};
+};
+
+/// Whether Ctrl-C was pressed, another signal's handler has raised, or this thread's calls were
+/// cancelled: `error` is then what it was.
 inline bool signal_raised(std::exception_ptr& error) noexcept {
   py::gil_scoped_acquire acquire;
   try {
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    if (Cancellation::cancelled()) {
+      PyErr_SetNone(py::module_::import("concurrent.futures").attr("CancelledError").ptr());
+      throw py::error_already_set();
+    }
   } catch (...) {
     error = std::current_exception();
   }

@@ -46,7 +46,7 @@ def resolve_n_jobs(n_jobs: Any) -> int:
     n_jobs : int or None
         None or -1: all the threads that this process may use, fewer where a run finds that it goes
         faster, or one where they sleep and a call is too short to wake them for. A positive
-        number: that many.
+        number: that many. One inside of `one_thread_each`.
         A number below -1 leaves some out: -2 is all but one.
 
     Raises
@@ -56,7 +56,7 @@ def resolve_n_jobs(n_jobs: Any) -> int:
     """
     if n_jobs is None or n_jobs == -1:
         _limit_threads()
-        return 0
+        return 1 if getattr(_own, "is_one_of_many", False) else 0
     if not isinstance(n_jobs, int | np.integer) or isinstance(n_jobs, bool) or n_jobs == 0:
         raise ValueError(f"n_jobs must be None or an integer other than 0; got {n_jobs!r}.")
     if not -_INT32_MAX <= n_jobs <= _INT32_MAX:
@@ -66,6 +66,19 @@ def resolve_n_jobs(n_jobs: Any) -> int:
     if n_jobs > 0:
         return int(n_jobs)
     return max(1, available_threads() + 1 + int(n_jobs))
+
+
+_own = threading.local()
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let `n_jobs=None` stand for one thread in this one, as the others have work of their own."""
+    _own.is_one_of_many = True
+    try:
+        yield
+    finally:
+        _own.is_one_of_many = False
 
 
 class _BlasLimit:
