@@ -19,6 +19,7 @@ from fastmlp._core import GIVE_LOGITS, GIVE_OUTPUTS, GIVE_PROBABILITIES
 from fastmlp._data.class_weight import class_factors
 from fastmlp._data.labels import LabelCodec, read_labels
 from fastmlp._estimator.base import BaseMLP, plain_outputs
+from fastmlp._estimator.going_on import going_on
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._training.settings import CoreLoss
 
@@ -299,6 +300,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self._keep_arguments(locals())
 
     @available_if(lambda estimator: estimator._require_stochastic_solver())
+    @going_on
     @fit_context
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch on the given samples, going on from the present weights.

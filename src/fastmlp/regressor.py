@@ -12,6 +12,7 @@ from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._core import GIVE_OUTPUTS
 from fastmlp._data.numbers import NumberCodec, read_numbers
 from fastmlp._estimator.base import BaseMLP, plain_outputs
+from fastmlp._estimator.going_on import going_on
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._training.settings import CoreLoss
 
@@ -274,6 +275,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self._keep_arguments(locals())
 
     @available_if(lambda estimator: estimator._require_stochastic_solver())
+    @going_on
     @fit_context
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on the given samples, going on from the present weights.

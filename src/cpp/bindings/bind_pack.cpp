@@ -113,7 +113,12 @@ void bind_pack(py::module_& m) {
       .def(py::init<>())
       .def("cancel", &Cancellation::cancel)
       .def("__enter__", &Cancellation::enter)
-      .def("__exit__", [](Cancellation& self, const py::args&) { self.exit(); });
+      .def(
+          "__exit__",
+          [](Cancellation& self, const py::object&, const py::object&, const py::object&) {
+            self.exit();
+          },
+          py::arg("kind"), py::arg("error"), py::arg("traceback"));
   bind<float>(m, "PackFloat32");
   bind<double>(m, "PackFloat64");
 }

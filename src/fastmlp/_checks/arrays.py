@@ -225,6 +225,23 @@ def is_clean_labels(t: Any) -> bool:
     return type(t) is np.ndarray and t.ndim == 1 and t.dtype is _INT64 and len(t) > 0
 
 
+def are_plain_samples(estimator: Any, X: Any, y: Any, *, reset: bool) -> bool:
+    """Tell in microseconds that scikit-learn's `validate_data` would pass these arrays as they are.
+
+    It is then told what it would have noted, the number of features. False means "not sure"; `y` is
+    only looked at for its length.
+    """
+    if type(X) is not np.ndarray or X.ndim != 2 or type(y) is not np.ndarray or len(y) != len(X):
+        return False
+    if not is_clean(X, X.shape[1], "float64") or X.shape[1] == 0:
+        return False
+    known = vars(estimator)
+    if reset:
+        known.pop("feature_names_in_", None)  # of an earlier fit
+        known["n_features_in_"] = X.shape[1]
+    return "feature_names_in_" not in known and known.get("n_features_in_") == X.shape[1]
+
+
 def check_range(argument: str, array: NDArray[Any], dtype: str) -> None:
     """Refuse float64 numbers that would become infinite in a float32 network.
 

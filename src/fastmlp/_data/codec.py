@@ -30,6 +30,12 @@ class TargetCodec(Protocol):
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return the core's targets."""
 
+    def encode_plain(self, y: Any, loss: str, dtype: str) -> NDArray[Any] | None:
+        """Check and encode targets at once where they are a plain array; None where in doubt.
+
+        `loss` and `dtype` are those of the network.
+        """
+
     def decode(self, t: NDArray[Any]) -> NDArray[Any]:
         """Return targets of the core as the user gives them."""
 

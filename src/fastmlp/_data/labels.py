@@ -10,7 +10,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from fastmlp._checks.arrays import CORE_DTYPES, validate_data
+from fastmlp._checks.arrays import CORE_DTYPES, are_plain_samples, validate_data
 from fastmlp._checks.content import plain_array, refuse_unfit
 
 
@@ -26,6 +26,8 @@ def read_labels(
     ValueError
         If one of them is not valid.
     """
+    if are_plain_labels(y) and are_plain_samples(estimator, X, y, reset=reset):
+        return X, y
     refuse_unfit("y", y)
     y = plain_array("y", y)
     X, y = validate_data(
@@ -42,6 +44,11 @@ def read_labels(
         y = column_or_1d(y, warn=True)
     check_labels(y)
     return X, y
+
+
+def are_plain_labels(y: Any) -> bool:
+    """Whether they are a vector of a type that has nothing but labels."""
+    return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU"
 
 
 def read_classes(classes: Any) -> Any:
@@ -107,6 +114,9 @@ class LabelCodec:
         ValueError
             If `y` has a label that was not announced.
         """
+        if announced is None and are_plain_labels(y):
+            classes = np.unique(y)
+            return cls("multiclass" if len(classes) > 2 else "binary", classes)
         is_told = announced is not None and not type_of_target(y).startswith("multilabel")
         binarizer = LabelBinarizer().fit(announced if is_told else y)
         codec = cls(binarizer.y_type_, binarizer.classes_)
@@ -176,6 +186,19 @@ class LabelCodec:
         if self.kind == "multiclass":
             return numbers
         return numbers.astype(bool).reshape(-1, 1)
+
+    def encode_plain(self, y: Any, loss: str, dtype: str) -> NDArray[Any] | None:
+        """Check and encode labels at once where they are a plain array; None where in doubt."""
+        if not are_plain_labels(y) or self.is_multilabel:
+            return None
+        if y.dtype.kind != self.classes.dtype.kind:
+            return None
+        numbers: NDArray[Any] = np.searchsorted(self.classes, y)
+        if numbers.size and numbers.max() == len(self.classes):
+            return None
+        if not (self.classes[numbers] == y).all():
+            return None
+        return numbers if self.kind == "multiclass" else numbers.astype(bool).reshape(-1, 1)
 
     def decode(self, t: NDArray[Any]) -> NDArray[Any]:
         """Return labels, or an indicator matrix of 0 and 1."""

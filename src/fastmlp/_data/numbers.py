@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 
-from fastmlp._checks.arrays import CORE_DTYPES, check_sparse, naming_text, validate_data
+from fastmlp import _core
+from fastmlp._checks.arrays import (
+    CORE_DTYPES,
+    are_plain_samples,
+    check_sparse,
+    is_clean,
+    naming_text,
+    validate_data,
+)
 from fastmlp._checks.content import plain_array, refuse_unfit
 
 
@@ -22,6 +30,8 @@ def read_numbers(
     ValueError
         If one of them is not valid.
     """
+    if _are_plain_numbers(y) and are_plain_samples(estimator, X, y, reset=reset):
+        return X, y.reshape(-1, 1)
     refuse_unfit("y", y)
     check_sparse("y", y)
     y = y.toarray() if issparse(y) else plain_array("y", y)
@@ -42,6 +52,11 @@ def read_numbers(
         return X, t if t.dtype in CORE_DTYPES else t.astype(np.float64)
 
 
+def _are_plain_numbers(y: Any) -> bool:
+    """Whether they are a vector of finite floats."""
+    return type(y) is np.ndarray and y.ndim == 1 and is_clean(y.reshape(-1, 1), 1, "float64")
+
+
 @dataclass(frozen=True)
 class NumberCodec:
     """One number per output: there is nothing to encode."""
@@ -57,6 +72,15 @@ class NumberCodec:
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return the matrix as it is."""
         return y
+
+    def encode_plain(self, y: Any, loss: str, dtype: str) -> NDArray[Any] | None:
+        """Check numbers at once where they are a plain array; None where in doubt."""
+        if type(y) is not np.ndarray or y.ndim not in (1, 2):
+            return None
+        t = y.reshape(-1, 1) if y.ndim == 1 else y
+        if not is_clean(t, self.n_outputs, dtype) or _core.first_outside(loss, t) is not None:
+            return None
+        return t
 
     def decode(self, t: NDArray[Any]) -> NDArray[Any]:
         """Return a vector where there is one output."""

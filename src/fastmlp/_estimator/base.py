@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._checks.arrays import LARGEST_COUNT, check_arrays, check_count
+from fastmlp._checks.arrays import LARGEST_COUNT, check_arrays
 from fastmlp._checks.names import did_you_mean
 from fastmlp._checks.sklearn import fit_context
 from fastmlp._checks.threads import resolve_n_jobs
@@ -21,7 +21,7 @@ from fastmlp._core import GIVE_OUTPUTS
 from fastmlp._data.codec import TargetCodec
 from fastmlp._data.inputs import read_inputs
 from fastmlp._estimator.fit import FitRun
-from fastmlp._estimator.parameters import COUNTS, PARAMETER_CONSTRAINTS
+from fastmlp._estimator.parameters import PARAMETER_CONSTRAINTS, check_parameters
 from fastmlp._model.exclusive import as_it_is, changing, unchanged
 from fastmlp._model.model import Model
 from fastmlp._training.record import History, Record
@@ -77,6 +77,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     step_losses_: NDArray[np.float64]
     _model: Model
     _codec: TargetCodec
+    _n_epochs: int
 
     def _keep_arguments(self, arguments: dict[str, Any]) -> None:
         """Set the arguments of `__init__` (its `locals()`) as attributes, unchanged."""
@@ -87,11 +88,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def _validate_params(self) -> None:
         """Check the parameters; a name that is none gets a hint at what was meant."""
         try:
-            super()._validate_params()
+            check_parameters(self)
         except InvalidParameterError as error:
             raise InvalidParameterError(f"{error}{self._hint(str(error))}") from None
-        for name in COUNTS:
-            check_count(type(self).__name__, name, getattr(self, name))
 
     def _hint(self, complaint: str) -> str:
         """Return what was probably meant in place of a name that is none."""
@@ -230,7 +229,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         """Become the fitted estimator of these: the one place that puts one together."""
         output = model.architecture.layers[-1]
         self.__dict__.update(record.attributes() | codec.attributes())
-        self._codec = codec
+        self._codec, self._n_epochs = codec, len(record.history["loss"])
         self.n_features_in_ = model.architecture.n_features
         self.n_layers_ = len(model.architecture.layers) + 1
         self.n_outputs_, self.out_activation_ = output.units, str(output.activation)

@@ -1,13 +1,20 @@
 """The parameters of the estimators: what they may be, and what the core makes of them."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
+from fastmlp._checks.arrays import check_count
 from fastmlp._checks.names import (
     DTYPES,
     ELEMENTWISE_ACTIVATIONS,
@@ -156,3 +163,59 @@ def plan_initialisers(estimator: Any) -> tuple[list[Initialiser], list[Initialis
     ]
     chosen = parse_initialiser("init", estimator.init, "auto")
     return (theirs if chosen is None else [chosen] * len(theirs)), theirs
+
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def _are_plain(values: tuple[Any, ...]) -> bool:
+    """Whether all are numbers, texts, None, or tuples of integers: what can't change by itself."""
+    return all(
+        all(type(each) is int for each in value) if type(value) is tuple else type(value) in _PLAIN
+        for value in values
+    )
+
+
+def _values(estimator: Any) -> tuple[Any, ...]:
+    return tuple(getattr(estimator, name) for name in estimator._parameter_constraints)
+
+
+def plain_values(estimator: Any) -> tuple[Any, ...] | None:
+    """Return the values of all parameters, which tell by identity that nothing has changed.
+
+    None where one can change by itself, as a list or a function can, or has to be looked at in
+    every call.
+    """
+    values = _values(estimator)
+    has_to_be_looked_at = (
+        estimator.callbacks is not None
+        or estimator.verbose
+        or estimator.early_stopping
+        or estimator.learning_rate in SCHEDULES
+    )
+    return values if _are_plain(values) and not has_to_be_looked_at else None
+
+
+def check_parameters(estimator: Any) -> None:
+    """Check the values of all parameters.
+
+    Raises
+    ------
+    InvalidParameterError
+        If one is not allowed.
+    """
+    values = _values(estimator)
+    # What passed once passes again; a tuple's integers are told from floats by `_are_plain`.
+    check: Any = _check_once if _are_plain(values) else _check_values
+    check(type(estimator), *values)
+
+
+def _check_values(kind: Any, *values: Any) -> None:
+    constraints = kind._parameter_constraints
+    given = dict(zip(constraints, values, strict=True))
+    validate_parameter_constraints(constraints, given, caller_name=kind.__name__)
+    for name in COUNTS:
+        check_count(kind.__name__, name, given[name])
+
+
+_check_once = lru_cache(maxsize=256, typed=True)(_check_values)

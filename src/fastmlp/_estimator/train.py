@@ -12,6 +12,7 @@ from fastmlp._checks.warn import warn
 from fastmlp._data.codec import TargetCodec
 from fastmlp._data.rows import Data
 from fastmlp._data.split import split_rows
+from fastmlp._estimator.parameters import plain_values
 from fastmlp._model.architecture import Architecture, Params
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._model.model import Model
@@ -126,7 +127,8 @@ class Training:
         if report["stopped"] == "non_finite":
             raise non_finite_error(report, "learning_rate_init", estimator.learning_rate_init)
         report["stopped"] = "partial_fit"
-        return model.trained(), self._record(report, data.n_rows)
+        trained = replace(model.trained(), made_with=plain_values(estimator))
+        return trained, self._record(report, data.n_rows)
 
     def _resumed(self, data: Data) -> Model:
         """Return the model of before with its trainer, or a new one where settings changed.

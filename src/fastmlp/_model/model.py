@@ -39,6 +39,9 @@ class Model:
         Those of the trainer.
     mask_seed : int
         Determines the dropout masks that predictions average over.
+    made_with : tuple or None
+        The values of the estimator's parameters that the trainer was made with, where all are
+        plain: as long as they are the same objects, it goes on. None where that isn't known.
     """
 
     architecture: Architecture
@@ -47,6 +50,7 @@ class Model:
     trainer: "_Trainer | None" = None
     settings: TrainerSettings | None = None
     mask_seed: int = 0
+    made_with: tuple[Any, ...] | None = None
 
     @classmethod
     def of(cls, architecture: Architecture, params: Params, mask_seed: int = 0) -> "Model":
@@ -85,15 +89,20 @@ class Model:
             If one of them is NaN or infinite.
         """
         assert self.trainer is not None
-        return replace(self, network=self.trainer.copy_network(), params=None)._checked()
+        return self._but(network=self.trainer.copy_network(), params=None)._checked()
 
     def with_trainer(self, settings: TrainerSettings) -> "Model":
         """Return the model with a new trainer."""
-        return replace(self, trainer=settings.make(self.network.copy()), settings=settings)
+        trainer = settings.make(self.network.copy())
+        return replace(self, trainer=trainer, settings=settings, made_with=None)
 
     def without_trainer(self) -> "Model":
         """Return the model as if nobody would go on training it."""
-        return replace(self, trainer=None, settings=None)
+        return replace(self, trainer=None, settings=None, made_with=None)
+
+    def _but(self, **changes: Any) -> "Model":
+        """Return the model with other attributes, faster than `dataclasses.replace`."""
+        return Model(**(vars(self) | changes))
 
     def _checked(self) -> "Model":
         if not self.network.is_finite:
@@ -107,7 +116,7 @@ class Model:
         for arrays in params:
             for array in arrays:
                 array.flags.writeable = False
-        return replace(self, params=params)
+        return self._but(params=params)
 
     def holds(
         self,

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp._checks.arrays import check_representable
+from fastmlp._checks.arrays import LARGEST_COUNT, check_representable
 from fastmlp._checks.names import OPTIMIZERS, check_hyperparameters
 from fastmlp._checks.warn import warn
 from fastmlp._model.settings import TrainerSettings
@@ -22,14 +22,19 @@ class CoreLoss(NamedTuple):
 
 
 def resolve_batch_size(batch_size: Any, n_rows: int) -> int:
-    """Return the number of rows in a mini-batch; warn when it must be clipped."""
+    """Return the number of rows in a mini-batch of so many rows."""
+    return min(_most_rows(batch_size, n_rows), n_rows)
+
+
+def _most_rows(batch_size: Any, n_rows: int) -> int:
+    """Return how many rows a mini-batch has where there are as many; warn when there are not."""
     if batch_size == "full":
-        return n_rows
+        return LARGEST_COUNT
     if batch_size == "auto":
-        return min(200, n_rows)
+        return 200
     if batch_size > n_rows:
         warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
-    return min(int(batch_size), n_rows)
+    return int(batch_size)
 
 
 def _hyperparameters(estimator: Any, dtype: str) -> dict[str, float]:
@@ -69,7 +74,7 @@ def trainer_settings(
         optimizer=estimator.solver,
         hyperparameters=_hyperparameters(estimator, dtype),
         rate=float(estimator.learning_rate_init),
-        batch_size=resolve_batch_size(estimator.batch_size, n_rows),
+        batch_size=_most_rows(estimator.batch_size, n_rows),  # the core has no more than there are
         seed=seed,
         monitor=monitor,
         stops_by_score=stops_by_score,
