@@ -12,7 +12,8 @@ from fastmlp import _core
 from fastmlp._data.table import OTHER, Number, TableReader
 from fastmlp._tabular.recipe import Recipe
 
-_FEWEST_LEVELS = 3  # of a category, for the means of its targets to say more than a code
+_FEWEST_LEVELS = 8  # of a category, for the means of its targets to say more than a code
+_FEWEST_ROWS = 6  # for folds of them to have means
 _MOST_CLASSES = 10  # each has a mean of its own
 MISSING = OTHER - 1
 _CROSS_FOLDS = 5
@@ -78,7 +79,7 @@ class TargetMeans:
         trained on are taken across folds of them.
         """
         first = 2 * len(reader.numbers)
-        many = n_classes > _MOST_CLASSES or len(table) < 2 * _FEWEST_LEVELS
+        many = n_classes > _MOST_CLASSES or len(table) < _FEWEST_ROWS
         used = [j for j, c in enumerate(reader.categories) if len(c.levels) >= _FEWEST_LEVELS] * (
             not many
         )

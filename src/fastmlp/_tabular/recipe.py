@@ -91,5 +91,5 @@ def folds_for(preset: Preset, n_rows: int) -> int:
 
 
 def batch_for(n_rows: int) -> int:
-    """Return the rows of a mini-batch, fewer where there are few."""
-    return int(min(256, max(32, n_rows // 8)))
+    """Return the rows of a mini-batch: an epoch has 32 steps and more, but in tiny tables."""
+    return int(min(256, max(16, n_rows // 32)))
