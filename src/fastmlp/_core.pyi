@@ -287,6 +287,8 @@ class _Trainer:
         x_val: NDArray[Any] | None = ...,
         t_val: NDArray[Any] | None = ...,
         sample_weight_val: NDArray[Any] | None = ...,
+        rows: NDArray[Any] | None = ...,  # of x, t and their weights: those to train on
+        rows_val: NDArray[Any] | None = ...,  # likewise, to validate on
         on_epoch_end: Callable[[EpochReport], bool] | None = ...,
         rate: Callable[[int], float] | None = ...,  # of an epoch of this run, from 0
         score: Callable[[], float] | None = ...,
@@ -319,6 +321,8 @@ class _Pack:
         t_val: NDArray[Any],
         sample_weight_val: NDArray[Any] | None,
         *,
+        rows: NDArray[Any] | None = ...,
+        rows_val: NDArray[Any] | None = ...,
         epochs: int,
         patience: int,
     ) -> None: ...

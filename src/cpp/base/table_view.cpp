@@ -72,7 +72,7 @@ template <class T, class From>
 void gather_sparse(const TableView& table, const Index* order, Index first, Index rows, T* to,
                    Index ldto) {
   for (Index i = 0; i < rows; ++i, to += ldto) {
-    const Index row = order ? order[first + i] : first + i;
+    const Index row = table.row(order ? order[first + i] : first + i);
     std::memset(to, 0, static_cast<std::size_t>(table.cols) * sizeof(T));
     if (table.wide_indices) {
       expand_row<T, From, std::int64_t>(table, row, to);
@@ -91,7 +91,7 @@ void gather_one_hot(const TableView& table, const Index* order, Index first, Ind
   std::memset(to, 0, static_cast<std::size_t>(cleared) * sizeof(T));
   const char* data = static_cast<const char*>(table.data);
   for (Index i = 0; i < rows; ++i, to += ldto) {
-    const char* row = data + (order ? order[first + i] : first + i) * table.row_stride;
+    const char* row = data + table.row(order ? order[first + i] : first + i) * table.row_stride;
     const Index label = read_once(static_cast<Index>(element<From>(row)));
     if (inside(label, table.one_hot)) to[label] = T{1};
   }
@@ -104,7 +104,7 @@ void gather(const TableView& table, const Index* order, Index first, Index rows,
   if (table.one_hot > 0) return gather_one_hot<T, From>(table, order, first, rows, to, ldto);
   const char* data = static_cast<const char*>(table.data);
   for (Index i = 0; i < rows; ++i, to += ldto) {
-    const char* row = data + (order ? order[first + i] : first + i) * table.row_stride;
+    const char* row = data + table.row(order ? order[first + i] : first + i) * table.row_stride;
     convert_row<T, From>(row, table.col_stride, table.cols, to);
   }
 }
@@ -120,7 +120,8 @@ const T* in_place(const TableView& table) {
   const bool aligned = reinterpret_cast<std::uintptr_t>(table.data) % alignof(T) == 0 &&
                        table.row_stride % size == 0 && table.row_stride >= 0;
   const bool whole_rows = table.col_stride == size || table.cols == 1;
-  const bool fits = table.dtype == kDTypeOf<T> && table.one_hot == 0 && !table.sparse();
+  const bool fits = table.dtype == kDTypeOf<T> && table.one_hot == 0 && !table.sparse() &&
+                    table.subset == nullptr;
   return fits && aligned && whole_rows ? static_cast<const T*>(table.data) : nullptr;
 }
 

@@ -39,9 +39,11 @@ struct TableView {
   Index stored = 0;               // numbers in `data` of such a table
   bool wide_indices = false;      // 64 bits each instead of 32
   Index one_hot = 0;  // if positive, the one column holds class labels, expanded to so many columns
+  const Index* subset = nullptr;  // if given, row i is row subset[i] of what lies there
 
   bool sparse() const { return row_starts != nullptr; }
   Index width() const { return one_hot > 0 ? one_hot : cols; }
+  Index row(Index i) const { return subset ? subset[i] : i; }
   explicit operator bool() const { return data != nullptr; }
 };
 

@@ -38,13 +38,14 @@ class Pack {
  public:
   void add(const py::object& trainer, const py::object& x, const py::array& t,
            const py::object& sample_weight, const py::object& x_val, const py::array& t_val,
-           const py::object& sample_weight_val, Index epochs, Index patience) {
+           const py::object& sample_weight_val, const py::object& rows, const py::object& rows_val,
+           Index epochs, Index patience) {
     auto& bound = py::cast<BoundTrainer<T>&>(trainer);
     const Network<T>& network = bound.trainer.network();
-    data_.push_back(std::make_unique<HeldData<T>>(network, x, t, sample_weight, ""));
+    data_.push_back(std::make_unique<HeldData<T>>(network, x, t, sample_weight, rows, ""));
     const DataView data = data_.back()->view();
     data_.push_back(
-        std::make_unique<HeldData<T>>(network, x_val, t_val, sample_weight_val, "_val"));
+        std::make_unique<HeldData<T>>(network, x_val, t_val, sample_weight_val, rows_val, "_val"));
     members_.push_back(std::unique_ptr<PackMember<T>>(
         new PackMember<T>{&bound.trainer, data, data_.back()->view(), epochs, patience}));
     trainers_.push_back(trainer);
@@ -99,7 +100,8 @@ void bind(py::module_& m, const char* name) {
       .def(py::init<>())
       .def("add", &Bound::add, py::arg("trainer"), py::arg("x"), py::arg("t"),
            py::arg("sample_weight"), py::arg("x_val"), py::arg("t_val"),
-           py::arg("sample_weight_val"), py::kw_only(), py::arg("epochs"), py::arg("patience"))
+           py::arg("sample_weight_val"), py::kw_only(), py::arg("rows") = py::none(),
+           py::arg("rows_val") = py::none(), py::arg("epochs"), py::arg("patience"))
       .def("run", &Bound::run, py::kw_only(), py::arg("n_threads") = 0,
            py::arg("seconds") = std::numeric_limits<double>::infinity(),
            py::arg("on_poll") = py::none())

@@ -98,19 +98,20 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
 template <class T>
 py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
              const py::object& sample_weight, Index epochs, const py::object& x_val,
-             const py::object& t_val, const py::object& sample_weight_val,
-             const py::object& on_epoch_end, const py::object& rate, const py::object& score,
-             int n_threads) {
+             const py::object& t_val, const py::object& sample_weight_val, const py::object& rows,
+             const py::object& rows_val, const py::object& on_epoch_end, const py::object& rate,
+             const py::object& score, int n_threads) {
   const Exclusive<T> exclusive(self);
   check_threads(n_threads);
   const Network<T>& network = self.trainer.network();
-  const HeldData<T> data(network, x, t, sample_weight, "");
+  const HeldData<T> data(network, x, t, sample_weight, rows, "");
   std::optional<HeldData<T>> validation;
   if (x_val.is_none() != t_val.is_none()) {
     throw std::invalid_argument("x_val and t_val must be given together");
   }
   if (!x_val.is_none()) {
-    validation.emplace(network, x_val, py::cast<py::array>(t_val), sample_weight_val, "_val");
+    validation.emplace(network, x_val, py::cast<py::array>(t_val), sample_weight_val, rows_val,
+                       "_val");
   } else if (self.trainer.settings().monitor != Monitor::kLoss) {
     throw std::invalid_argument(
         "monitor '" +
@@ -197,6 +198,7 @@ void bind(py::module_& m, const char* name) {
       .def("run", &run<T>, py::arg("x"), py::arg("t"), py::arg("sample_weight") = py::none(),
            py::kw_only(), py::arg("epochs"), py::arg("x_val") = py::none(),
            py::arg("t_val") = py::none(), py::arg("sample_weight_val") = py::none(),
+           py::arg("rows") = py::none(), py::arg("rows_val") = py::none(),
            py::arg("on_epoch_end") = py::none(), py::arg("rate") = py::none(),
            py::arg("score") = py::none(), py::arg("n_threads") = 0)
       .def("get_state", &get_state<T>)

@@ -5,17 +5,47 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fastmlp._checks.arrays import check_sparse
+from fastmlp._checks.content import rows_of
+
 
 @dataclass(frozen=True)
 class Data:
-    """Inputs, targets and weights, as the core reads them."""
+    """Inputs, targets and weights, as the core reads them.
+
+    Parameters
+    ----------
+    x, t, sample_weight : ndarray
+        Of all samples.
+    frame : object
+        The inputs as the user gave them, where their columns have names.
+    rows : ndarray of int or None
+        Those that are meant; None for all.
+    """
 
     x: NDArray[Any]
     t: NDArray[Any]
     sample_weight: NDArray[Any] | None = None
-    frame: Any = None  # the inputs as the user gave them, where their columns have names
+    frame: Any = None
+    rows: NDArray[Any] | None = None
 
     @property
     def n_rows(self) -> int:
         """The number of samples; a sparse matrix has no length."""
-        return int(self.x.shape[0])
+        return int(self.x.shape[0]) if self.rows is None else len(self.rows)
+
+    def weight(self) -> NDArray[Any] | None:
+        """Return what its samples weigh."""
+        if self.rows is None or self.sample_weight is None:
+            return self.sample_weight
+        weight: NDArray[Any] = self.sample_weight[self.rows]
+        return weight
+
+    def on_its_own(self) -> "Data":
+        """Return its rows in arrays of their own."""
+        rows = self.rows
+        if rows is None:
+            return self
+        check_sparse("X", self.x)  # SciPy relies on indices that somebody may be changing
+        frame = None if self.frame is None else rows_of(self.frame, rows)
+        return Data(self.x[rows], self.t[rows], self.weight(), frame)

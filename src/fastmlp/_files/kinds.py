@@ -142,6 +142,7 @@ def restore(stored: Stored) -> Storable:
         require(params.keys() <= names, f"{stored.kind} has no parameters {params.keys() - names}")
         restored = kind.made(**params)
         restored._validate_params()
+        resolve_n_jobs(params.get("n_jobs"))
     kind.restore(restored, stored)
     done: Storable = restored
     return done

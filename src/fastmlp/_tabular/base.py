@@ -167,7 +167,7 @@ class BaseTabular(BaseEstimator, ABC):
             return [make_fold(reader, task, rows, validation, np.empty(0, np.intp), seed)]
         parts = split(rows, task, folds_for(PRESETS[self.preset], len(rows)), seed)
         return [
-            make_fold(reader, task, rows.take(train), rows.take(held), held, seed)
+            make_fold(reader, task, rows.at(train), rows.take(held), held, seed)
             for train, held in parts
         ]
 

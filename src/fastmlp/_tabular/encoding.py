@@ -65,10 +65,25 @@ class TargetMeans:
     tables: list[NDArray[np.float32]]
 
     @classmethod
+    def none(cls) -> "TargetMeans":
+        """Return those of no column."""
+        return cls([], [])
+
+    @staticmethod
+    def columns_of(reader: TableReader, n_classes: int, n_rows: int) -> list[int]:
+        """Return the columns of codes that means are learned of."""
+        if n_classes > _MOST_CLASSES or n_rows < _FEWEST_ROWS:
+            return []
+        first = 2 * len(reader.numbers)
+        levels = [len(category.levels) for category in reader.categories]
+        return [first + j for j, count in enumerate(levels) if count >= _FEWEST_LEVELS]
+
+    @classmethod
     def learn(
         cls,
         reader: TableReader,
-        table: NDArray[np.float32],
+        columns: list[int],
+        codes: NDArray[np.float32],
         t: NDArray[Any],
         n_classes: int,
         seed: int,
@@ -76,38 +91,29 @@ class TargetMeans:
         """Learn from the rows to train on; return their own means, too, from other rows each.
 
         A row's own target would tell the network the answer, so the means of the rows that are
-        trained on are taken across folds of them.
+        trained on are taken across folds of them. Where a class is too rare for all of these,
+        there are none.
         """
-        first = 2 * len(reader.numbers)
-        many = n_classes > _MOST_CLASSES or len(table) < _FEWEST_ROWS
-        used = [j for j, c in enumerate(reader.categories) if len(c.levels) >= _FEWEST_LEVELS] * (
-            not many
-        )
-        columns = [first + j for j in used]
-        if not columns:
-            return cls([], []), np.empty((len(table), 0), dtype=np.float32)
         kind = "continuous" if n_classes == 0 else "binary" if n_classes == 2 else "multiclass"
-        if n_classes and len(np.unique(t)) < n_classes:
-            return cls([], []), np.empty((len(table), 0), dtype=np.float32)
-        codes = _codes(table, columns)
+        splitter = KFold(min(_CROSS_FOLDS, len(codes)), shuffle=True, random_state=seed)
+        folds = list(splitter.split(codes))
+        if n_classes and any(len(np.unique(t[others])) < n_classes for others, _ in folds):
+            return cls.none(), np.empty((len(codes), 0), dtype=np.float32)
         encoder = TargetEncoder(target_type=kind).fit(codes, t)
         means = np.empty_like(encoder.transform(codes))
-        splitter = KFold(min(_CROSS_FOLDS, len(table)), shuffle=True, random_state=seed)
-        for others, own in splitter.split(codes):
-            if n_classes and len(np.unique(t[others])) < n_classes:
-                return cls([], []), np.empty((len(table), 0), dtype=np.float32)  # too rare a class
-            means[own] = (
-                TargetEncoder(target_type=kind).fit(codes[others], t[others]).transform(codes[own])
-            )
+        for others, own in folds:
+            fitted = TargetEncoder(target_type=kind).fit(codes[others], t[others])
+            means[own] = fitted.transform(codes[own])
         per_column = means.shape[1] // len(columns)
         spread = means.std(axis=0)
         spread[spread == 0] = 1.0
         middle = np.broadcast_to(np.asarray(encoder.target_mean_, dtype=float), per_column)
         middle = np.tile(middle, len(columns))
         tables = []
-        for i, j in enumerate(used):
+        for i, column in enumerate(columns):
             its = slice(i * per_column, (i + 1) * per_column)
-            whole = np.tile(middle[its], (cls.rows_for(len(reader.categories[j].levels)), 1))
+            category = reader.categories[column - 2 * len(reader.numbers)]
+            whole = np.tile(middle[its], (cls.rows_for(len(category.levels)), 1))
             at = encoder.categories_[i].astype(int) - MISSING
             whole[at] = np.array(encoder.encodings_[its]).T
             tables.append(((whole - middle[its]) / spread[its]).astype(np.float32))
@@ -117,7 +123,7 @@ class TargetMeans:
         """Return the means for the rows of a table that was read."""
         if not self.columns:
             return np.empty((len(table), 0), dtype=np.float32)
-        codes = _codes(table, self.columns).astype(int) - MISSING
+        codes = codes_of(table[:, self.columns]).astype(int) - MISSING
         return np.hstack([means[code] for means, code in zip(self.tables, codes.T, strict=True)])
 
     def beside(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -135,9 +141,9 @@ class TargetMeans:
         return sum(means.shape[1] for means in self.tables)
 
 
-def _codes(table: NDArray[np.float32], columns: list[int]) -> NDArray[np.float32]:
-    codes = table[:, columns]
-    return np.where(np.isnan(codes), np.float32(MISSING), codes)
+def codes_of(columns: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return codes with one for what is missing."""
+    return np.where(np.isnan(columns), np.float32(MISSING), columns)
 
 
 def encodings_of(

@@ -11,7 +11,7 @@ from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, Strati
 
 from fastmlp import _core
 from fastmlp._data.table import TableReader
-from fastmlp._tabular.encoding import TargetMeans, encodings_of
+from fastmlp._tabular.encoding import TargetMeans, codes_of, encodings_of
 from fastmlp._tabular.member import Member, TableNetwork, Task
 from fastmlp._tabular.recipe import Preset, Recipe, batch_for
 from fastmlp._tabular.selection import select
@@ -21,19 +21,24 @@ _HOLD_OUT = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of a table that was read, their targets and weights."""
+    """Rows of a table that was read, their targets and weights: all, or those of `index`."""
 
     table: NDArray[np.float32]
     t: NDArray[Any]  # class numbers, or standardised numbers
     weight: NDArray[np.float64] | None
+    index: NDArray[Any] | None = None
+
+    def at(self, index: NDArray[Any]) -> "Rows":
+        """Return some of them, without a copy."""
+        return Rows(self.table, self.t, self.weight, index)
 
     def take(self, rows: NDArray[Any]) -> "Rows":
-        """Return some of them."""
+        """Return some of them in arrays of their own."""
         weight = None if self.weight is None else self.weight[rows]
         return Rows(self.table[rows], self.t[rows], weight)
 
     def __len__(self) -> int:
-        return len(self.t)
+        return len(self.t) if self.index is None else len(self.index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +117,17 @@ def split(rows: Rows, task: Task, n_folds: int, seed: int) -> list[tuple[Any, An
 def make_fold(
     reader: TableReader, task: Task, rows: Rows, validation: Rows, place: NDArray[Any], seed: int
 ) -> Fold:
-    """Return a fold's rows, with the means of their targets behind the columns."""
-    t = rows.t if task.n_classes else rows.t.astype(np.float64)
-    means, own = TargetMeans.learn(reader, rows.table, t, task.n_classes, seed)
-    table = np.hstack([rows.table, own]) if means.columns else rows.table
-    training = Rows(table, rows.t, rows.weight)
-    others = means.beside(validation.table)
-    return Fold(means, training, Rows(others, validation.t, validation.weight), place)
+    """Return a fold's rows, with the means of their targets behind the columns if there are any."""
+    columns = TargetMeans.columns_of(reader, task.n_classes, len(rows))
+    if not columns:
+        return Fold(TargetMeans.none(), rows, validation, place)
+    own = rows if rows.index is None else rows.take(rows.index)
+    t = own.t if task.n_classes else own.t.astype(np.float64)
+    codes = codes_of(own.table[:, columns])
+    means, of_rows = TargetMeans.learn(reader, columns, codes, t, task.n_classes, seed)
+    training = Rows(np.hstack([own.table, of_rows]), own.t, own.weight)
+    others = Rows(means.beside(validation.table), validation.t, validation.weight)
+    return Fold(means, training, others, place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +167,7 @@ def train(
             trainer,
             *_arrays(task, fold.training),
             *_arrays(task, fold.validation),
+            rows=fold.training.index,
             epochs=preset.epochs,
             patience=preset.patience,
         )

@@ -42,6 +42,8 @@ def run(
                 x_val=validation.x if validation else None,
                 t_val=validation.t if validation else None,
                 sample_weight_val=validation.sample_weight if validation else None,
+                rows=data.rows,
+                rows_val=validation.rows if validation else None,
                 on_epoch_end=join(hooks, progress),
                 rate=rate,
                 score=score,

@@ -23,6 +23,7 @@ def score_hook(
         If a function given as `scoring` doesn't take what it has to.
     """
     assert validation is not None
+    validation = validation.on_its_own()
     scoring: Any = estimator.scoring
     X = validation.x if validation.frame is None else validation.frame
     y = codec.decode(validation.t)
