@@ -134,3 +134,15 @@ def test_tables_are_measured() -> None:
     measured = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     assert [row["contender"] for row in measured] == names
     assert all(0 < row["score"] < 1 for row in measured)
+
+
+def test_packs() -> None:
+    printed = script("packs.py", "--rounds", 1, "--rows", 600, "--epochs", 1, "--threads", 1)
+    assert printed.startswith("peak ")
+    assert "fastmlp, one to a thread" in printed
+
+
+def test_calls() -> None:
+    lines = script("calls.py", "--rounds", 3, "--rows", 3000).splitlines()
+    names = ["partial_fit, 1", "partial_fit, 32", "fit, 100", "early_stopping=T"]
+    assert all(any(line.startswith(name) for line in lines) for name in names)
