@@ -230,6 +230,48 @@ def test_text_cannot_be_a_regression(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "'kind' is text" in capsys.readouterr().err
 
 
+def test_columns_of_all_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pyarrow")
+    n = 60
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "number": np.where(rng.random(n) < 0.1, np.inf, rng.normal(size=n)),
+            "day": pd.date_range("2024-01-01", periods=n),
+            "zoned": pd.date_range("2024-01-01", periods=n, tz="Europe/Berlin"),
+            "nullable": pd.array([None if i % 7 == 0 else i for i in range(n)], dtype="Int64"),
+            "truth": rng.random(n) > 0.5,
+            "empty": np.full(n, np.nan),
+            "list": [[i, 2] for i in range(n)],
+            "text": [None if i % 5 == 0 else "ab"[i % 2] for i in range(n)],
+            "y": [np.inf, *rng.normal(size=n - 1)],
+        }
+    )
+    table.to_parquet(tmp_path / "table")
+    for target in ("y", "truth", "text", "nullable"):
+        assert main(["--csv", str(tmp_path / "table"), "--target", target, *FAST]) == 0
+        assert "\nHistGradientBoosting" in capsys.readouterr().out
+
+
+def test_fractions_as_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, "x,y\n" + "".join(f"{i},{(i % 3 + 1) / 4}\n" for i in range(60)))
+    arguments = ["--csv", str(path), "--target", "y", "--task", "classification", *FAST]
+    assert main(arguments) == 0
+    assert "3 classes" in capsys.readouterr().out
+
+
+def test_classes_that_are_only_among_the_rows_held_out(tmp_path: Path) -> None:
+    rows = [f"{i},k{i // 3 if i > 9 else 100 + i}\n" for i in range(100)]  # ten of one row
+    path = write(tmp_path, "x,y\n" + "".join(rows))
+    assert main(["--csv", str(path), "--target", "y", *FAST]) == 0
+
+
+def test_no_folder_to_save_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--csv", str(flowers(tmp_path)), "--target", "kind", "--save"]
+    assert main([*arguments, str(tmp_path / "none" / "model")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
 def test_a_class_of_one_row(tmp_path: Path) -> None:
     path = write(tmp_path, "x,y\n1,c\n" + ROWS)
     assert main(["--csv", str(path), "--target", "y", *FAST]) == 0

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from samples import classes
+from scipy.sparse import csr_array
 
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp._estimator import going_on
@@ -112,6 +113,14 @@ def test_bad_input_is_refused_and_nothing_is_lost(target, name):
     assert_same(model, before.partial_fit(X, y))
 
 
+def test_sparse_labels_and_none_with_a_batch_size():
+    labels = np.stack([X[:, 0] > 0, X[:, 1] > 0], axis=1).astype(int)
+    model = MLPClassifier((4,), batch_size=10, random_state=0)
+    model.partial_fit(X, labels, classes=[0, 1]).partial_fit(X, csr_array(labels))
+    with pytest.raises(ValueError, match="y"):
+        model.partial_fit(X, None)
+
+
 @pytest.mark.parametrize("label", ["zebra", "aa", ""])
 def test_labels_that_were_not_announced(label):
     model = started(*TARGETS["texts"]).partial_fit(X, NAMES)
@@ -178,14 +187,17 @@ def test_what_others_have_does_not_change_with_a_stream():
     kind, y = TARGETS["numbers"]
     model = started(kind, y).partial_fit(X, y)
     weights, stored = [w.copy() for w in model.coefs_], pickle.dumps(model)
-    held, again = model.coefs_, pickle.loads(stored)
+    held, again, shallow = model.coefs_, pickle.loads(stored), copy.copy(model)
+    history = model.history_
     for _ in range(3):
         model.partial_fit(X, y)
     for ours, theirs in zip(held, weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    for _ in range(3):
-        again.partial_fit(X, y)
-    assert_same(model, again)
+    assert len(history["loss"]) == len(shallow.loss_curve_) == 2
+    for other in (again, shallow):
+        for _ in range(3):
+            other.partial_fit(X, y)
+        assert_same(model, other)
 
 
 def test_losses_that_are_not_finite_leave_the_model_as_it_was():

@@ -25,7 +25,7 @@ def frame():
             "count": RNG.poisson(2, N),
             "large": 1e12 + 1e9 * RNG.normal(size=N),
             "truth": RNG.random(N) > 0.5,
-            "kind": RNG.choice(["x", "y", "", "nan"], N),
+            "kind": RNG.choice(["x", "y", "", "nan", "1"], N),
             "many": RNG.integers(0, 40, N).astype(str),
             "since": pd.to_datetime(seconds, unit="s"),
             "constant": 1,
@@ -53,6 +53,7 @@ def feed(runtime, X):
     for each in runtime.get_inputs():
         column = X[each.name]
         if each.type == "tensor(string)":
+            column = column.astype(int) if column.dtype.kind == "b" else column  # 1 is not True
             values = column.astype(object).where(column.notna(), "").astype(str).to_numpy(object)
         elif column.dtype.kind == "M":
             values = ((column - pd.Timestamp(0)) / pd.Timedelta(seconds=1)).to_numpy(float)
@@ -70,6 +71,7 @@ def strange(X):
     X.loc[3, ["number", "count"]] = [-np.inf, 1e9]
     X.loc[4, "since"] = pd.Timestamp("1700-02-28 23:59:59")
     X.loc[5, "since"] = pd.Timestamp("2000-02-29")
+    X.loc[7:12, "kind"] = ["1.0", "True", "NaN", "None", "X", " x"]
     X.loc[6, "since"] = pd.Timestamp("2262-01-01 12:30")
     return X
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from fastmlp._checks.arrays import check_sparse
 from fastmlp._checks.content import rows_of
@@ -46,6 +47,9 @@ class Data:
         rows = self.rows
         if rows is None:
             return self
-        check_sparse("X", self.x)  # SciPy relies on indices that somebody may be changing
+        x = self.x
+        if issparse(x):  # SciPy relies on indices that somebody may be changing
+            x = x.copy()
+            check_sparse("X", x)
         frame = None if self.frame is None else rows_of(self.frame, rows)
-        return Data(self.x[rows], self.t[rows], self.weight(), frame)
+        return Data(x[rows], self.t[rows], self.weight(), frame)

@@ -1,11 +1,12 @@
 """A table of one's own: an ensemble of small networks, with gradient boosting beside it."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
@@ -49,6 +50,8 @@ def run_table(options: argparse.Namespace) -> None:
     DataError
         If the table cannot be read, or learned from.
     """
+    if options.save and not Path(options.save).absolute().parent.is_dir():
+        raise DataError(f"there is no folder for {options.save}")
     table = read_table(options.csv, header=options.header)
     target = find_target(table, options.target)
     problem = make_problem(table, target, options.task, options.seed)
@@ -69,6 +72,10 @@ def run_table(options: argparse.Namespace) -> None:
     results = [_fit(f"fastmlp {__version__}", ours, problem)]
     print("\ncolumns:", *(f"  {column}" for column in ours.columns_), sep="\n")
     print(f"most important: {_most_important(ours)}")
+    if options.save:
+        save(ours, options.save)
+        print(f"saved to {options.save}: fastmlp.load reads it.", flush=True)
+    problem = replace(problem, x_train=_plain(problem.x_train), x_test=_plain(problem.x_test))
     if options.compare:
         results.append(_fit("HistGradientBoosting", _boosting(problem, options.seed), problem))
     dummy = DummyClassifier(strategy="prior") if problem.classifies else DummyRegressor()
@@ -77,9 +84,6 @@ def run_table(options: argparse.Namespace) -> None:
     names = ["accuracy", "log loss"] if problem.classifies else ["R2", "RMSE"]
     print_results([*names, "seconds"], [".4f", ".4g", ".2f"], results)
     print(f"\n{' and '.join(names)} are measured on the rows held out.")
-    if options.save:
-        save(ours, options.save)
-        print(f"saved to {options.save}: fastmlp.load reads it.")
 
 
 def find_target(table: "DataFrame", target: str) -> str:
@@ -112,8 +116,10 @@ def make_problem(table: "DataFrame", target: str, task: Task | None, seed: int) 
     """
     if table.shape[1] == 1:
         raise DataError(f"there is no column besides the target {target!r}")
-    known = table[table[target].notna()]
-    y = known[target]
+    y = table[target]
+    if y.dtype.kind == "f":
+        y = y.where(np.isfinite(y))
+    known, y = table[y.notna()], y[y.notna()]
     if len(y) < MIN_ROWS:
         raise DataError(f"too few rows: {len(y)} have a value of {target!r}, {MIN_ROWS} are needed")
     if y.nunique() == 1:
@@ -141,7 +147,9 @@ def infer_task(y: "Series") -> Task:
 
 
 def _labels(y: "Series") -> "Series":
-    return y if y.dtype.kind in "biu" else y.astype(int if y.dtype.kind == "f" else str)
+    if y.dtype.kind == "f" and (y == np.round(y)).all():  # integers in a column that had gaps
+        return y.astype(int)
+    return y if y.dtype.kind in "biu" else y.astype(str)
 
 
 def _numbers(y: "Series", target: str) -> "Series":
@@ -156,15 +164,31 @@ def _can_stratify(y: "Series", task: Task) -> bool:
     return task == "classification" and counts.min() > 1 and len(counts) < int(HELD_OUT * len(y))
 
 
+def _plain(frame: "DataFrame") -> "DataFrame":
+    """The columns as gradient boosting takes them: dates and truths as numbers, others as texts."""
+    import pandas as pd
+
+    plain = {}
+    for name in frame:
+        column = frame[name]
+        if pd.api.types.is_datetime64_any_dtype(column):
+            column = (column - pd.Timestamp(0, tz=column.dt.tz)) / pd.Timedelta(days=1)
+        elif pd.api.types.is_numeric_dtype(column):
+            column = column.astype(float).replace([np.inf, -np.inf], np.nan)
+        else:
+            column = column.astype(object).map(str).where(column.notna(), None)
+        plain[name] = column
+    return pd.DataFrame(plain)
+
+
 def _boosting(problem: Problem, seed: int) -> Any:
-    """Gradient boosting on the same columns: texts as categories, dates as numbers."""
-    texts = make_column_selector(dtype_exclude=["number", "bool", "datetime"])
+    """Gradient boosting on these columns; those that are empty are left out."""
+    is_used = problem.x_train.notna().any()
+    texts = [n for n in problem.x_train if is_used[n] and problem.x_train[n].dtype.kind != "f"]
+    numbers = [n for n in problem.x_train if is_used[n] and n not in texts]
     encoder = make_column_transformer(
-        (
-            OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan),
-            texts,
-        ),
-        remainder="passthrough",
+        (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan), texts),
+        ("passthrough", numbers),
     )
     kind = HistGradientBoostingClassifier if problem.classifies else HistGradientBoostingRegressor
     return make_pipeline(encoder, kind(random_state=seed))
@@ -175,8 +199,10 @@ def _fit(name: str, estimator: Any, problem: Problem) -> Result:
     predicted = estimator.predict(problem.x_test)
     if problem.classifies:
         shares = estimator.predict_proba(problem.x_test)
-        accuracy = float(np.mean(predicted == problem.y_test.to_numpy()))
-        loss = log_loss(problem.y_test, shares, labels=estimator.classes_)
+        y = problem.y_test.to_numpy()
+        accuracy = float(np.mean(predicted == y))
+        seen = np.isin(y, estimator.classes_)  # a class of a few rows may be among those held out
+        loss = log_loss(y[seen], shares[seen], labels=estimator.classes_) if seen.any() else np.nan
         return Result(name, [accuracy, loss, seconds])
     score = r2_score(problem.y_test, predicted)
     return Result(name, [score, root_mean_squared_error(problem.y_test, predicted), seconds])

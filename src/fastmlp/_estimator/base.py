@@ -77,7 +77,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     step_losses_: NDArray[np.float64]
     _model: Model
     _codec: TargetCodec
-    _n_epochs: int
 
     def _keep_arguments(self, arguments: dict[str, Any]) -> None:
         """Set the arguments of `__init__` (its `locals()`) as attributes, unchanged."""
@@ -229,7 +228,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         """Become the fitted estimator of these: the one place that puts one together."""
         output = model.architecture.layers[-1]
         self.__dict__.update(record.attributes() | codec.attributes())
-        self._codec, self._n_epochs = codec, len(record.history["loss"])
+        self._codec = codec
         self.n_features_in_ = model.architecture.n_features
         self.n_layers_ = len(model.architecture.layers) + 1
         self.n_outputs_, self.out_activation_ = output.units, str(output.activation)

@@ -38,7 +38,12 @@ def _goes_on(estimator: Any, X: Any, y: Any) -> bool:
     model = _present_model(estimator)
     if model is None or not is_clean(X, model.architecture.n_features, model.architecture.dtype):
         return False
-    t = _targets(estimator, y, model)
+    batch = estimator.batch_size
+    if isinstance(batch, int) and batch > len(X):  # which is warned of
+        return False
+    assert model.settings is not None
+    loss, dtype = model.settings.loss, model.architecture.dtype
+    t = estimator._present_codec().encode_plain(y, loss, dtype)
     if t is None or len(t) != len(X):
         return False
     with changing(estimator) as (copy, publish):
@@ -62,18 +67,6 @@ def _present_model(estimator: Any) -> Model | None:
     return model if holds else None
 
 
-def _targets(estimator: Any, y: Any, model: Model) -> NDArray[Any] | None:
-    """Return the core's targets; None where the codec isn't sure of them."""
-    batch = estimator.batch_size
-    if isinstance(batch, int) and batch > len(y):  # which is warned of
-        return None
-    assert model.settings is not None
-    t: NDArray[Any] | None = estimator._present_codec().encode_plain(
-        y, model.settings.loss, model.architecture.dtype
-    )
-    return t
-
-
 def _train(estimator: Any, model: Model, X: NDArray[Any], t: NDArray[Any]) -> None:
     """Train an epoch, and let the estimator become what comes of it."""
     assert model.trainer is not None
@@ -81,6 +74,5 @@ def _train(estimator: Any, model: Model, X: NDArray[Any], t: NDArray[Any]) -> No
     if report["stopped"] == "non_finite":
         raise non_finite_error(report, "learning_rate_init", estimator.learning_rate_init)
     report["stopped"] = "partial_fit"
-    trained = model.trained()
-    record = Record.of(estimator).grown(report, len(X))  # nothing fails from here on
-    estimator._become(estimator._present_codec(), trained, record)
+    record = Record.of(estimator).after_epoch(report, len(X))
+    estimator._become(estimator._present_codec(), model.trained(), record)

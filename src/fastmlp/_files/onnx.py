@@ -28,7 +28,8 @@ def to_onnx(
     An ensemble on tables has an input for each column that it uses, of shape (n_samples, 1), by
     the column's name, or its number where the table has none: float64 for numbers, with NaN for
     what is missing, and for dates, as seconds since 1970; strings for categories, empty where they
-    are missing. A name that an output has, too, or none, gets an underscore.
+    are missing. Numbers and truths among the categories are written as 1, not as 1.0 or True. A
+    name that an output has, too, or none, gets an underscore.
 
     The outputs:
 

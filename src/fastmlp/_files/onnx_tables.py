@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from fastmlp.tabular import TabularClassifier, TabularRegressor
 
 _OUTPUTS = ("label", "probabilities", "output")
-_GAPS = ("", "nan", "NaN", "None", "<NA>")  # texts that stand for a missing category
 _DAY = 86_400
 
 
@@ -193,12 +192,8 @@ def _add_interpolation(g: Graph, numbers: list[Number], x: str) -> str:
 
 
 def _add_codes(g: Graph, category: Category, texts: str) -> str:
-    """Add the code of each text; those that numbers and truths have elsewhere count, too."""
-    codes = {gap: np.nan for gap in _GAPS} | {key: float(c) for key, c in category.levels.items()}
-    for key, code in category.levels.items():
-        also = [f"{key}.0", *{"1": ["True"], "0": ["False"]}.get(key, [])]
-        for other in also if key.lstrip("-").isdecimal() else []:
-            codes.setdefault(other, float(code))
+    """Add the code of each text; the empty one is missing, unless it was a category itself."""
+    codes = {"": np.nan} | {key: float(code) for key, code in category.levels.items()}
     return g.look_up(texts, codes, float(OTHER))
 
 
