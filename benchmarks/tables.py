@@ -30,6 +30,7 @@ from table_sets import TABLES, split
 BASELINE = "catboost"
 SEEDS = (0, 1, 2)
 _LEAST = 1e-15  # of a probability
+_TICKS = (0.7, 0.8, 0.9, 1, 1.2, 1.5, 2)
 _MOST_LEVELS = 250  # that HistGradientBoosting takes
 
 Frame = pd.DataFrame
@@ -261,19 +262,22 @@ def draw(rows: list[Row], folder: Path) -> list[Path]:
     from chart import save_figure
     from matplotlib.figure import Figure
 
-    figure = Figure((9, 4), layout="constrained")
-    for axes, what in zip(figure.subplots(1, 2, sharey=True), ("score", "log loss"), strict=True):
+    figure = Figure((9, 3.6), layout="constrained")
+    both = figure.subplots(1, 2, sharey=True)
+    for axes, what, label in zip(both, ("score", "log loss"), ("error", "log loss"), strict=True):
         means = pivot(rows, what)
         ratios = means.div(means[BASELINE], axis=0)
         for y, name in enumerate(ratios):
             color = "#0072b2" if name.startswith("fastmlp") else "#8c8c8c"
             axes.plot(ratios[name], [y] * len(ratios), ".", color=color, alpha=0.4)
             axes.plot(np.exp(np.log(ratios[name]).mean()), y, "D", color=color)
-        axes.axvline(1, color="black", linewidth=0.8)
+        axes.axvline(1, color="black", linewidth=0.8, zorder=0)
         axes.set_xscale("log")
-        axes.set_xlabel(f"{what} / CatBoost's")
+        axes.set_xticks(_TICKS, map(str, _TICKS))
+        axes.minorticks_off()
+        axes.set_xlabel(f"{label} / CatBoost's")
         axes.set_yticks(range(len(ratios.columns)), list(ratios.columns))
-        axes.invert_yaxis()
+    both[0].invert_yaxis()
     figure.suptitle("Errors on tables: a point for each, a diamond for the geometric mean")
     return save_figure(figure, folder, "tables")
 
