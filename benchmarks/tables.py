@@ -220,6 +220,8 @@ def summary(rows: list[Row]) -> Frame:
     """Return a line for each contender: ratios to CatBoost's, ranks, wins, seconds."""
     lines = {}
     for what in ("score", "log loss"):
+        if not any(what in row for row in rows):
+            continue
         means = pivot(rows, what)
         base = means[BASELINE] if BASELINE in means else means.min(axis=1)
         ratios = np.exp(np.log(means.div(base, axis=0)).mean())
@@ -250,10 +252,10 @@ def report(rows: list[Row]) -> str:
         some = [row for row in rows if row["table"] in names]
         if some:
             count = len({row["table"] for row in some})
-            blocks.append(f"{title} ({count})\n\n{summary(some).to_markdown()}")
+            blocks.append(f"{title} ({count})\n\n{summary(some).to_string()}")
     for what in ("score", "log loss", "seconds"):
         if any(what in row for row in rows):
-            blocks.append(f"{what}\n\n{pivot(rows, what).round(4).to_markdown()}")
+            blocks.append(f"{what}\n\n{pivot(rows, what).round(4).to_string()}")
     return "\n\n".join(blocks)
 
 
