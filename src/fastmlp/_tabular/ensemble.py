@@ -275,8 +275,9 @@ def held_out(
 
 def _arrays(task: Task, rows: Rows) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     """Inputs, targets and weights for the core."""
-    t = rows.t.astype(np.int64) if task.n_classes else rows.t.astype(np.float32).reshape(-1, 1)
-    return with_a_column(rows.table), t, rows.weight
+    dtype = np.int64 if task.n_classes else np.float32
+    t = rows.t.astype(dtype, copy=False)
+    return with_a_column(rows.table), t if task.n_classes else t.reshape(-1, 1), rows.weight
 
 
 def with_a_column(table: NDArray[np.float32]) -> NDArray[np.float32]:

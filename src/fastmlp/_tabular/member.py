@@ -71,16 +71,7 @@ class NetworkState:
 class TableNetwork:
     """A core network behind encodings of a table's columns; it can be pickled.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        Its settings.
-    task : Task
-        What it is to learn.
-    n_columns : int
-        The columns of a table that was read, with those of means of targets.
-    encodings : list of Encoding
-        What becomes of them.
+    The arguments are those of its `NetworkState`.
     """
 
     def __init__(
