@@ -4,12 +4,8 @@ A `target` test runs once for each target in the catalog; where this CPU lacks o
 by name.
 """
 
-import os
 import signal
 from collections.abc import Iterator
-
-if "PYTEST_XDIST_WORKER" in os.environ:  # processes that share the cores: who waits gives way
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when OpenMP is loaded
 
 import numpy as np
 import pytest

@@ -1,12 +1,11 @@
 #include "base/parallel.h"
 
 #include <omp.h>
-#include <pthread.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
+#include "base/backoff.h"
+#include "base/pool.h"
 #include "base/subnormals.h"
 
 namespace fastmlp {
@@ -15,101 +14,70 @@ namespace {
 
 constexpr double kFlopsPerThread = 150e3;
 constexpr double kFlopsWorthWaking = 100e6;  // about a millisecond of one core
-constexpr int kMostThreads = 256;
+constexpr auto kAlone = std::chrono::milliseconds(1);
 
 std::atomic<int> thread_limit{kMostThreads};
 
 using Clock = std::chrono::steady_clock;
 
-/// When this thread's team last had something to do: OpenMP's threads spin for some milliseconds
-/// after that, and then sleep. And when a call last had something for them, but let them sleep.
-thread_local Clock::duration last_busy{};
-thread_local Clock::duration last_wanted{};
-constexpr Clock::duration kSurelyAwake = std::chrono::milliseconds(1);
-
-Clock::duration now() { return Clock::now().time_since_epoch(); }
-
-void pause_briefly() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-/// How often all pools have been ended.
-std::atomic<unsigned> ended_pools{0};
+thread_local Clock::time_point last_wanted;  // when a call had work for threads that slept on
+thread_local Backoff backoff;
+thread_local double lost = 0.0;  // seconds, by waits for late threads since a stint began
 
-// A forked child inherits the record of libgomp's pool but not its threads, and would wait for
-// them for ever in its first region. Ending the pool before the fork lets both sides start anew.
-void end_pool_before_fork() {
-  if (omp_in_parallel()) return;
-  omp_pause_resource_all(omp_pause_soft);
-  ended_pools += 1;
-}
-
-const int registered = pthread_atfork(end_pool_before_fork, nullptr, nullptr);
-
-/// Creates so many threads at once, and ends them again. Returns how many there could be.
-int try_threads(int wanted) noexcept {
-  pthread_t threads[kMostThreads];
-  std::atomic<bool> go{false};
-  const auto wait = [](void* flag) -> void* {
-    while (!static_cast<std::atomic<bool>*>(flag)->load()) std::this_thread::yield();
-    return nullptr;
-  };
-  int count = 0;
-  while (count < wanted && pthread_create(&threads[count], nullptr, wait, &go) == 0) ++count;
-  go = true;
-  for (int i = 0; i < count; ++i) pthread_join(threads[i], nullptr);
-  return count;
-}
-
-/// What this thread knows of its pool.
-struct Pool {
-  int size = 1;  // threads, this one included
-  unsigned ended_before = 0;
-  Clock::duration refused{};  // when there could not be as many as were wanted
+/// A team that is being formed.
+struct Forming {
+  explicit Forming(Threads wanted) : meeting(wanted) {}
+  Meeting meeting;
+  void (*body)(void*, const Team&);
+  void* argument;
+  alignas(64) std::atomic<int> size{0};  // once it is known
 };
-thread_local Pool pool;
 
-/// How many threads there can be of those wanted. OpenMP ends the process where it can't create
-/// one, as in a container that has run out of them, so new ones are tried beforehand.
-int available(int wanted) noexcept {
-  constexpr Clock::duration retry = std::chrono::seconds(1);
-  if (pool.ended_before != ended_pools) pool = {1, ended_pools, {}};
-  if (wanted <= pool.size) return wanted;
-  if (pool.refused.count() != 0 && now() - pool.refused < retry) return pool.size;
-  const int most = pool.size + try_threads(wanted - pool.size);
-  pool.refused = most < wanted ? now() : Clock::duration{};
-  return most;
+void join(void* forming, int rank) {
+  Forming& team = *static_cast<Forming*>(forming);
+  Wait wait(4000);
+  while (team.size.load(std::memory_order_acquire) == 0) wait.pause();
+  const SubnormalsAsZero mode;
+  team.body(team.argument, Team(rank, team.size.load(std::memory_order_relaxed), &team.meeting));
 }
 
 }  // namespace
 
-void Barrier::wait(int size) noexcept {
+double Barrier::wait(int size) noexcept {
   const unsigned phase = phase_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
     arrived_.store(0, std::memory_order_relaxed);
     phase_.store(phase + 1, std::memory_order_release);
-    return;
+    return 0.0;
   }
   const int most = spins_.load(std::memory_order_relaxed);
-  for (int spins = 0; spins < most; ++spins) {
-    if (phase_.load(std::memory_order_acquire) != phase) {
-      if (most < kMostSpins) {
-        spins_.store(std::min(2 * most, kMostSpins), std::memory_order_relaxed);
-      }
-      return;
-    }
-    pause_briefly();
+  Wait wait(most);
+  while (phase_.load(std::memory_order_acquire) == phase) wait.pause();
+  if (wait.yields()) {
+    spins_.store(std::max(most / 2, kFewestSpins), std::memory_order_relaxed);
+  } else if (most < kMostSpins) {
+    spins_.store(std::min(2 * most, kMostSpins), std::memory_order_relaxed);
   }
-  spins_.store(std::max(most / 2, kFewestSpins), std::memory_order_relaxed);
-  while (phase_.load(std::memory_order_acquire) == phase) std::this_thread::yield();
+  return wait.seconds();
 }
 
-int max_threads() noexcept {
-  (void)registered;
-  return std::min(omp_get_max_threads(), thread_limit.load());
+void Meeting::waited(double seconds) noexcept {
+  ++phases_;
+  if (seconds == 0.0 || wanted_.insists) return;
+  const double others = seconds_since(begin_) - lost_ - seconds;
+  if (Backoff::is_late(seconds, others / static_cast<double>(phases_))) lost_ += seconds;
 }
+
+bool Meeting::is_outdated(int size) const noexcept {
+  if (wanted_.insists) return false;
+  return lost_ > 0.0 || (size < wanted_.count && Pool::own()->ready() >= size);
+}
+
+int max_threads() noexcept { return std::min(omp_get_max_threads(), thread_limit.load()); }
 
 void limit_threads(int most) noexcept { thread_limit = std::clamp(most, 1, kMostThreads); }
 
@@ -119,35 +87,74 @@ int threads_for(double flops, int requested) noexcept {
   return useful < 2.0 ? 1 : static_cast<int>(std::min<double>(wanted, useful));
 }
 
-bool threads_awake() noexcept { return now() - last_busy <= kSurelyAwake; }
-
-CallThreads::CallThreads(double flops, double total, int requested) noexcept
-    : count_(threads_for(flops, requested)) {
-  if (count_ == 1 || requested > 0 || total >= kFlopsWorthWaking) return;
-  alone_ = !threads_awake() && now() - last_wanted > kSurelyAwake;
-  if (alone_) count_ = 1;
+bool threads_awake() noexcept {
+  const Pool* pool = Pool::own();
+  return pool != nullptr && pool->is_awake();
 }
 
-CallThreads::~CallThreads() {
-  if (alone_) last_wanted = now();
+Waking::Waking(double flops, double total, int requested) noexcept
+    : threads_{threads_for(flops, requested), requested > 0} {
+  if (threads_.count == 1 || threads_.insists || total >= kFlopsWorthWaking) return;
+  alone_ = !threads_awake() && Clock::now() - last_wanted > kAlone;
+  if (alone_) threads_.count = 1;
 }
 
-void detail::run_team(int threads, void (*body)(void*, const Team&), void* argument) {
-  if (threads > 1) threads = available(threads);
-  if (threads <= 1) {
+Waking::~Waking() {
+  if (alone_) last_wanted = Clock::now();
+}
+
+Stint::Stint(double flops, Threads wanted) noexcept
+    : flops_(flops), threads_(wanted), counts_(wanted.count > 1 && !wanted.insists) {
+  if (!counts_) return;
+  threads_.count = backoff.threads(wanted.count);
+  begin_ = Clock::now();
+  lost = 0.0;
+}
+
+Stint::~Stint() {
+  if (counts_) backoff.did(flops_, threads_.count, seconds_since(begin_), lost);
+}
+
+void detail::run_team(Threads threads, void (*body)(void*, const Team&), void* argument) {
+  Pool* pool = threads.count > 1 ? Pool::own() : nullptr;
+  if (pool == nullptr || pool->is_busy()) {
     const SubnormalsAsZero mode;
     body(argument, Team(0, 1, nullptr));
     return;
   }
-  Barrier barrier;
-#pragma omp parallel num_threads(threads)
+  Forming team(threads);
+  team.body = body;
+  team.argument = argument;
+  pool->offer(threads.count - 1, join, &team);
+  pool->gather(threads.insists);
+  const int size = 1 + pool->close();
+  team.size.store(size, std::memory_order_release);
   {
-    const int size = omp_get_num_threads();  // OpenMP may grant fewer than were asked for
     const SubnormalsAsZero mode;
-    body(argument, Team(omp_get_thread_num(), size, &barrier));
+    body(argument, Team(0, size, &team.meeting));
   }
-  pool.size = threads;  // of a larger pool, libgomp has ended the rest
-  last_busy = now();
+  team.meeting.waited(pool->finish());
+  lost += team.meeting.lost();
+}
+
+void detail::run_crowd(int threads, void (*body)(void*, int), void* argument) {
+  struct Job {
+    void (*body)(void*, int);
+    void* argument;
+    static void help(void* job, int rank) {
+      const SubnormalsAsZero mode;
+      const Job& its = *static_cast<Job*>(job);
+      its.body(its.argument, rank);
+    }
+  } job{body, argument};
+  Pool* pool = threads > 1 ? Pool::own() : nullptr;
+  if (pool == nullptr || pool->is_busy()) return Job::help(&job, 0);
+  Meeting meeting({threads, false});
+  pool->offer(threads - 1, Job::help, &job);
+  Job::help(&job, 0);
+  pool->close();
+  meeting.waited(pool->finish());
+  lost += meeting.lost();
 }
 
 }  // namespace fastmlp

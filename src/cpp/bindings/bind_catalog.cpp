@@ -1,4 +1,5 @@
 // The catalog, the targets, and what the machine offers.
+#include "base/backoff.h"
 #include "base/buffer.h"
 #include "base/parallel.h"
 #include "bindings/bindings.h"
@@ -137,6 +138,13 @@ void bind_catalog(py::module_& m) {
   m.def("max_threads", &max_threads, "Threads that a call may use that asks for all.");
   m.def("limit_threads", &limit_threads, py::arg("most"),
         "Sets the most threads that a call may use that asks for all.");
+  py::class_<Backoff>(m, "Backoff", "When a thread does without help for a while.")
+      .def(py::init<>())
+      .def("threads", &Backoff::threads, py::arg("wanted"))
+      .def_property_readonly("pause", &Backoff::pause)
+      .def_static("is_late", &Backoff::is_late, py::arg("waited"), py::arg("phase"))
+      .def("did", &Backoff::did, py::arg("flops"), py::arg("threads"), py::arg("seconds"),
+           py::arg("lost"));
   m.def("allocation_count", &allocation_count, "Aligned allocations made so far, for the tests.");
 }
 

@@ -51,12 +51,13 @@ template <class T, class Item, class Visit>
 bool run_all(const std::vector<Item>& items, const Work& work, int threads, Workspace<T>& workspace,
              Poll& poll, Visit visit) {
   if (items.empty()) return true;
-  const int team_size = threads_for(work.flops / static_cast<double>(items.size()), threads);
+  const double flops = work.flops / static_cast<double>(items.size());
+  const Call call(flops, work.flops, threads);
   const Index size = round_up(work.scratch, kAlignment);
-  const Index all = checked_mul(team_size, size);
+  // For as many as ever, so that nothing is allocated where a later call has more of them.
+  const Index all = checked_mul(threads_for(flops, threads), size);
   if (workspace.scratch.size() < all) workspace.scratch = AlignedBuffer<T>(all);
   T* scratch = workspace.scratch.data();
-  const double flops = work.flops / static_cast<double>(items.size());
   // Where all leave: behind the item whose barrier comes next when it is written.
   std::atomic<std::size_t> last{items.size()};
   auto body = [&](const Team& team) noexcept {
@@ -67,7 +68,7 @@ bool run_all(const std::vector<Item>& items, const Work& work, int threads, Work
       team.barrier();
     }
   };
-  parallel(team_size, body);
+  parallel(call.threads(), body);
   return last == items.size();
 }
 

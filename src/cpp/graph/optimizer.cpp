@@ -69,7 +69,8 @@ void VariableOptimizer<T>::step(double rate, int threads) {
   auto body = [&](const Team& team) noexcept {
     for (State& state : states_) update(state, coefficients, rate, team);
   };
-  parallel(threads_for(flops_, threads), body);
+  const Call call(flops_, flops_, threads);
+  parallel(call.threads(), body);
   for (const State& state : states_) touch(*state.variable);
 }
 

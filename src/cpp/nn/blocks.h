@@ -104,18 +104,16 @@ Outcome forward_blocks(const Network<T>& network, const TableView& x, Pass pass,
 
   if (team_size == 1) {
     Workspace<T> ws(network, pass, block, 1);
-    auto body = [&](const Team& team) noexcept { serve(ws, team.rank()); };
-    parallel(1, body);
+    auto body = [&](int rank) noexcept { serve(ws, rank); };
+    crowd(1, body);
     return outcome;
   }
   std::vector<std::unique_ptr<Workspace<T>>> workspaces;
   for (int i = 0; i < team_size; ++i) {
     workspaces.push_back(std::make_unique<Workspace<T>>(network, pass, block, 1));
   }
-  auto body = [&](const Team& team) noexcept {
-    serve(*workspaces[static_cast<std::size_t>(team.rank())], team.rank());
-  };
-  parallel(team_size, body);
+  auto body = [&](int rank) noexcept { serve(*workspaces[static_cast<std::size_t>(rank)], rank); };
+  crowd(team_size, body);
   return outcome;
 }
 

@@ -12,7 +12,7 @@ Outcome evaluate(const Network<T>& network, const TableView& x, const TableView&
   plan.choice.label_smoothing = 0.0;
   const Batch all{nullptr, &t, nullptr, nullptr, 0, x.rows};
   const double flops = forward_flops(network, x.rows);
-  const CallThreads call(flops, flops, threads);
+  const Call call(flops, flops, threads);
   AlignedBuffer<T> losses(x.rows);
   const auto visit = [&](Workspace<T>& ws, Index first, Index rows) {
     Batch block = all;
@@ -30,7 +30,7 @@ Outcome evaluate(const Network<T>& network, const TableView& x, const TableView&
     return true;  // the loss tells whether they are finite
   };
   const Outcome outcome = forward_blocks(network, x, Pass::kEvaluate, nullptr, plan.on_logits,
-                                         call.count(), poll, visit);
+                                         call.threads().count, poll, visit);
   // By the order of the rows, and in double precision, where the sum of the weights stays finite.
   const Batch weights{nullptr, nullptr, weight, nullptr, 0, x.rows};
   double sum = 0.0, total = 0.0;
@@ -53,8 +53,8 @@ Outcome loss_and_gradient(const Network<T>& network, const TableView& x, const T
   const std::vector<WeightTask> tasks =
       weight_tasks(network, min_index(x.rows, kGradientRows), TaskOrder::kRows);
   const double flops = 3 * forward_flops(network, x.rows);
-  const CallThreads call(flops, flops, threads);
-  const int team_size = call.count();
+  const Call call(flops, flops, threads);
+  const int team_size = call.threads().count;
   Workspace<T> ws(network, Pass::kTrain, min_index(x.rows, kGradientRows), team_size);
 
   // The whole gradient of the test-time network: classic dropout scales, inverted does nothing.
@@ -91,7 +91,7 @@ Outcome loss_and_gradient(const Network<T>& network, const TableView& x, const T
           {network.params() + task.at, gradient + task.at, task.size, spec.l1, spec.l2});
     }
   };
-  parallel(team_size, body);
+  parallel(call.threads(), body);
 
   for (const double penalty : penalties) sum += penalty;
   value = sum;

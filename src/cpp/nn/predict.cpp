@@ -106,7 +106,7 @@ class Finish {
 
 /// What is wanted of a few rows, by a team that shares columns.
 template <class T, class Out>
-Outcome predict_few(const Network<T>& network, const TableView& x, Give give, int team_size,
+Outcome predict_few(const Network<T>& network, const TableView& x, Give give, Threads threads,
                     Out* to) {
   const Finish<T, Out> finish(network, give);
   Workspace<T> ws(network, finish.pass(), x.rows, 1);
@@ -117,7 +117,7 @@ Outcome predict_few(const Network<T>& network, const TableView& x, Give give, in
     Turn turn(team);
     forward_columns(network, ws, x.rows, masks, finish.wants_logits(), turn, team);
   };
-  parallel(team_size, body);
+  parallel(threads, body);
   return finish(ws, 0, x.rows, to) ? Outcome::kDone : Outcome::kOutputNotFinite;
 }
 
@@ -127,15 +127,16 @@ template <class T, class Out>
 Outcome predict(const Network<T>& network, const TableView& x, const MaskKey* masks, Give give,
                 int threads, Poll& poll, Out* to) {
   const double flops = forward_flops(network, x.rows);
-  const CallThreads call(flops, flops, threads);
+  const Call call(flops, flops, threads);
   if (masks == nullptr && suits_shared_columns(network, x.rows, threads > 0)) {
-    const auto sharers = static_cast<int>(min_index(call.count(), shared_panels(network)));
-    if (sharers > 1) return predict_few(network, x, give, sharers, to);
+    Threads sharers = call.threads();
+    sharers.count = static_cast<int>(min_index(sharers.count, shared_panels(network)));
+    if (sharers.count > 1) return predict_few(network, x, give, sharers, to);
   }
   const Finish<T, Out> finish(network, give);
   const Pass pass = masks ? Pass::kSample : finish.pass();
   return forward_blocks(
-      network, x, pass, masks, finish.wants_logits(), call.count(), poll,
+      network, x, pass, masks, finish.wants_logits(), call.threads().count, poll,
       [&](Workspace<T>& ws, Index first, Index rows) { return finish(ws, first, rows, to); });
 }
 
@@ -143,8 +144,8 @@ template <class T>
 Outcome inspect(const Network<T>& network, const TableView& x, int threads, Poll& poll,
                 T* const* zs, T* const* ys) {
   const double flops = forward_flops(network, x.rows);
-  const CallThreads call(flops, flops, threads);
-  return forward_blocks(network, x, Pass::kInspect, nullptr, false, call.count(), poll,
+  const Call call(flops, flops, threads);
+  return forward_blocks(network, x, Pass::kInspect, nullptr, false, call.threads().count, poll,
                         [&](const Workspace<T>& ws, Index first, Index rows) {
                           for (Index i = 0; i < ws.layer_count(); ++i) {
                             const LayerBuffers<T>& buffers = ws.layer(i);

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <thread>
 
 namespace fastmlp {
 
@@ -21,9 +21,10 @@ struct Shared {
   double seconds;
   Clock::time_point start = Clock::now();
   std::atomic<Index> next{0};
-  std::atomic<int> left{0};  // threads that have nothing more to do
   std::atomic<bool> stopped{false};
   std::mutex mutex;  // of what follows
+  std::condition_variable left;
+  int inside = 0;  // threads that have a member, or ask for one
   std::exception_ptr error;
   Index finished = 0;
   double loss_sum = 0.0;
@@ -46,6 +47,20 @@ struct Shared {
     const std::lock_guard<std::mutex> lock(mutex);
     ++finished;
     loss_sum += loss;
+  }
+  void enter() noexcept {
+    const std::lock_guard<std::mutex> lock(mutex);
+    ++inside;
+  }
+  void leave() noexcept {
+    const std::lock_guard<std::mutex> lock(mutex);
+    --inside;
+    left.notify_one();
+  }
+  /// Whether nobody is inside any more, or will be in a moment.
+  bool is_left() {
+    std::unique_lock<std::mutex> lock(mutex);
+    return left.wait_for(lock, std::chrono::milliseconds(20), [&] { return inside == 0; });
   }
   void fail(std::exception_ptr what) noexcept {
     const std::lock_guard<std::mutex> lock(mutex);
@@ -118,20 +133,18 @@ void train_pack(const std::vector<std::unique_ptr<PackMember<T>>>& members, int 
   Shared shared(caller, seconds);
   const auto count = static_cast<Index>(members.size());
   const int most = threads > 0 ? threads : max_threads();
-  auto body = [&](const Team& team) noexcept {
-    const bool leads = team.rank() == 0;
+  auto body = [&](int rank) noexcept {
+    const bool leads = rank == 0;
+    shared.enter();
     for (Index i = shared.next++; i < count; i = shared.next++) {
       if (shared.stopped || (i > 0 && shared.late())) break;
       train_member(*members[static_cast<std::size_t>(i)], shared, leads);
       if (leads) shared.ask();  // a short run has not asked
     }
-    ++shared.left;
-    while (leads && shared.left < team.size()) {  // the others' work can be left, too
-      shared.ask();
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
+    shared.leave();
+    while (leads && !shared.is_left()) shared.ask();  // the others' work can be left, too
   };
-  parallel(static_cast<int>(min_index(most, count)), body);
+  crowd(static_cast<int>(min_index(most, count)), body);
   if (shared.error) std::rethrow_exception(shared.error);
 }
 

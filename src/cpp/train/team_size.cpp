@@ -33,7 +33,6 @@ TeamSize::TeamSize(int most, Index batch, bool fixed)
       batch_(batch),
       fixed_(fixed || most == 1),
       best_(most),
-      fewest_(most),
       interval_(kShortest),
       until_trial_(kShortest),
       goal_(kWaking) {
@@ -72,7 +71,6 @@ void TeamSize::took(Index rows, double seconds) {
 
 void TeamSize::resume(bool awake) {
   if (!awake) begin_asleep();
-  fewest_ = threads();
 }
 
 /// The time that the best was measured for counts on. A trial that the end of the last run cut
@@ -114,7 +112,6 @@ void TeamSize::end_best() {
     wait_longer();
     return begin(Phase::kBest, until_trial_);
   }
-  fewest_ = std::min(fewest_, trial_);
   last_grew_ = trial_ > best_;
   warm_up(kSettling);
 }

@@ -19,8 +19,6 @@ class TeamSize {
   TeamSize(int most, Index batch, bool fixed);
 
   int threads() const { return trial_ > 0 ? trial_ : best_; }
-  /// The smallest number so far, trials included.
-  int fewest() const { return fewest_; }
   /// Of so many rows left in an epoch, those to train on before took() is told: whole batches, or
   /// what is left of one.
   Index rows_ahead(Index left) const;
@@ -45,7 +43,6 @@ class TeamSize {
   Index batch_;
   bool fixed_;
   int best_;
-  int fewest_;
   int trial_ = 0;                  // 0: none in progress
   int candidate_ = 0;              // won a trial, and is tried once more
   bool last_grew_ = false;         // the last trial was of more threads

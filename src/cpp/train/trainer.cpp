@@ -61,14 +61,15 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
     throw std::invalid_argument("epochs must be at least 1, got " + std::to_string(epochs));
   }
   const bool awake = threads_awake();
-  Plan plan{epochs, min_index(settings_.batch_size, data.x.rows), 0, threads};
+  Plan plan{epochs, min_index(settings_.batch_size, data.x.rows), {}, threads};
   const double row_flops = 3 * network_.flops_per_row();
-  const CallThreads call(row_flops * static_cast<double>(plan.batch),
-                         row_flops * static_cast<double>(data.x.rows) * static_cast<double>(epochs),
-                         threads);
-  plan.batch_threads = call.count();
-  plan_run(data, plan.batch, plan.batch_threads);
-  plan.batch_threads = std::min(plan.batch_threads, schedule_->most_threads());
+  const Waking waking(row_flops * static_cast<double>(plan.batch),
+                      row_flops * static_cast<double>(data.x.rows) * static_cast<double>(epochs),
+                      threads);
+  plan.batch_threads = waking.threads();
+  int& most = plan.batch_threads.count;
+  plan_run(data, plan.batch, most);
+  most = std::min(most, schedule_->most_threads());
   if (validation) {
     val_outputs_ = AlignedBuffer<T>(checked_mul(validation->x.rows, network_.n_outputs()));
   }
@@ -84,9 +85,9 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
       trainer.update_.end_run();
     }
   } end{*this, validation != nullptr, false};
-  const bool fixed = threads > 0 || plan.batch_threads == 1;
+  const bool fixed = threads > 0 || most == 1;
   const Work work = fixed ? Work{} : work_of(plan);
-  TeamSize team_size(plan.batch_threads, plan.batch, fixed);
+  TeamSize team_size(most, plan.batch, fixed);
   if (!fixed) team_size = recall_team_size(work, team_size, awake);
   report.stopped = run_epochs(data, validation, plan, team_size, hooks, report);
   if (!fixed) remember_team_size(work, team_size);
@@ -102,7 +103,7 @@ template <class T>
 Work Trainer<T>::work_of(const Plan& plan) const {
   Work work{sizeof(T),
             network_.kernels().lanes,
-            plan.batch_threads,
+            plan.batch_threads.count,
             plan.batch,
             static_cast<Index>(settings_.optimizer),
             static_cast<Index>(settings_.clip_norm > 0.0)};
@@ -120,6 +121,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
                                TeamSize& team_size, Hooks& hooks, RunReport& report) {
   Poll poll(hooks);
   report.kept = progress_.kept;
+  report.fewest_threads = plan.batch_threads.count;
   for (Index i = 0; i < plan.epochs; ++i) {
     const Clock::time_point start = Clock::now();
     Epoch epoch{};
@@ -127,8 +129,9 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     const double rate = progress_.rate;
     make_room(report.step_loss, ceil_div(data.x.rows, plan.batch));
     epoch.step_loss = &report.step_loss;
+    epoch.fewest_threads = report.fewest_threads;
     const bool whole = run_epoch(data, plan, team_size, poll, epoch);
-    report.fewest_threads = team_size.fewest();
+    report.fewest_threads = std::min(report.fewest_threads, epoch.fewest_threads);
     if (!epoch.finite && whole) {
       report.failed_epoch = i + 1;
       report.failed_batch = epoch.batches + 1;
@@ -171,7 +174,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
 }
 
 template <class T>
-void Trainer<T>::keep_params(int threads) {
+void Trainer<T>::keep_params(Threads threads) {
   const Index size = network_.flat_size();
   if (kept_params_.size() == 0) kept_params_ = AlignedBuffer<T>(size);
   const T* from = network_.params();
@@ -179,7 +182,8 @@ void Trainer<T>::keep_params(int threads) {
     const Range mine = share(size, kAlignment, equal_part(team));
     std::copy(from + mine.begin, from + mine.end, kept_params_.data() + mine.begin);
   };
-  parallel(is_copied_by_team(size) ? threads : 1, body);
+  if (!is_copied_by_team(size)) threads.count = 1;
+  parallel(threads, body);
 }
 
 template <class T>
@@ -245,27 +249,37 @@ bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& tea
     random_permutation(settings_.seed, static_cast<std::uint64_t>(progress_.epochs), rows,
                        order_.data());
   }
+  const double row_flops = 3 * network_.flops_per_row();
   for (Index first = 0; first < rows && epoch.finite && !epoch.stop;) {
     const Index end = first + team_size.rows_ahead(rows - first);
+    Threads threads = plan.batch_threads;
+    threads.count = team_size.threads();
+    Stint stint(row_flops * static_cast<double>(end - first), threads);
+    const bool whole = stint.threads().count == threads.count;
     const Clock::time_point start = Clock::now();
-    run_steps(data, {first, end}, plan.batch, team_size.threads(), poll, epoch);
-    team_size.took(end - first, seconds_since(start));
-    first = end;
+    const Index reached = run_steps(data, {first, end}, plan.batch, stint.threads(), poll, epoch);
+    stint.did(row_flops * static_cast<double>(reached - first));
+    if (whole && reached == end) team_size.took(end - first, seconds_since(start));
+    first = reached;
   }
   progress_.steps += epoch.batches;
   return !epoch.stop;
 }
 
-/// The steps on these rows of the epoch's order, which begin with a multiple of the batch.
+/// The steps on these rows of the epoch's order, which begin with a multiple of the batch. Returns
+/// the row that they came to: fewer where another team is to go on.
 template <class T>
-void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, int threads,
-                           Poll& poll, Epoch& epoch) {
+Index Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, Threads threads,
+                            Poll& poll, Epoch& epoch) {
   Schedule<T>& schedule = *schedule_;
-  schedule.prepare(threads);
-  Balances& balances = balances_of(batch_size, threads);
+  schedule.prepare(threads.count);
+  Balances& balances = balances_of(batch_size, threads.count);
+  epoch.last = std::numeric_limits<Index>::max();
+  Index reached = rows.end;
   const Index before = progress_.steps + epoch.batches;
   auto body = [&](const Team& team) noexcept {
     const bool leads = team.rank() == 0;
+    if (leads) epoch.fewest_threads = std::min(epoch.fewest_threads, team.size());
     schedule.begin(team, update_);
     Index number = before;
     for (Index first = rows.begin; first < rows.end; first += batch_size) {
@@ -282,6 +296,10 @@ void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, i
       if (leads && poll.after(network_.flops_per_row() * static_cast<double>(batch.rows))) {
         epoch.stop = true;
         epoch.end = number;
+      }
+      if (leads && team.is_outdated()) {
+        epoch.last = number;
+        reached = min_index(first + batch_size, rows.end);
       }
       team.barrier();
       if (epoch.end <= number) return;
@@ -303,9 +321,11 @@ void Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, i
         loss *= settings_.loss_scale;
         epoch.add(update_.with_penalties(loss), batch.rows);
       }
+      if (epoch.last <= number) return;
     }
   };
   parallel(threads, body);
+  return reached;
 }
 
 template <class T>

@@ -52,8 +52,12 @@ class Trainer {
     /// in a first phase writes its step's, and so does rank 0 where a hook asks to stop. Read
     /// behind the barrier of the first phase.
     std::atomic<Index> end{std::numeric_limits<Index>::max()};
+    /// Of the last step of a team that another one is to follow; rank 0 writes it in the first
+    /// phase.
+    std::atomic<Index> last{std::numeric_limits<Index>::max()};
     std::atomic<bool> finite{true};            // counts unless `stop`, which was before
     std::atomic<bool> given_up{false};         // rank 0's: to stop before the gradient is applied
+    int fewest_threads = 0;                    // rank 0's: of a team so far
     bool stop = false;                         // rank 0's: a hook asked to
     double loss_sum = 0.0;                     // rank 0's: batch loss x rows of the steps so far
     Index rows = 0;                            // rank 0's: of the steps so far
@@ -78,8 +82,8 @@ class Trainer {
   struct Plan {
     Index epochs;
     Index batch;
-    int batch_threads;  // the most that a step's team may have
-    int threads;        // as given
+    Threads batch_threads;  // the most that a step's team may have
+    int threads;            // as given
   };
 
   void plan_run(const DataView& data, Index batch, int threads);
@@ -89,9 +93,9 @@ class Trainer {
                      TeamSize& team_size, Hooks& hooks, RunReport& report);
   bool run_epoch(const DataView& data, const Plan& plan, TeamSize& team_size, Poll& poll,
                  Epoch& epoch);
-  void run_steps(const DataView& data, Range rows, Index batch, int threads, Poll& poll,
-                 Epoch& epoch);
-  void keep_params(int threads);
+  Index run_steps(const DataView& data, Range rows, Index batch, Threads threads, Poll& poll,
+                  Epoch& epoch);
+  void keep_params(Threads threads);
   void put_back_params();
   Validation validate(const DataView* validation, int threads, Poll& poll, Hooks& hooks);
 
