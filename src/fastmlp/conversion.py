@@ -17,7 +17,7 @@ from fastmlp._files.onnx import to_onnx
 from fastmlp._model.architecture import Architecture
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._model.model import Model
-from fastmlp._training.record import Record, new_history
+from fastmlp._training.record import Log, Record, new_history
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
 
@@ -233,7 +233,7 @@ def _record_of(estimator: Any) -> Record:
         history["val_score"] = list(scores)
         best_epoch = None if np.isnan(scores).all() else int(np.nanargmax(scores)) + 1
     return Record(
-        history=history,
+        log=Log.of(history),
         n_iter=estimator.n_iter_,
         n_seen=estimator.t_,
         stopped="from_sklearn",

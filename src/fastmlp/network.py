@@ -41,7 +41,7 @@ from fastmlp._model.exclusive import changing, unchanged
 from fastmlp._model.initialisers import draw_params
 from fastmlp._model.model import Model
 from fastmlp._model.settings import TrainerSettings
-from fastmlp._training.record import History, extended, new_history
+from fastmlp._training.record import History, history_of
 from fastmlp._training.run import non_finite_error, run
 from fastmlp.layers import Layer, check_positive_int, initialisers, plan
 
@@ -376,7 +376,7 @@ class Network:
             publish()
         if report["stopped"] == "non_finite" and report["best_epoch"] == 0:
             raise non_finite_error(report, "learning_rate", learning_rate)
-        return extended(new_history(), report)
+        return history_of(report)
 
     def _train(
         self,

@@ -121,7 +121,7 @@ def fit(model, y, **arguments):
     ids=str,
 )
 def test_fitted_attributes(model):
-    fitted = vars(fit(model, np.arange(40) % 3))
+    fitted = dir(fit(model, np.arange(40) % 3))
     ours = {name for name in fitted if name.endswith("_") and not name.startswith("_")}
     assert ours == set(section(type(model), "Attributes"))
 

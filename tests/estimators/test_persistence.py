@@ -56,7 +56,7 @@ def same(a, b):
 
 def assert_same(model, other):
     """Every parameter and every attribute, but for what lives in the core."""
-    inner = {"_codec", "_model", "_random_state", "layers"}
+    inner = {"_codec", "_log", "_model", "_random_state", "layers"}
     assert type(model) is type(other)
     assert vars(model).keys() - {"_random_state"} == vars(other).keys() - {"_random_state"}
     for name in vars(model).keys() - inner:
@@ -65,6 +65,8 @@ def assert_same(model, other):
                 assert same(a, b), name
         else:
             assert same(getattr(model, name), getattr(other, name)), name
+    for name in ("history_", "loss_curve_", "validation_scores_"):
+        assert same(getattr(model, name, None), getattr(other, name, None)), name
     if hasattr(model, "_model"):
         assert model._model.architecture == other._model.architecture
         assert model._model.mask_seed == other._model.mask_seed
@@ -105,8 +107,8 @@ def test_settings_beyond_scikit_learn(path):
     ).fit(x, y)
     other = again(model, path)
     assert_same(model.set_params(alpha=[0.1, 0.2, 0.3], random_state=3), other)
-    assert other.loss_curve_ is other.history_["loss"]
-    assert other.validation_scores_ is other.history_["val_score"]
+    assert other.loss_curve_ == other.history_["loss"]
+    assert other.validation_scores_ == other.history_["val_score"]
     np.testing.assert_array_equal(
         model.predict_proba(x, dropout_samples=5), other.predict_proba(x, dropout_samples=5)
     )

@@ -109,7 +109,7 @@ def test_an_exception_of_a_scorer_leaves_the_estimator_as_it_was(early_stopping)
         model.fit(X, Y, **given)
     now = vars(model) | {"scoring": None, "early_stopping": False}
     assert now.keys() == before.keys()
-    assert all(now[name] is before[name] for name in ("coefs_", "history_", "_model"))
+    assert all(now[name] is before[name] for name in ("coefs_", "_log", "_model"))
 
 
 def test_weights_that_an_epoch_made_infinite_are_not_scored():

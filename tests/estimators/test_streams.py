@@ -200,6 +200,31 @@ def test_what_others_have_does_not_change_with_a_stream():
         assert_same(model, other)
 
 
+def test_copies_of_a_stream_go_on_with_histories_of_their_own():
+    y = TARGETS["two"][1]
+    first = started(MLPClassifier, y).partial_fit(X, y)
+    known = {name: first.history_[name] for name in ("loss", "lr", "seconds")}
+    copies = [copy.copy(first), copy.deepcopy(first), pickle.loads(pickle.dumps(first))]
+    for model, rows in zip([first, *copies], (20, 30, 40, 50), strict=True):
+        for _ in range(2):
+            model.partial_fit(X[:rows], y[:rows])
+        assert len(model.loss_curve_) == len(model.history_["seconds"]) == 4
+        assert {name: model.history_[name][:2] for name in known} == known
+        assert model.loss_curve_[-1] == model.loss_
+    assert len({model.loss_curve_[-1] for model in [first, *copies]}) == 4
+
+
+def test_a_history_is_the_callers_own():
+    y = TARGETS["numbers"][1]
+    model = started(MLPRegressor, y)
+    losses = model.loss_curve_
+    model.history_["loss"].clear()
+    model.loss_curve_.append(0.0)
+    assert model.partial_fit(X[:9], y[:9]).loss_curve_[:1] == losses
+    assert losses == model.loss_curve_[:1]
+    assert len(model.loss_curve_) == 2
+
+
 def test_losses_that_are_not_finite_leave_the_model_as_it_was():
     kind, y = TARGETS["numbers"]
     model = started(kind, y, solver="sgd", learning_rate_init=1e-3).partial_fit(X, y)

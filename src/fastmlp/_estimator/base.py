@@ -24,7 +24,7 @@ from fastmlp._estimator.fit import FitRun
 from fastmlp._estimator.parameters import PARAMETER_CONSTRAINTS, check_parameters
 from fastmlp._model.exclusive import as_it_is, changing, unchanged
 from fastmlp._model.model import Model
-from fastmlp._training.record import History, Record
+from fastmlp._training.record import History, Log, Record
 from fastmlp._training.settings import CoreLoss
 from fastmlp._training.sklearn_task import CallbackSupportMixin, begin_task
 
@@ -64,9 +64,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     n_layers_: int
     n_outputs_: int
     out_activation_: str
-    history_: History
-    loss_curve_: list[float]
-    validation_scores_: list[float] | None
     n_iter_: int
     t_: int
     stopped_: str
@@ -77,6 +74,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     step_losses_: NDArray[np.float64]
     _model: Model
     _codec: TargetCodec
+    _log: Log
+    _is_validated: bool
 
     def _keep_arguments(self, arguments: dict[str, Any]) -> None:
         """Set the arguments of `__init__` (its `locals()`) as attributes, unchanged."""
@@ -223,6 +222,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             if task is not None:
                 task.end()
         return self
+
+    @property
+    def history_(self) -> History:
+        """What each epoch came to: a list by name, of the caller's own."""
+        return self._log.history()
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """The training loss of each epoch, in a list of the caller's own."""
+        return self._log.column("loss")
+
+    @property
+    def validation_scores_(self) -> list[float] | None:
+        """The validation score of each epoch, or None without a validation set."""
+        return self._log.column("val_score") if self._is_validated else None
 
     def _become(self, codec: TargetCodec, model: Model, record: Record) -> None:
         """Become the fitted estimator of these: the one place that puts one together."""

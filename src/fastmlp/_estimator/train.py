@@ -252,7 +252,7 @@ class Training:
         return epoch_rates(
             estimator.learning_rate,
             float(estimator.learning_rate_init),
-            len(self.record.history["loss"]),
+            self.record.log.n_epochs,
             int(estimator.max_iter),
         )
 
@@ -260,7 +260,7 @@ class Training:
         """Return what is to be called behind every epoch."""
         hooks: list[Hook] = []
         if callbacks := begin_callbacks(self.estimator.callbacks):
-            epochs_before = len(self.record.history["loss"])
+            epochs_before = self.record.log.n_epochs
             hooks.append(Callbacks(callbacks, epochs_before, snapshot, validated=validated))
         if self.task is not None:
             self.task.begin(snapshot)

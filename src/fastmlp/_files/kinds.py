@@ -44,7 +44,7 @@ from fastmlp._files.tables import restore_table, store_table, table_layouts
 from fastmlp._model.architecture import Architecture
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._model.model import Model
-from fastmlp._training.record import Record
+from fastmlp._training.record import Log, Record
 from fastmlp.classifier import MLPClassifier
 from fastmlp.layers import Layer, plan
 from fastmlp.network import Network
@@ -194,7 +194,7 @@ def _restore_record(found: dict[str, Any], stored: Stored) -> Record:
     history = found["history_"]
     history.setdefault("val_loss", [np.nan] * len(history["loss"]))  # not in the first files
     return Record(
-        history=history,
+        log=Log.of(history),
         n_iter=found["n_iter_"],
         n_seen=found["t_"],
         stopped=found["stopped_"],

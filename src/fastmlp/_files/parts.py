@@ -203,8 +203,9 @@ def store_attributes(estimator: Any, names: Iterable[str], **others: Any) -> dic
 
     `others` are those that the estimator doesn't have under these names.
     """
-    known = vars(estimator) | others
-    attributes = {name: encode(known[name]) for name in names}
+    attributes = {
+        name: encode(others[name] if name in others else getattr(estimator, name)) for name in names
+    }
     if hasattr(estimator, "feature_names_in_"):
         attributes["feature_names_in_"] = encode(estimator.feature_names_in_)
     return attributes

@@ -1,5 +1,6 @@
 """What runs of training tell: the fitted attributes beside the weights."""
 
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,9 +27,58 @@ def new_history() -> History:
     return {name: [] for name in _COLUMNS}
 
 
-def extended(history: History, report: "RunReport") -> History:
-    """Return the history with the epochs of a run; the one given may be in use elsewhere."""
-    return {name: [*history[name], *report[column]] for name, column in _COLUMNS.items()}
+def history_of(report: "RunReport") -> History:
+    """Return the history of a run."""
+    return {name: list(report[column]) for name, column in _COLUMNS.items()}
+
+
+_growing = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Log:
+    """The history of so many epochs: the beginning of columns that grow behind it.
+
+    An epoch more takes the same time however many there were. Who goes on from a beginning that
+    others have gone on from, as the copy of an estimator may, gets columns of its own.
+
+    Parameters
+    ----------
+    columns : dict of list
+        As in a history; at least so many epochs.
+    n_epochs : int
+        The number that count.
+    """
+
+    columns: History
+    n_epochs: int
+
+    @classmethod
+    def of(cls, history: History) -> "Log":
+        """Return the log of a history."""
+        return cls({name: list(column) for name, column in history.items()}, len(history["loss"]))
+
+    def column(self, name: str) -> list[float]:
+        """Return a column as a list of the caller's own."""
+        return self.columns[name][: self.n_epochs]
+
+    def history(self) -> History:
+        """Return all columns as lists of the caller's own."""
+        return {name: self.column(name) for name in self.columns}
+
+    def after(self, report: "RunReport") -> "Log":
+        """Return the log with the epochs of a run."""
+        with _growing:
+            columns = self.columns
+            if any(len(column) != self.n_epochs for column in columns.values()):
+                columns = self.history()
+            for name, column in columns.items():
+                column += report[_COLUMNS[name]]
+        return Log(columns, self.n_epochs + report["epochs"])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the epochs that count."""
+        return Log.of, (self.history(),)
 
 
 @dataclass(frozen=True)
@@ -38,7 +88,7 @@ class Record:
     Fitted attributes are taken from it, under the names that `attributes` gives.
     """
 
-    history: History = field(default_factory=new_history)
+    log: Log = field(default_factory=lambda: Log.of(new_history()))
     n_iter: int = 0
     n_seen: int = 0
     stopped: str = ""
@@ -53,7 +103,7 @@ class Record:
     def of(cls, estimator: Any) -> "Record":
         """Return what the training of a fitted estimator goes on with."""
         return cls(
-            history=estimator.history_,
+            log=estimator._log,
             n_seen=estimator.t_,
             best_loss=estimator.best_loss_,
             best_epoch=estimator.best_epoch_,
@@ -63,7 +113,7 @@ class Record:
         self, report: "RunReport", n_rows: int, *, validated: bool, stops_by_score: bool
     ) -> "Record":
         """Return the record with a run added; nothing in here can fail."""
-        history = extended(self.history, report)
+        log = self.log.after(report)
         best_score, best_epoch = self._kept(report) if validated else (None, None)
         best_loss = None
         if not (validated and stops_by_score):
@@ -71,11 +121,11 @@ class Record:
             best_loss = min([before, *report["loss"]])
         return replace(
             self,
-            history=history,
+            log=log,
             n_iter=report["epochs"],
             n_seen=self.n_seen + report["epochs"] * n_rows,
             stopped=report["stopped"],
-            loss=history["loss"][-1] if history["loss"] else np.nan,
+            loss=log.columns["loss"][log.n_epochs - 1] if log.n_epochs else np.nan,
             best_loss=best_loss,
             validated=validated,
             best_score=best_score,
@@ -85,10 +135,10 @@ class Record:
 
     def after_epoch(self, report: "RunReport", n_rows: int) -> "Record":
         """Return the record with an epoch of a stream added: `after`, in a tenth of its time."""
-        history, loss = extended(self.history, report), report["loss"][-1]
+        loss = report["loss"][-1]
         before = np.inf if self.best_loss is None else self.best_loss
         return Record(
-            history=history,
+            log=self.log.after(report),
             n_iter=report["epochs"],
             n_seen=self.n_seen + n_rows,
             stopped=report["stopped"],
@@ -102,15 +152,14 @@ class Record:
         if report["kept"] == -np.inf:
             return None, None
         if report["best_epoch"]:
-            return report["kept"], len(self.history["loss"]) + report["best_epoch"]
+            return report["kept"], self.log.n_epochs + report["best_epoch"]
         return report["kept"], self.best_epoch
 
     def attributes(self) -> dict[str, Any]:
-        """Return the fitted attributes."""
+        """Return the fitted attributes, but those that come from the log."""
         return {
-            "history_": self.history,
-            "loss_curve_": self.history["loss"],
-            "validation_scores_": self.history["val_score"] if self.validated else None,
+            "_log": self.log,
+            "_is_validated": self.validated,
             "n_iter_": self.n_iter,
             "t_": self.n_seen,
             "stopped_": self.stopped,
