@@ -7,7 +7,7 @@ with kept_affinity():
     from fastmlp._checks.info import get_target, machine_limits, set_target, show_info
     from fastmlp._core import __version__
     from fastmlp.classifier import MLPClassifier
-    from fastmlp.conversion import from_sklearn, to_onnx, to_sklearn
+    from fastmlp.conversion import from_sklearn, to_c, to_onnx, to_sklearn
     from fastmlp.display import LossCurveDisplay, NetworkDisplay, WeightsDisplay
     from fastmlp.layers import Activation, Dense, Dropout
     from fastmlp.learning_rate import find_learning_rate
@@ -45,6 +45,7 @@ __all__ = [
     "save",
     "set_target",
     "show_info",
+    "to_c",
     "to_onnx",
     "to_sklearn",
 ]

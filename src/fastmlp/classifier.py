@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastmlp._checks.arrays import check_sparse
+from fastmlp._checks.choices import AnyDtype, BatchSize, LearningRate, Penalty, Solver
 from fastmlp._checks.content import plain_array, refuse_unfit
 from fastmlp._checks.names import parse_loss
 from fastmlp._checks.sklearn import available_if, fit_context
@@ -65,10 +66,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         The schedule of the learning rate. For ``solver='sgd'`` only, as in scikit-learn:
         'invscaling' is ``learning_rate_init / (t + 1)**power_t`` after `t` samples; 'adaptive'
         divides the rate by 5 where training would otherwise stop for lack of improvement. For
-        every solver but 'lbfgs', laid out over `max_iter` epochs: 'cosine' goes down to 1 % along
-        a cosine, 'exponential' by a constant factor, 'step' by a tenth at one half and again at
-        three quarters; 'one_cycle' rises from 4 % for 30 % of the epochs, then falls almost to
-        nothing. A function gets the number of epochs before, and returns the rate.
+        every solver but 'lbfgs': 'plateau' does the same; laid out over `max_iter` epochs, 'cosine'
+        goes down to 1 % along a cosine, 'exponential' by a constant factor, 'step' by a tenth at
+        one half and again at three quarters, and 'one_cycle' rises from 4 % for 30 % of the
+        epochs, then falls almost to nothing. A function gets the number of epochs before, and
+        returns the rate.
     learning_rate_init : float, default=0.001
         The learning rate at the start. Not used by 'lbfgs'.
     power_t : float, default=0.5
@@ -262,10 +264,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         hidden_layer_sizes: int | Sequence[int] = (100,),
         activation: str | Sequence[Any] = "relu",
         *,
-        solver: str = "adam",
+        solver: Solver = "adam",
         alpha: float | Sequence[float] = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str | Callable[[int], float] = "constant",
+        batch_size: int | BatchSize = "auto",
+        learning_rate: LearningRate | Callable[[int], float] = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -285,7 +287,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         max_fun: int = 15000,
         dropout: float | Sequence[float] = 0.0,
         dropout_input: float = 0.0,
-        penalty: str | None = "l2",
+        penalty: Penalty | None = "l2",
         l1_ratio: float = 0.15,
         clip_norm: float | None = None,
         init: str = "auto",
@@ -294,7 +296,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         label_smoothing: float = 0.0,
         class_weight: Any = None,
         callbacks: Any = None,
-        dtype: str = "float32",
+        dtype: AnyDtype = "float32",
         n_jobs: int | None = None,
     ) -> None:
         self._keep_arguments(locals())

@@ -1,4 +1,4 @@
-"""To scikit-learn's networks and back, and to ONNX."""
+"""To scikit-learn's networks and back, to ONNX, and to C."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from fastmlp._data.codec import TargetCodec
 from fastmlp._data.labels import LabelCodec
 from fastmlp._data.numbers import NumberCodec
 from fastmlp._estimator.parameters import plan_layers
+from fastmlp._files.c import to_c
 from fastmlp._files.onnx import to_onnx
 from fastmlp._model.architecture import Architecture
 from fastmlp._model.exclusive import as_it_is
@@ -21,7 +22,7 @@ from fastmlp._training.record import Log, Record, new_history
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
 
-__all__ = ["from_sklearn", "to_onnx", "to_sklearn"]
+__all__ = ["from_sklearn", "to_c", "to_onnx", "to_sklearn"]
 
 _KINDS = {
     MLPClassifier: neural_network.MLPClassifier,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,11 @@ from fastmlp._checks.content import plain_array
 from fastmlp._data.weights import check_weights
 from fastmlp._training.settings import resolve_batch_size
 from fastmlp.classifier import MLPClassifier
+from fastmlp.display._axes import make_axes
 from fastmlp.regressor import MLPRegressor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _MOST_STEPS = 10**6  # there is a rate for each
 
@@ -42,6 +46,31 @@ class LearningRateSearch(NamedTuple):
     rates: NDArray[np.float64]
     losses: NDArray[np.float64]
     suggestion: float
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the losses over the rates, and the suggestion.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+            The axes with the picture.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        ax = make_axes("LearningRateSearch.plot", ax)
+        ax.plot(self.rates, self.losses)
+        ax.axvline(self.suggestion, color="C1", linestyle="--", label=f"{self.suggestion:.2g}")
+        ax.set(xscale="log", xlabel="learning rate", ylabel="loss of the mini-batch")
+        ax.legend(title="suggestion")
+        return ax
 
 
 def find_learning_rate(

@@ -21,6 +21,7 @@ from fastmlp._checks.arrays import (
     is_clean_labels,
     to_float,
 )
+from fastmlp._checks.choices import Dtype
 from fastmlp._checks.content import plain_array, refuse_unfit
 from fastmlp._checks.names import (
     DTYPES,
@@ -108,7 +109,7 @@ class Network:
         n_features: int,
         *,
         random_state: int | np.random.RandomState | None = None,
-        dtype: str = "float32",
+        dtype: Dtype = "float32",
         n_jobs: int | None = None,
     ) -> None:
         resolve_n_jobs(n_jobs)
@@ -484,6 +485,41 @@ class Network:
             return self._data(*given, loss=loss)
         except ValueError as error:
             raise ValueError(f"In validation_data: {error}") from error
+
+    def summary(self) -> str:
+        """Return a table of the dense layers, to be printed.
+
+        Returns
+        -------
+        text : str
+            A line for each: its inputs and outputs, its activation, the dropout on its input, and
+            how many numbers it learns; then how many these are, and their bytes.
+
+        Examples
+        --------
+        >>> from fastmlp import Dense, Dropout, Network
+        >>> print(Network([Dense(8, "relu"), Dropout(0.5), Dense(3, "softmax")], 4).summary())
+        layer  inputs  outputs  activation  dropout  parameters
+            1       4        8  relu              0          40
+            2       8        3  softmax         0.5          27
+        67 parameters, 268 bytes as float32
+        """
+        plan, lines = self._model.architecture, []
+        for (n_in, n_out), layer in zip(plan.fans, plan.layers, strict=True):
+            activation = layer.activation
+            if not isinstance(activation, str):
+                activation = ", ".join(f"{units} {name}" for name, units in activation)
+            count = (n_in + 1 + layer.learns) * n_out
+            lines.append((n_in, n_out, activation, layer.input_dropout, count))
+        width = max(len("activation"), *(len(activation) for _, _, activation, _, _ in lines))
+        text = [f"layer  inputs  outputs  {'activation':{width}}  dropout  parameters"]
+        for number, (n_in, n_out, activation, dropout, count) in enumerate(lines, 1):
+            text.append(
+                f"{number:5}  {n_in:6}  {n_out:7}  {activation:{width}}  {dropout:7g}  {count:10}"
+            )
+        total = sum(count for *_, count in lines)
+        size = total * np.dtype(self.dtype).itemsize
+        return "\n".join([*text, f"{total} parameters, {size} bytes as {self.dtype}"])
 
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))

@@ -11,6 +11,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 
+from fastmlp._checks.choices import Preset
 from fastmlp._checks.content import plain_array
 from fastmlp._checks.sklearn import fit_context
 from fastmlp._data.class_weight import class_factors
@@ -106,7 +107,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def __init__(
         self,
         *,
-        preset: str = "balanced",
+        preset: Preset = "balanced",
         categorical_features: Any = None,
         class_weight: Any = None,
         scoring: Any = None,
@@ -297,7 +298,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def __init__(
         self,
         *,
-        preset: str = "balanced",
+        preset: Preset = "balanced",
         categorical_features: Any = None,
         scoring: Any = None,
         time_limit: float | None = None,

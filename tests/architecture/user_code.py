@@ -116,6 +116,7 @@ def keep(path: Path) -> None:
     loaded: MLPClassifier = fastmlp.load(path)
     assert_type(loaded.classes_, NDArray[Any])
     fastmlp.to_onnx(model)
+    assert_type(fastmlp.to_c(model), str)
     assert_type(fastmlp.from_sklearn(fastmlp.to_sklearn(model)), MLPClassifier | MLPRegressor)
     assert_type(LossCurveDisplay.from_estimator(model), LossCurveDisplay)
 
@@ -137,6 +138,9 @@ def mistakes() -> None:
     MLPClassifier().predict(X, return_std=True)  # type: ignore[call-arg]
     Network(["relu"], n_features=3)  # type: ignore[list-item]
     Dense("relu")  # type: ignore[arg-type]
+    MLPClassifier(solver="sdg")  # type: ignore[arg-type]
+    MLPRegressor(learning_rate="cosines", dtype="float16")  # type: ignore[arg-type]
+    Network([Dense(1)], 2, dtype="auto")  # type: ignore[arg-type]
     TimeBudget("an hour")  # type: ignore[arg-type]
     graph.Optimizer(graph.variable(1.0))  # type: ignore[arg-type]
     fastmlp.save(Dense(3), "layer")  # type: ignore[arg-type]

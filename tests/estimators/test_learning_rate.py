@@ -104,3 +104,18 @@ def test_estimators_that_are_refused():
         find_learning_rate(MLPRegressor, *numbers())
     with pytest.raises(ValueError, match=r"NaN"):
         find_learning_rate(MLPRegressor(), np.full((20, 2), np.nan), np.zeros(20))
+
+
+def test_the_picture():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    x, y = numbers()
+    search = find_learning_rate(MLPRegressor(**SMALL), x, y, steps=20)
+    ax = search.plot()
+    curve, suggestion = ax.lines
+    np.testing.assert_array_equal(
+        curve.get_xydata(), np.column_stack([search.rates, search.losses])
+    )
+    assert set(suggestion.get_xdata()) == {search.suggestion}
+    assert ax.get_xscale() == "log"
+    assert search.plot(ax) is ax

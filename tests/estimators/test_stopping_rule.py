@@ -109,6 +109,40 @@ def test_the_adaptive_rate_goes_by_the_training_loss_with_a_validation_set(valid
     np.testing.assert_allclose(rates[1:] / rates[:-1], 5)
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "nadam", "rmsprop", "adagrad"])
+def test_a_plateau_cuts_the_rate_of_every_solver(solver):
+    settings = {"solver": solver, "tol": 0.05, "n_iter_no_change": 2, "max_iter": 90}
+    settings |= {"hidden_layer_sizes": (8,), "random_state": 0, "learning_rate_init": 1e-2}
+    model = MLPClassifier(**settings, learning_rate="plateau").fit(X, LABELS)
+    rates = np.array(model.history_["lr"])
+    cuts = rates[:-1] / rates[1:]
+    assert model.stopped_ == "rate_too_small"
+    np.testing.assert_allclose(cuts[cuts != 1], 5)
+    assert rates[0] == 1e-2
+    assert 1e-6 < rates[-1] * 5 <= 1e-5 * 5
+    before = np.flatnonzero(cuts != 1)[0]  # until then it is the same fit
+    plain = MLPClassifier(**settings | {"max_iter": int(before)}).fit(X, LABELS)
+    assert plain.loss_curve_ == model.loss_curve_[:before]
+    if solver == "sgd":
+        theirs = MLPClassifier(**settings, learning_rate="adaptive").fit(X, LABELS)
+        assert theirs.loss_curve_ == model.loss_curve_
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_plateau_with_early_stopping_and_weights(early_stopping):
+    model = MLPRegressor(
+        hidden_layer_sizes=(8,),
+        learning_rate="plateau",
+        early_stopping=early_stopping,
+        n_iter_no_change=3,
+        max_iter=300,
+        tol=1e-3,
+        random_state=0,
+    ).fit(X, X[:, 0], sample_weight=np.linspace(0.5, 2, len(X)))
+    assert model.stopped_ == "rate_too_small"
+    assert len(set(model.history_["lr"])) > 2
+
+
 # Scores that are none
 
 

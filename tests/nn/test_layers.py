@@ -185,3 +185,14 @@ def test_the_validation_loss_has_no_penalty(rng, monitor):
     assert kept == pytest.approx(history["val_loss"][best], rel=1e-12)
     assert (history["val_score"] == [-loss for loss in history["val_loss"]]) == (monitor is None)
     assert np.isnan(net.fit(x, t, loss="cross_entropy", epochs=2)["val_loss"]).all()
+
+
+def test_a_summary_counts_what_is_learned():
+    layers = [Dense(8, [("relu", 5), ("tanh", 3)]), Dropout(0.25), Dense(6, "prelu"), Dense(1)]
+    network = Network(layers, 4, dtype="float64", random_state=0)
+    lines = network.summary().splitlines()
+    assert [len(line) for line in lines[:4]] == [len(lines[0])] * 4
+    assert lines[1].split() == ["1", "4", "8", "5", "relu,", "3", "tanh", "0", "40"]
+    assert lines[2].split() == ["2", "8", "6", "prelu", "0.25", "60"]
+    total = sum(array.size for arrays in network.params for array in arrays)
+    assert lines[-1] == f"{total} parameters, {8 * total} bytes as float64"

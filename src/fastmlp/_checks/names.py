@@ -32,6 +32,12 @@ PARAMETERS: dict[str, str | None] = {
     row["name"]: row["parameter"] and row["parameter"]["name"]
     for row in (*_CATALOG["activations"], *_CATALOG["losses"])
 }
+# What it is where none is given.
+DEFAULTS: dict[str, float] = {
+    row["name"]: row["parameter"]["value"]
+    for row in (*_CATALOG["activations"], *_CATALOG["losses"])
+    if row["parameter"]
+}
 # Names of losses beside the core's, on every level, by the activation of the outputs where that
 # tells them apart; the first one is for all others.
 _LOSS_ALIASES: dict[str, dict[str, str]] = {

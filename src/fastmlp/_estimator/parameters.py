@@ -28,6 +28,7 @@ from fastmlp._model.initialisers import (
     parse_initialiser,
 )
 from fastmlp._training.schedules import SCHEDULES
+from fastmlp._training.settings import BY_PROGRESS
 
 _COUNT = Interval(Integral, 1, None, closed="left")
 COUNTS = ("batch_size", "hidden_layer_sizes", "max_fun", "max_iter", "n_iter_no_change")
@@ -38,7 +39,7 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
     "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
     "batch_size": [StrOptions({"auto", "full"}), _COUNT],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES}), callable],
+    "learning_rate": [StrOptions({"constant", *BY_PROGRESS, *SCHEDULES}), callable],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "max_iter": [_COUNT],

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
+from fastmlp._checks.names import DEFAULTS
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -201,15 +202,10 @@ ACTIVATIONS: dict[str, Callable[[Graph, str, Any], str]] = {
     "softmax": lambda g, z, _: g.add("Softmax", z, axis=1),
     "log_softmax": lambda g, z, _: g.add("LogSoftmax", z, axis=1),
 }
-_DEFAULTS = {
-    row["name"]: row["parameter"]["value"]
-    for row in _core.catalog()["activations"]
-    if row["parameter"]
-}
 
 
 def add_activation(g: Graph, z: str, name: str, parameter: Any = None) -> str:
     """Add an activation, with its parameter unless that is the default."""
     if name not in ACTIVATIONS:
         raise ValueError(f"The activation {name!r} has no form in ONNX yet.")
-    return ACTIVATIONS[name](g, z, _DEFAULTS.get(name) if parameter is None else parameter)
+    return ACTIVATIONS[name](g, z, DEFAULTS.get(name) if parameter is None else parameter)

@@ -9,8 +9,9 @@ from fastmlp._checks.names import OPTIMIZERS, check_hyperparameters
 from fastmlp._checks.warn import warn
 from fastmlp._model.settings import TrainerSettings
 
-# Schedules that look at how training goes; as in scikit-learn, for 'sgd' alone.
-_BY_PROGRESS = ("invscaling", "adaptive")
+# Schedules that look at how training goes, and the core's names of them. Those that scikit-learn
+# has are for 'sgd' alone, as there.
+BY_PROGRESS = {"invscaling": "invscaling", "adaptive": "adaptive", "plateau": "adaptive"}
 
 
 class CoreLoss(NamedTuple):
@@ -67,8 +68,11 @@ def trainer_settings(
     if estimator.clip_norm is not None:
         check_representable("clip_norm", float(estimator.clip_norm), dtype)
     patience = estimator.n_iter_no_change
-    by_progress = estimator.solver == "sgd" and estimator.learning_rate in _BY_PROGRESS
-    schedule = estimator.learning_rate if by_progress else "constant"
+    schedule = "constant"
+    if isinstance(estimator.learning_rate, str) and (
+        estimator.solver == "sgd" or estimator.learning_rate == "plateau"
+    ):
+        schedule = BY_PROGRESS.get(estimator.learning_rate, "constant")
     return TrainerSettings(
         loss=loss.name,
         optimizer=estimator.solver,
