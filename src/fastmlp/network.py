@@ -221,6 +221,26 @@ class Network:
         """
         return self._model.network.forward(self._inputs(X), resolve_n_jobs(self.n_jobs))
 
+    def input_gradients(self, X: Any) -> NDArray[Any]:
+        """Compute how each output changes with each input: its gradient, without dropout.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        gradients : ndarray of shape (n_samples, n_outputs, n_features)
+            The partial derivatives at each sample.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not valid.
+        """
+        return self._model.network.input_gradients(self._inputs(X), resolve_n_jobs(self.n_jobs))
+
     def loss_and_gradients(
         self, X: Any, t: Any, loss: str = "cross_entropy", sample_weight: Any = None
     ) -> tuple[float, list[tuple[NDArray[Any], ...]]]:

@@ -4,6 +4,7 @@
 #include "bindings/bindings.h"
 #include "bindings/numpy_view.h"
 #include "bindings/python_hooks.h"
+#include "nn/input_gradients.h"
 #include "nn/objective.h"
 #include "nn/predict.h"
 
@@ -129,6 +130,24 @@ py::tuple forward_arrays(const Network<T>& network, const py::object& x, int thr
   caller.rethrow();
   if (outcome != Outcome::kDone) refuse(outcome);
   return py::make_tuple(zs, ys);
+}
+
+template <class T>
+py::array_t<T> input_gradient_array(const Network<T>& network, const py::object& x, int threads) {
+  check_threads(threads);
+  const HeldView view = input_view(x, network.n_columns(), "x");
+  py::array_t<T> to({view.rows, network.n_outputs(), network.n_features()});
+  T* data = to.mutable_data();
+  PythonCaller caller;
+  Poll poll(caller);
+  Outcome outcome;
+  {
+    py::gil_scoped_release release;
+    outcome = input_gradients(network, view, threads, poll, data);
+  }
+  caller.rethrow();
+  if (outcome != Outcome::kDone) refuse(outcome);
+  return to;
 }
 
 /// The arguments that a loss over a data set has.
@@ -304,6 +323,7 @@ void bind(py::module_& m, const char* name) {
           },
           py::arg("x"), py::arg("seed"), py::arg("sample"), py::arg("n_threads") = 0)
       .def("forward", &forward_arrays<T>, py::arg("x"), py::arg("n_threads") = 0)
+      .def("input_gradients", &input_gradient_array<T>, py::arg("x"), py::arg("n_threads") = 0)
       .def("mean_loss", &mean_loss<T>, py::arg("x"), py::arg("t"), py::arg("loss"),
            py::arg("sample_weight") = py::none(), py::arg("loss_parameter") = py::none(),
            py::arg("n_threads") = 0)

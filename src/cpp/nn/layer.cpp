@@ -1,5 +1,6 @@
 #include "nn/layer.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace fastmlp {
@@ -73,6 +74,26 @@ void slope_layer(const Network<T>& network, const DenseLayer& layer, const Layer
         {kept_for(buffers, part.activation) + offset, buffers.ldy, buffers.dz + offset, buffers.ldy,
          rows.size(), its, parameter_of(network, layer, part)});
   });
+}
+
+/// dx = dz w^T for some columns of the first layer's input.
+template <class T>
+void multiply_back(const Network<T>& network, const Workspace<T>& ws, Range rows,
+                   const Columns& columns, T* dx, Index lddx, int rank) {
+  const DenseLayer& layer = network.layers().front();
+  const LayerBuffers<T>& buffers = ws.layer(0);
+  network.kernels().backward_input[at(Activation::identity)]({buffers.dz + rows.begin * buffers.ldy,
+                                                              buffers.ldy,
+                                                              network.params() + layer.offset,
+                                                              dx,
+                                                              lddx,
+                                                              dx,
+                                                              lddx,
+                                                              ws.scratch(rank),
+                                                              rows.size(),
+                                                              layer.shape,
+                                                              {},
+                                                              columns});
 }
 
 template <class T>
@@ -237,6 +258,26 @@ void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index ind
 }
 
 template <class T>
+void begin_backward(const Network<T>& network, const Workspace<T>& ws, Index output, Range rows) {
+  const LayerBuffers<T>& out = ws.output();
+  for (Index r = rows.begin; r < rows.end; ++r) {
+    T* row = out.dz + r * out.ldy;
+    std::fill_n(row, out.ldy, T{0});
+    row[output] = T{1};
+  }
+  slope_layer(network, network.layers().back(), out, rows, whole_row(network.n_outputs()));
+}
+
+template <class T>
+void backward_input(const Network<T>& network, const Workspace<T>& ws, Range rows) {
+  const DenseLayer& layer = network.layers().front();
+  const Columns columns = whole_row(layer.shape.in);
+  multiply_back(network, ws, rows, columns, ws.dinput + rows.begin * ws.lddinput, ws.lddinput, 0);
+  if (ws.layer(0).dropped == nullptr) return;
+  apply_dropout(network, 0, rows, columns, nullptr, ws.dinput, ws.lddinput, ws.dinput, ws.lddinput);
+}
+
+template <class T>
 void backward_encoder(const Network<T>& network, Workspace<T>& ws, Range rows, const MaskKey* masks,
                       int rank) {
   const Encoder<T>& encoder = *network.encoder();
@@ -245,19 +286,7 @@ void backward_encoder(const Network<T>& network, Workspace<T>& ws, Range rows, c
   const Index end = min_index(round_up(encoder.wanted_inputs(), layer.shape.width), layer.shape.in);
   const Columns columns{0, end, end == layer.shape.in};
   T* dx = ws.dencoding + encoder.gradient_place();
-  T* its = dx + rows.begin * ws.lddencoding;
-  network.kernels().backward_input[at(Activation::identity)]({buffers.dz + rows.begin * buffers.ldy,
-                                                              buffers.ldy,
-                                                              network.params() + layer.offset,
-                                                              its,
-                                                              ws.lddencoding,
-                                                              its,
-                                                              ws.lddencoding,
-                                                              ws.scratch(rank),
-                                                              rows.size(),
-                                                              layer.shape,
-                                                              {},
-                                                              columns});
+  multiply_back(network, ws, rows, columns, dx + rows.begin * ws.lddencoding, ws.lddencoding, rank);
   if (buffers.dropped) {
     apply_dropout(network, 0, rows, columns, masks, dx, ws.lddencoding, dx, ws.lddencoding);
   }
@@ -273,6 +302,8 @@ void backward_encoder(const Network<T>& network, Workspace<T>& ws, Range rows, c
                                  Index, Range);                                                    \
   template void gather_batch<T>(const Network<T>&, Workspace<T>&, const Batch&, double,            \
                                 const LossPlan&, Range);                                           \
+  template void begin_backward<T>(const Network<T>&, const Workspace<T>&, Index, Range);           \
+  template void backward_input<T>(const Network<T>&, const Workspace<T>&, Range);                  \
   template void backward_encoder<T>(const Network<T>&, Workspace<T>&, Range, const MaskKey*, int); \
   template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&,      \
                               const MaskKey*);                                                     \

@@ -59,6 +59,14 @@ template <class T>
 void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index index, Range rows,
                     const Columns& columns, const MaskKey* masks, int rank);
 
+/// The output layer's dz where the gradient of one of its outputs is wanted.
+template <class T>
+void begin_backward(const Network<T>& network, const Workspace<T>& ws, Index output, Range rows);
+
+/// The gradient by the inputs, at test time, from the first layer's dz.
+template <class T>
+void backward_input(const Network<T>& network, const Workspace<T>& ws, Range rows);
+
 /// Each row's part of the gradient by the encoder's parameters, from the first layer's dz.
 template <class T>
 void backward_encoder(const Network<T>& network, Workspace<T>& ws, Range rows, const MaskKey* masks,

@@ -34,17 +34,21 @@ Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int th
   learns ? plan(trace.ldturns, &trace.turns) : skip(&trace.turns);
   scales ? plan(trace.ldplain, &trace.plain) : skip(&trace.plain);
   learns ? plan(lddencoding, &dencoding) : skip(&dencoding);
+  const bool inverts = pass == Pass::kInputGradients;
+  const bool goes_back = pass == Pass::kTrain || inverts;
+  lddinput = ldx;
+  inverts ? plan(lddinput, &dinput) : skip(&dinput);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const DenseLayer& layer = network.layers()[i];
     LayerBuffers<T>& buffers = layers_[i];
     buffers.ldy = padded_ld<T>(layer.shape.out);
     buffers.lddropped = padded_ld<T>(layer.shape.in);
-    const bool keep_z = pass == Pass::kInspect || (pass == Pass::kTrain && layer.keeps_input());
+    const bool keep_z = pass == Pass::kInspect || (goes_back && layer.keeps_input());
     changes_input(layer, pass) ? plan(buffers.lddropped, &buffers.dropped) : skip(&buffers.dropped);
     keep_z ? plan(buffers.ldy, &buffers.z) : skip(&buffers.z);
     plan(buffers.ldy, &buffers.y);
     const bool last = i + 1 == layers_.size();
-    const bool has_dz = pass == Pass::kTrain || (pass == Pass::kEvaluate && last);
+    const bool has_dz = goes_back || (pass == Pass::kEvaluate && last);
     has_dz ? plan(buffers.ldy, &buffers.dz) : skip(&buffers.dz);
     scratch_size_ = std::max({scratch_size_, backward_scratch_size(layer.shape),
                               (kMostTaskRows + 1) * layer.shape.width});
@@ -58,7 +62,7 @@ Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int th
   T* widened = nullptr;
   constexpr Index per_wide = static_cast<Index>(sizeof(double) / sizeof(T));
   if (pass == Pass::kWiden) plan(checked_mul(per_wide, layers_.back().ldy), &widened);
-  scratch_size_ = trains ? round_up(scratch_size_, kAlignment) : 0;
+  scratch_size_ = goes_back ? round_up(scratch_size_, kAlignment) : 0;
   columns_size_ = trains ? columns_size_ : 0;
   arena_.reserve(checked_mul(threads, scratch_size_), &scratch_);
   arena_.reserve(checked_mul(threads, columns_size_), &columns_);

@@ -20,12 +20,13 @@ struct LayerBuffers {
 };
 
 enum class Pass {
-  kPredict,   // forward only
-  kWiden,     // forward only, and the output layer's values in double precision
-  kSample,    // forward only, with random masks
-  kInspect,   // forward only, every z kept
-  kEvaluate,  // forward, and each row's loss
-  kTrain,     // forward and backward
+  kPredict,         // forward only
+  kWiden,           // forward only, and the output layer's values in double precision
+  kSample,          // forward only, with random masks
+  kInspect,         // forward only, every z kept
+  kEvaluate,        // forward, and each row's loss
+  kTrain,           // forward and backward
+  kInputGradients,  // forward and backward to the inputs, at test time
 };
 
 template <class T>
@@ -49,6 +50,8 @@ class Workspace {
   EncoderTrace<T> trace;  // where the encoder learns
   T* dencoding;           // and each row's part of the gradient by its parameters
   Index lddencoding;
+  T* dinput;  // the gradient by the inputs, where that is wanted
+  Index lddinput;
   T* t;           // gathered targets, of ldt = output().ldy
   T* row_weight;  // weight of each row, divided by their sum
   T* row_loss;

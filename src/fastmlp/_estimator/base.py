@@ -340,6 +340,35 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         X = model._read_inputs(X)
         return model._ready_model().network.forward(X, resolve_n_jobs(self.n_jobs))
 
+    def input_gradients(self, X: Any) -> NDArray[Any]:
+        """Compute how each output changes with each input: its gradient at each sample.
+
+        Outputs are what `predict` of a regressor gives, and the probabilities of a classifier's
+        classes, of the second one where there are two (with ``loss='hinge'`` the margins). Where
+        units differ, a gradient times the standard deviation of the feature can be compared
+        between features.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        gradients : ndarray of shape (n_samples, n_features)
+            The partial derivatives, of the network's dtype; of shape (n_samples, n_outputs_,
+            n_features) where there are several outputs.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or `X` is not valid.
+        """
+        model = as_it_is(self)
+        X = model._read_inputs(X)
+        found = model._ready_model().network.input_gradients(X, resolve_n_jobs(self.n_jobs))
+        return found[:, 0] if found.shape[1] == 1 else found
+
     # What scikit-learn and pickle ask for
 
     def __getstate__(self) -> dict[str, Any]:
