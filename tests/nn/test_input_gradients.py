@@ -1,8 +1,11 @@
 """Gradients of outputs by inputs against finite differences and the computation graph."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.feature_selection import SelectFromModel
 
 from fastmlp import Dense, Dropout, MLPClassifier, MLPRegressor, Network
 from fastmlp._checks.names import ACTIVATIONS
@@ -115,3 +118,27 @@ def test_the_inputs_are_checked_and_left_alone():
         model.input_gradients(X[:, :3])
     with pytest.raises(ValueError, match="NaN"):
         model.input_gradients(np.where(X > 2, np.nan, X))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_importances_find_what_counts(kind):
+    x = rng.normal(size=(500, 8))
+    y = 3 * x[:, 2] - 2 * x[:, 5] ** 2
+    model = kind(hidden_layer_sizes=(20,), max_iter=150, random_state=0, learning_rate_init=0.01)
+    model.fit(x, y > np.median(y) if kind is MLPClassifier else y)
+    importances = model.feature_importances_
+    assert importances.shape == (8,)
+    assert importances.sum() == pytest.approx(1)
+    assert set(np.argsort(importances)[-2:]) == {2, 5}
+    assert np.array_equal(importances, model.feature_importances_)
+    selected = SelectFromModel(model, max_features=2, threshold=-np.inf, prefit=True)
+    assert set(np.flatnonzero(selected.get_support())) == {2, 5}
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(importances, again.feature_importances_)
+
+
+def test_importances_are_of_fitted_estimators():
+    assert not hasattr(MLPRegressor(), "feature_importances_")
+    constant = MLPRegressor(hidden_layer_sizes=(3,), max_iter=1).fit(X, X[:, 0])
+    constant.coefs_ = [np.zeros_like(w) for w in constant.coefs_]
+    assert constant.feature_importances_.tolist() == [0.0] * 5

@@ -43,6 +43,9 @@ def plain_outputs(known: Mapping[str, Any], X: Any, give: int) -> NDArray[Any] |
     return model.network.predict_plain(X, resolve_n_jobs(known["n_jobs"]), give, True)
 
 
+_POINTS, _MOST_SLOPES = 256, 10**7  # of `feature_importances_`
+
+
 class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the estimators; use `MLPClassifier` or `MLPRegressor`.
 
@@ -237,6 +240,22 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def validation_scores_(self) -> list[float] | None:
         """The validation score of each epoch, or None without a validation set."""
         return self._log.column("val_score") if self._is_validated else None
+
+    @property
+    def feature_importances_(self) -> NDArray[np.float64]:
+        """How strongly each input moves the outputs, of shape (n_features,); they add up to 1.
+
+        The mean absolute gradient of the outputs by the inputs, at points drawn from the normal
+        distribution. Like coefficients of a linear model they compare features of the same spread:
+        scale the inputs before, as training wants it, too.
+        """
+        model = as_it_is(self)._ready_model()  # an AttributeError before fit
+        n_features, n_outputs = model.architecture.n_features, model.architecture.layers[-1].units
+        n_points = int(np.clip(_MOST_SLOPES // (n_features * n_outputs), 1, _POINTS))
+        points = np.random.default_rng(0).normal(size=(n_points, n_features))
+        slopes = model.network.input_gradients(points, resolve_n_jobs(self.n_jobs))
+        mean: NDArray[np.float64] = np.abs(slopes).mean(axis=(0, 1), dtype=float)
+        return mean / (mean.sum() or 1.0)
 
     def _become(self, codec: TargetCodec, model: Model, record: Record) -> None:
         """Become the fitted estimator of these: the one place that puts one together."""
