@@ -212,6 +212,8 @@ def _check_output(estimator: Any, converted: Any) -> None:
     output = estimator.out_activation_
     if isinstance(estimator, MLPClassifier) and output == "identity":
         raise ValueError("scikit-learn's network has no loss='hinge', whose outputs are margins.")
+    if output not in (*_THEIR_ACTIVATIONS, "softmax", "exp"):
+        raise ValueError(f"scikit-learn's network has no out_activation={output!r}.")
     if output == "exp" and "loss" not in converted.get_params():
         raise ValueError("This version of scikit-learn has no loss='poisson' for networks.")
 

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
 from fastmlp._checks.choices import AnyDtype, BatchSize, LearningRate, Penalty, Solver
-from fastmlp._checks.names import check_targets, parse_loss
+from fastmlp._checks.names import (
+    OUTPUT_ACTIVATIONS,
+    check_pair,
+    check_targets,
+    parse_choice,
+    parse_loss,
+)
 from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._core import GIVE_OUTPUTS
 from fastmlp._data.numbers import NumberCodec, read_numbers
@@ -137,6 +143,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         there, negated and without the penalty, and any other the name of a scorer of scikit-learn
         or a function of (estimator, X, y), which sees the weights as they are behind the epoch.
         Where samples of the validation set have weights, it takes `sample_weight` too.
+    out_activation : str, default='auto'
+        The activation of the outputs, for predictions that stay within bounds: 'logistic' from 0 to
+        1, 'tanh' from -1 to 1, 'softplus', 'relu' and 'exp' from 0 on, or another one that
+        `activation` may have, but 'prelu'. Scale the targets into its range. 'auto' takes
+        'identity', and with ``loss='poisson'``, whose outputs must be positive, 'exp'.
     callbacks : callable or list of callable, default=None
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
@@ -234,9 +245,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": [str],
+        "out_activation": [str],
     }
 
     loss: str
+    out_activation: str
     _monitor: ClassVar[str] = "r2"
 
     def __init__(
@@ -273,6 +286,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         clip_norm: float | None = None,
         init: str = "auto",
         scoring: str | Callable[..., float] | None = None,
+        out_activation: str = "auto",
         callbacks: Any = None,
         dtype: AnyDtype = "float32",
         n_jobs: int | None = None,
@@ -375,7 +389,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return NumberCodec(y.shape[1])
 
     def _output_activation(self, codec: NumberCodec) -> str:
-        return "exp" if self._core_loss(codec).name == "poisson" else "identity"
+        loss = self._core_loss(codec).name
+        if self.out_activation == "auto":
+            return "exp" if loss == "poisson" else "identity"
+        name, _ = parse_choice("out_activation", self.out_activation, OUTPUT_ACTIVATIONS)
+        check_pair(loss, [name])
+        return self.out_activation
 
     def _core_loss(self, codec: NumberCodec) -> CoreLoss:
         loss = CoreLoss(*parse_loss(self.loss, "", _LOSSES))

@@ -25,6 +25,10 @@ LEARNED_ACTIVATIONS = tuple(
     for row in _CATALOG["activations"]
     if row["parameter"] and row["parameter"]["learned"]
 )
+# Of a regressor's outputs.
+OUTPUT_ACTIVATIONS = tuple(
+    name for name in ELEMENTWISE_ACTIVATIONS if name not in LEARNED_ACTIVATIONS
+)
 _LOSS_ROWS = {row["name"]: row for row in _CATALOG["losses"]}
 LOSSES = tuple(_LOSS_ROWS)
 # The name of the one parameter that an activation or a loss has, if any.
