@@ -144,6 +144,15 @@ def test_packs() -> None:
     assert "fastmlp, one to a thread" in printed
 
 
+def test_busy() -> None:
+    lines = script("busy.py", "--busy", 1, "--rounds", 1).splitlines()
+    assert sum(line.startswith("  ") for line in lines) == 9
+
+
+def test_own_loss() -> None:
+    assert script("own_loss.py", "--rounds", 2).count("median of ratios") == 2
+
+
 def test_calls() -> None:
     lines = script("calls.py", "--rounds", 3, "--rows", 3000).splitlines()
     names = ["partial_fit, 1", "partial_fit, 32", "fit, 100", "early_stopping=T"]

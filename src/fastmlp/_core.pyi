@@ -277,6 +277,7 @@ class _Trainer:
         monitor: str = ...,
         loss_parameter: float | None = ...,
         label_smoothing: float = ...,
+        own_loss: Callable[..., Any] | None = ...,
         **settings: float,
     ) -> None: ...
     @property

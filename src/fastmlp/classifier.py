@@ -137,12 +137,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         there, negated and without the penalty, and any other the name of a scorer of scikit-learn
         or a function of (estimator, X, y), which sees the weights as they are behind the epoch.
         Where samples of the validation set have weights, it takes `sample_weight` too.
-    loss : {'log_loss', 'focal', 'hinge'}, default='log_loss'
+    loss : {'log_loss', 'focal', 'hinge'} or callable, default='log_loss'
         What is minimised. 'focal' is the log loss times ``(1 - p)**2``, p being the probability of
         what is right, so that it turns to what is hard [7]_; 'focal(1.5)' has that exponent.
         'hinge' is the sum of ``max(0, 1 - s * y)`` over the outputs, s being 1 for what is right
         and -1 for the rest; its outputs are margins, so that there is `decision_function` in place
-        of `predict_proba`.
+        of `predict_proba`. A function ``loss(outputs, targets)`` of your own gets the probabilities
+        and the targets of a batch, of shape (n, n_outputs), and returns the loss of each row, of
+        shape (n,), and its gradient by the outputs, of shape (n, n_outputs), all NumPy arrays; the
+        mean by the sample weights is minimised. Not for 'lbfgs'.
     label_smoothing : float, default=0.0
         The share s of each target that is spread evenly over the classes: ``t * (1 - s) + s / n``.
         Not for 'hinge' and 'lbfgs'. What is measured on a validation set knows nothing of it.
@@ -251,13 +254,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [str],
+        "loss": [str, callable],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
     _monitor: ClassVar[str] = "accuracy"
-    loss: str
+    loss: str | Callable[..., Any]
     class_weight: Any
     classes_: NDArray[Any]
     _codec: LabelCodec
@@ -295,7 +298,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         clip_norm: float | None = None,
         init: str = "auto",
         scoring: str | Callable[..., float] | None = None,
-        loss: str = "log_loss",
+        loss: str | Callable[..., Any] = "log_loss",
         label_smoothing: float = 0.0,
         class_weight: Any = None,
         callbacks: Any = None,
@@ -546,6 +549,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         output = self._output_activation(codec)
         if output == "identity" and self.label_smoothing:
             raise ValueError("label_smoothing is not for loss='hinge'.")
+        if callable(self.loss):
+            return CoreLoss.of_users(parse_loss("log_loss", output, _LOSSES)[0], self.loss)
         return CoreLoss(*parse_loss(self.loss, output, _LOSSES))
 
     def _row_factors(self, y: NDArray[Any], codec: LabelCodec) -> NDArray[Any] | None:

@@ -37,14 +37,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {'squared_error', 'poisson', 'absolute_error', 'mae', 'huber', 'quantile'}, \
-            default='squared_error'
+    loss : {'squared_error', 'poisson', 'absolute_error', 'mae', 'huber', 'quantile'} or \
+            callable, default='squared_error'
         What is minimised. 'squared_error' is half the squared error: its sum over the outputs is
         minimised, and its mean over the outputs is reported. 'poisson' is half the Poisson
         deviance, for targets of at least 0; outputs are then exponentials, and so positive. The
         others are averaged over the outputs: 'absolute_error', or 'mae' for short; 'huber(1.5)' is
         quadratic up to an error of 1.5 (1 if none is given) and linear beyond, and 'quantile(0.9)'
-        is the pinball loss, whose minimum is the 90 % quantile (the median if none is given).
+        is the pinball loss, whose minimum is the 90 % quantile (the median if none is given). A
+        function ``loss(outputs, targets)`` of your own gets both for a batch, of shape (n,
+        n_outputs), and returns the loss of each row, of shape (n,), and its gradient by the
+        outputs, of shape (n, n_outputs), all NumPy arrays; the mean by the sample weights is
+        minimised. Not for 'lbfgs'.
     hidden_layer_sizes : int or sequence of int, default=(100,)
         The number of units in each hidden layer; an empty sequence makes a linear model.
     activation : str or sequence of str, default='relu'
@@ -244,17 +248,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [str],
+        "loss": [str, callable],
         "out_activation": [str],
     }
 
-    loss: str
+    loss: str | Callable[..., Any]
     out_activation: str
     _monitor: ClassVar[str] = "r2"
 
     def __init__(
         self,
-        loss: str = "squared_error",
+        loss: str | Callable[..., Any] = "squared_error",
         hidden_layer_sizes: int | Sequence[int] = (100,),
         activation: str | Sequence[Any] = "relu",
         *,
@@ -382,7 +386,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _read_samples(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         X, t = read_numbers(self, X, y, reset=reset)
-        check_targets("y", t, parse_loss(self.loss, "", _LOSSES)[0])
+        if not callable(self.loss):
+            check_targets("y", t, parse_loss(self.loss, "", _LOSSES)[0])
         return X, t
 
     def _learn_targets(self, y: NDArray[Any], announced: Any) -> NumberCodec:
@@ -397,6 +402,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return self.out_activation
 
     def _core_loss(self, codec: NumberCodec) -> CoreLoss:
+        if callable(self.loss):
+            return CoreLoss.of_users("mse", self.loss)
         loss = CoreLoss(*parse_loss(self.loss, "", _LOSSES))
         squared = loss.name == "squared_error"
         return loss._replace(scale=1.0 / codec.n_outputs) if squared else loss

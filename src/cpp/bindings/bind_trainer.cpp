@@ -79,7 +79,8 @@ template <class T>
 std::unique_ptr<BoundTrainer<T>> make_trainer(
     Network<T>& network, const std::string& loss, const std::string& optimizer,
     const py::dict& hyperparameters, const std::string& schedule, const std::string& monitor,
-    std::optional<double> loss_parameter, double label_smoothing, const py::kwargs& settings) {
+    std::optional<double> loss_parameter, double label_smoothing,
+    const std::optional<py::function>& own_loss, const py::kwargs& settings) {
   TrainSettings s;
   s.loss = loss_choice(loss, loss_parameter);
   if (!(label_smoothing >= 0.0 && label_smoothing < 1.0)) {
@@ -92,7 +93,10 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
   s.schedule = static_cast<RateSchedule>(index_named(kScheduleNames, schedule, "schedule"));
   s.monitor = static_cast<Monitor>(index_named(kMonitorNames, monitor, "monitor"));
   set_settings(s, settings);
-  return std::unique_ptr<BoundTrainer<T>>(new BoundTrainer<T>{Trainer<T>(network, s), {}, false});
+  auto own = own_loss ? std::make_unique<PythonLoss>(*own_loss) : nullptr;
+  s.loss.own = own.get();
+  return std::unique_ptr<BoundTrainer<T>>(
+      new BoundTrainer<T>{std::move(own), Trainer<T>(network, s), {}, false});
 }
 
 template <class T>
@@ -123,6 +127,7 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
   }
   PythonHooks hooks(on_epoch_end, score, rate);
   self.report = RunReport{};
+  if (self.own_loss) self.own_loss->begin();
   {
     const DataView data_view = data.view();
     const DataView validation_view = validation ? validation->view() : DataView{};
@@ -131,6 +136,7 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
                      self.report);
   }
   hooks.rethrow();
+  if (self.own_loss) self.own_loss->rethrow();
   return to_dict(self.report);
 }
 
@@ -187,7 +193,8 @@ void bind(py::module_& m, const char* name) {
       .def(py::init(&make_trainer<T>), py::keep_alive<1, 2>(), py::arg("network"), py::kw_only(),
            py::arg("loss"), py::arg("optimizer"), py::arg("hyperparameters") = py::dict(),
            py::arg("schedule") = "constant", py::arg("monitor") = "loss",
-           py::arg("loss_parameter") = py::none(), py::arg("label_smoothing") = 0.0)
+           py::arg("loss_parameter") = py::none(), py::arg("label_smoothing") = 0.0,
+           py::arg("own_loss") = py::none())
       .def_property_readonly("steps", [](Bound& self) { return self.trainer.progress().steps; })
       .def_property_readonly("rate", [](Bound& self) { return self.trainer.progress().rate; })
       .def("copy_network",

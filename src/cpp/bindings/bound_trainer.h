@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bindings/numpy_view.h"
+#include "bindings/python_loss.h"
 #include "train/trainer.h"
 
 namespace fastmlp::bindings {
@@ -12,6 +13,7 @@ py::dict to_dict(const RunReport& report);
 
 template <class T>
 struct BoundTrainer {
+  std::unique_ptr<PythonLoss> own_loss;  // null for one of the catalog's
   Trainer<T> trainer;
   RunReport report;
   bool runs = false;

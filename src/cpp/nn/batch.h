@@ -24,12 +24,36 @@ struct Batch {
   Index rows;
 };
 
+/// What a loss is taken of, and where it leaves each row's loss and its gradient by the outputs.
+template <class T>
+struct LossRows {
+  const T* y;  // outputs
+  const T* t;
+  T* row_loss;
+  T* dy;
+  Index ld;  // of y, t and dy
+  Index rows;
+  Index cols;
+};
+
+/// A loss that the catalog doesn't have, of the caller's own.
+class OwnLoss {
+ public:
+  virtual ~OwnLoss() = default;
+  /// By any thread, perhaps by several at once. May not throw: where there is no loss it is NaN.
+  virtual void take(const LossRows<float>& rows) noexcept = 0;
+  virtual void take(const LossRows<double>& rows) noexcept = 0;
+  /// Whether it has failed, or was interrupted: the run is to end.
+  virtual bool has_stopped() const noexcept = 0;
+};
+
 /// A loss as the user chose it. Label smoothing moves targets towards the middle of the classes:
 /// t (1 - s) + s / n for n classes that exclude each other, t (1 - s) + s / 2 for yes and no.
 struct LossChoice {
   Loss loss = Loss::squared_error;
   double parameter = 0.0;
   double label_smoothing = 0.0;
+  OwnLoss* own = nullptr;  // in place of that loss, which still tells what outputs and targets are
 };
 
 /// A loss, and whether it is fused with the network's output activation.

@@ -121,7 +121,8 @@ void smooth_labels(const LossChoice& choice, T* t, Index ldt, Index rows, Index 
 template <class T>
 LossPlan plan_loss(const Network<T>& network, const LossChoice& choice) {
   const DenseLayer& last = network.layers().back();
-  return {choice, !last.mixes() && row_of(choice.loss).link == last.activation()};
+  const bool meets = !last.mixes() && row_of(choice.loss).link == last.activation();
+  return {choice, meets && choice.own == nullptr};
 }
 
 template <class T>
@@ -206,9 +207,28 @@ void activate_rows(const Network<T>& network, const Workspace<T>& ws, Index inde
        parameter_of(network, layer, layer.spec.parts.front())});
 }
 
+/// The caller's own loss of the rows, weighed.
+template <class T>
+void own_loss(const Network<T>& network, const Workspace<T>& ws, OwnLoss& loss, Range rows) {
+  const LayerBuffers<T>& out = ws.output();
+  const Index offset = rows.begin * out.ldy;
+  T* row_loss = ws.row_loss + rows.begin;
+  T* dy = out.dz + offset;
+  loss.take(LossRows<T>{out.y + offset, ws.t + offset, row_loss, dy, out.ldy, rows.size(),
+                        network.n_outputs()});
+  for (Index r = 0; r < rows.size(); ++r) {
+    const T weight = ws.row_weight[rows.begin + r];
+    T* row = dy + r * out.ldy;
+    row_loss[r] *= weight;
+    for (Index c = 0; c < network.n_outputs(); ++c) row[c] *= weight;
+    std::fill(row + network.n_outputs(), row + out.ldy, T{0});
+  }
+}
+
 template <class T>
 void output_loss(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan,
                  Range rows) {
+  if (plan.choice.own) return own_loss(network, ws, *plan.choice.own, rows);
   const Kernels<T>& kernels = network.kernels();
   const LayerBuffers<T>& out = ws.output();
   const Index offset = rows.begin * out.ldy;
@@ -228,9 +248,8 @@ void output_loss(const Network<T>& network, const Workspace<T>& ws, const LossPl
 }
 
 template <class T>
-void loss_rows(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan,
-               Range rows) {
-  output_loss(network, ws, plan, rows);
+void slope_output(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan,
+                  Range rows) {
   if (plan.on_logits) return;
   const LayerBuffers<T>& out = ws.output();
   slope_layer(network, network.layers().back(), out, rows, whole_row(network.n_outputs()));
@@ -311,7 +330,7 @@ void backward_encoder(const Network<T>& network, Workspace<T>& ws, Range rows, c
                                  const Columns&, bool);                                            \
   template void activate_rows<T>(const Network<T>&, const Workspace<T>&, Index, Range);            \
   template void output_loss<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range);    \
-  template void loss_rows<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range);      \
+  template void slope_output<T>(const Network<T>&, const Workspace<T>&, const LossPlan&, Range);   \
   template void backward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,            \
                                   const Columns&, const MaskKey*, int);
 FASTMLP_INSTANTIATE(float)

@@ -49,9 +49,18 @@ template <class T>
 void output_loss(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan,
                  Range rows);
 
-/// Each row's loss, and the output layer's dz.
+/// The output layer's dz from what output_loss() has left there.
 template <class T>
-void loss_rows(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan, Range rows);
+void slope_output(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan,
+                  Range rows);
+
+/// Both: each row's loss, and the output layer's dz.
+template <class T>
+void loss_rows(const Network<T>& network, const Workspace<T>& ws, const LossPlan& plan,
+               Range rows) {
+  output_loss(network, ws, plan, rows);
+  slope_output(network, ws, plan, rows);
+}
 
 /// Some columns of the dz below layer `index` > 0 from that of the layer. A thread's own scratch is
 /// that of its `rank`.

@@ -17,6 +17,42 @@ void forward_rows(const Network<T>& network, Workspace<T>& ws, Range rows, const
   }
 }
 
+namespace {
+
+/// Calls visit(block) for rows that go through the layers together.
+template <class T, class Visit>
+void for_each_block(const Network<T>& network, Range rows, Visit visit) {
+  const Index at_once = rows_at_once<T>(network.flops_per_row());
+  for (Index begin = rows.begin; begin < rows.end; begin += at_once) {
+    visit(Range{begin, min_index(begin + at_once, rows.end)});
+  }
+}
+
+}  // namespace
+
+template <class T>
+void train_forward(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
+                   double weight_sum, const LossPlan& loss, const MaskKey* masks,
+                   Range rows) noexcept {
+  for_each_block(network, rows, [&](Range block) {
+    gather_batch(network, ws, batch, weight_sum, loss, block);
+    forward_rows(network, ws, block, masks, loss.on_logits);
+  });
+}
+
+template <class T>
+bool train_backward(const Network<T>& network, Workspace<T>& ws, const LossPlan& loss,
+                    const MaskKey* masks, Range rows, int rank) noexcept {
+  for_each_block(network, rows, [&](Range block) {
+    slope_output(network, ws, loss, block);
+    for (Index i = ws.layer_count() - 1; i > 0; --i) {
+      const PanelShape& shape = network.layers()[static_cast<std::size_t>(i)].shape;
+      backward_layer(network, ws, i, block, whole_row(shape.in), masks, rank);
+    }
+  });
+  return std::isfinite(sum_of_losses(ws, rows));
+}
+
 template <class T>
 bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch, double weight_sum,
                 const LossPlan& loss, const MaskKey* masks, Range rows, Poll* poll,
@@ -46,6 +82,10 @@ bool train_rows(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
 #define FASTMLP_INSTANTIATE(T)                                                           \
   template void forward_rows<T>(const Network<T>&, Workspace<T>&, Range, const MaskKey*, \
                                 bool) noexcept;                                          \
+  template void train_forward<T>(const Network<T>&, Workspace<T>&, const Batch&, double, \
+                                 const LossPlan&, const MaskKey*, Range) noexcept;       \
+  template bool train_backward<T>(const Network<T>&, Workspace<T>&, const LossPlan&,     \
+                                  const MaskKey*, Range, int) noexcept;                  \
   template bool train_rows<T>(const Network<T>&, Workspace<T>&, const Batch&, double,    \
                               const LossPlan&, const MaskKey*, Range, Poll*, int) noexcept;
 FASTMLP_INSTANTIATE(float)

@@ -14,6 +14,17 @@ template <class T>
 void forward_rows(const Network<T>& network, Workspace<T>& ws, Range rows, const MaskKey* masks,
                   bool logits) noexcept;
 
+/// The first part of train_rows(), which gathers the rows and runs forward, and the last, which
+/// runs backward from the outputs' gradients and returns whether the losses are finite: for a loss
+/// that is taken of the whole batch between them.
+template <class T>
+void train_forward(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
+                   double weight_sum, const LossPlan& loss, const MaskKey* masks,
+                   Range rows) noexcept;
+template <class T>
+bool train_backward(const Network<T>& network, Workspace<T>& ws, const LossPlan& loss,
+                    const MaskKey* masks, Range rows, int rank) noexcept;
+
 /// Gathers the rows, runs forward, loss and backward down to the first layer's dz; leaves each
 /// row's part of the mean loss in ws.row_loss. Returns false where one of them is not finite.
 /// Leaves the rest as it is where `poll`, if there is one, says so.

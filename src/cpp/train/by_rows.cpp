@@ -15,11 +15,28 @@ ByRows<T>::ByRows(const Network<T>& network, Index batch, int threads)
 
 template <class T>
 bool ByRows<T>::first_phase(const Step& step, Turn& turn, const Team& team, Poll& poll) noexcept {
-  turn.begin_piece();
   const Range mine = share(step.batch.rows, grain_, turn.part());
+  if (step.loss.choice.own) return with_own_loss(step, mine, turn, team);
+  turn.begin_piece();
   const bool finite = train_rows(network_, workspace_, step.batch, step.weight_sum, step.loss,
                                  &step.masks, mine, &poll, team.rank());
   turn.end_piece(static_cast<double>(mine.size()));
+  return finite;
+}
+
+template <class T>
+bool ByRows<T>::with_own_loss(const Step& step, Range mine, Turn& turn, const Team& team) noexcept {
+  const double half = 0.5 * static_cast<double>(mine.size());
+  turn.begin_piece();
+  train_forward(network_, workspace_, step.batch, step.weight_sum, step.loss, &step.masks, mine);
+  turn.end_piece(half);
+  team.barrier();
+  if (team.rank() == 0) output_loss(network_, workspace_, step.loss, {0, step.batch.rows});
+  team.barrier();
+  turn.begin_piece();
+  const bool finite =
+      train_backward(network_, workspace_, step.loss, &step.masks, mine, team.rank());
+  turn.end_piece(half);
   return finite;
 }
 

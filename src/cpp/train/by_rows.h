@@ -20,6 +20,9 @@ class ByRows final : public Schedule<T> {
   T* scratch(int rank) noexcept override { return workspace_.scratch(rank); }
 
  private:
+  /// The first phase where the loss is taken of the whole batch between forward and backward.
+  bool with_own_loss(const Step& step, Range mine, Turn& turn, const Team& team) noexcept;
+
   const Network<T>& network_;
   Workspace<T> workspace_;
   Index grain_;

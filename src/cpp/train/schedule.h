@@ -64,11 +64,11 @@ class Schedule {
   std::vector<WeightTask> tasks_;
 };
 
-/// The schedule for batches of so many rows by up to `threads` threads; `whole` where the gradient
-/// is finished before any update; `slots` tells how many arrays the optimizer has. The network must
-/// outlive it.
+/// The schedule for batches of so many rows by up to `threads` threads; `own_loss` where the
+/// caller's own is taken of the whole batch at once; `whole` where the gradient is finished before
+/// any update; `slots` tells how many arrays the optimizer has. The network must outlive it.
 template <class T>
 std::unique_ptr<Schedule<T>> make_schedule(Network<T>& network, Index batch, int threads,
-                                           bool whole, int slots);
+                                           bool own_loss, bool whole, int slots);
 
 }  // namespace fastmlp

@@ -132,6 +132,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     epoch.fewest_threads = report.fewest_threads;
     const bool whole = run_epoch(data, plan, team_size, poll, epoch);
     report.fewest_threads = std::min(report.fewest_threads, epoch.fewest_threads);
+    if (settings_.loss.own && settings_.loss.own->has_stopped()) return Stopped::kCallback;
     if (!epoch.finite && whole) {
       report.failed_epoch = i + 1;
       report.failed_batch = epoch.batches + 1;
@@ -201,7 +202,8 @@ void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
   if (!schedule_ || planned_.batch != batch || planned_.threads < threads ||
       planned_.whole != whole) {
     schedule_.reset();  // its memory may be wanted again
-    schedule_ = make_schedule(network_, batch, threads, whole, slot_count());
+    schedule_ =
+        make_schedule(network_, batch, threads, settings_.loss.own != nullptr, whole, slot_count());
     planned_ = {batch, threads, whole};
   }
   update_.begin_run(schedule_->tasks(), whole);

@@ -114,10 +114,13 @@ def check_settings(estimator: Any, plan: Architecture) -> None:
     Raises
     ------
     ValueError
-        If the estimator has dropout, a penalty with L1, clipping or label smoothing.
+        If the estimator has dropout, a penalty with L1, clipping, label smoothing or a loss of the
+        user's own.
     """
     if any(layer.input_dropout for layer in plan.layers):
         raise ValueError("dropout needs a first-order solver; got solver='lbfgs'.")
+    if callable(estimator.loss):
+        raise ValueError("A function as loss needs a first-order solver; got solver='lbfgs'.")
     if any(layer.l1 for layer in plan.layers):
         raise ValueError(
             f"penalty={estimator.penalty!r} needs a first-order solver; got solver='lbfgs', which "

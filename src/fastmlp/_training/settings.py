@@ -1,10 +1,11 @@
 """What the core makes of an estimator's parameters of training."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp._checks.arrays import LARGEST_COUNT, check_representable
+from fastmlp._checks.arrays import LARGEST_COUNT, check_representable, check_takes
 from fastmlp._checks.names import OPTIMIZERS, check_hyperparameters
 from fastmlp._checks.warn import warn
 from fastmlp._model.settings import TrainerSettings
@@ -15,11 +16,27 @@ BY_PROGRESS = {"invscaling": "invscaling", "adaptive": "adaptive", "plateau": "a
 
 
 class CoreLoss(NamedTuple):
-    """A loss by the core's name, its parameter, and the factor on it as it is reported."""
+    """A loss by the core's name, its parameter, and the factor on it as it is reported.
+
+    A function of the user's own takes its place; the name still says what outputs and targets are.
+    """
 
     name: str
     parameter: float | None = None
     scale: float = 1.0
+    own: Callable[..., Any] | None = None
+
+    @classmethod
+    def of_users(cls, name: str, function: Callable[..., Any]) -> "CoreLoss":
+        """Return a loss of the user's own.
+
+        Raises
+        ------
+        TypeError
+            If it can't be called with outputs and targets.
+        """
+        check_takes("loss", function, "outputs and targets", None, None)
+        return cls(name, own=function)
 
 
 def resolve_batch_size(batch_size: Any, n_rows: int) -> int:
@@ -91,6 +108,7 @@ def trainer_settings(
             "penalty_per_sample": estimator.solver != "adamw",
             "loss_parameter": loss.parameter,
             "loss_scale": loss.scale,
+            "own_loss": loss.own,
             "label_smoothing": float(estimator.label_smoothing),
             "clip_norm": 0.0 if estimator.clip_norm is None else float(estimator.clip_norm),
         },
