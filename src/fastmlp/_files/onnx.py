@@ -2,8 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from sklearn.pipeline import Pipeline
+
 from fastmlp._files.onnx_graph import import_onnx
 from fastmlp._files.onnx_networks import write_network
+from fastmlp._files.onnx_pipelines import write_pipeline
 from fastmlp._files.onnx_tables import write_table
 from fastmlp._model.exclusive import as_it_is
 from fastmlp.classifier import MLPClassifier
@@ -19,7 +22,13 @@ _TABLES = (TabularClassifier, TabularRegressor)
 
 
 def to_onnx(
-    estimator: MLPClassifier | MLPRegressor | Network | TabularClassifier | TabularRegressor,
+    estimator: MLPClassifier
+    | MLPRegressor
+    | Network
+    | TabularClassifier
+    | TabularRegressor
+    | Pipeline,
+    X: Any = None,
 ) -> "ModelProto":
     """Write a fitted network or ensemble as an ONNX model, which predicts the same, to rounding.
 
@@ -31,6 +40,10 @@ def to_onnx(
     are missing. Numbers and truths among the categories are written as 1, not as 1.0 or True. A
     name that an output has, too, or none, gets an underscore.
 
+    A `Pipeline` that ends in an MLPClassifier or MLPRegressor has what comes before it inside,
+    written by skl2onnx: an input `X` of numbers, or, where it begins with a ColumnTransformer of a
+    frame, an input for each column, of shape (n_samples, 1), by its name.
+
     The outputs:
 
     - of a classifier, `label`, as `predict` gives it, and `probabilities`, as `predict_proba`
@@ -41,8 +54,12 @@ def to_onnx(
     Parameters
     ----------
     estimator : object
-        A fitted MLPClassifier, MLPRegressor, TabularClassifier or TabularRegressor, or a Network.
-        Labels must be numbers or strings.
+        A fitted MLPClassifier, MLPRegressor, TabularClassifier or TabularRegressor, a fitted
+        Pipeline that ends in one of the first two, or a Network. Labels must be numbers or strings.
+    X : array-like or frame, default=None
+        Samples for a pipeline, an array or a frame, whose columns' types the inputs get,
+        but float32 for float64. Without them numbers are float32, and columns whose texts a step
+        has learnt are strings.
 
     Returns
     -------
@@ -54,14 +71,20 @@ def to_onnx(
     Raises
     ------
     ImportError
-        If onnx is not installed.
+        If onnx is not installed, or skl2onnx for a pipeline.
     TypeError
-        If `estimator` is of another class.
+        If `estimator` is of another class, or a pipeline ends in one.
     ValueError
         If it is not fitted, its labels are of a type that ONNX lacks, or no column of the table was
         of use.
     """
     import_onnx()
+    if isinstance(estimator, Pipeline):
+        if not isinstance(estimator[-1], MLPClassifier | MLPRegressor):
+            raise TypeError(
+                f"The pipeline must end in an MLPClassifier or MLPRegressor; got {estimator[-1]!r}."
+            )
+        return write_pipeline(estimator, X)
     write: Any = next(
         (
             write
@@ -71,7 +94,7 @@ def to_onnx(
         None,
     )
     if write is None:
-        names = ", ".join(kind.__name__ for kind in (*_NETWORKS, *_TABLES))
+        names = ", ".join(kind.__name__ for kind in (*_NETWORKS, *_TABLES, Pipeline))
         raise TypeError(f"estimator must be one of {names}; got {estimator!r}.")
     model: ModelProto = write(as_it_is(estimator))  # while it may be training in another thread
     return model

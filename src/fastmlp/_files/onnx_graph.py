@@ -16,8 +16,9 @@ from fastmlp._checks.names import DEFAULTS
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_OPSET, _ML_OPSET, _IR = 17, 3, 8  # the representation that came with these
 _ML = "ai.onnx.ml"
+OPSETS = {"": 17, _ML: 3}
+IR = 8  # the representation that came with these
 
 
 class Graph:
@@ -100,11 +101,11 @@ class Graph:
         """Return the whole as a model that has been checked."""
         graph = self.helper.make_graph(self.nodes, "fastmlp", inputs, outputs, self.constants)
         used = {node.domain for node in self.nodes}
-        opsets = [("", _OPSET), *([(_ML, _ML_OPSET)] if _ML in used else [])]
+        opsets = [(domain, version) for domain, version in OPSETS.items() if domain in used]
         model: ModelProto = self.helper.make_model(
             graph,
             opset_imports=[self.helper.make_opsetid(*opset) for opset in opsets],
-            ir_version=_IR,
+            ir_version=IR,
             producer_name="fastmlp",
             producer_version=_core.__version__,
         )
