@@ -19,14 +19,14 @@ def work(backoff, flops, wanted=2):
     """Steps in time; the threads that each had."""
     threads = []
     for _ in range(int(flops / STEP)):
-        threads.append(backoff.threads(wanted))
+        threads.append(backoff.threads(wanted, STEP))
         backoff.did(STEP, threads[-1], STEP / SPEED, 0.0)
     return threads
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 16, 256])
 def test_at_first_there_are_as_many_as_are_wanted(wanted):
-    assert Backoff().threads(wanted) == wanted
+    assert Backoff().threads(wanted, STEP) == wanted
     assert set(work(Backoff(), 50 * STEP, wanted)) == {wanted}
 
 
@@ -49,14 +49,14 @@ def test_a_wait_is_judged_beside_the_work_before_it(waited, phase, is_late):
 def test_a_late_thread_halves_the_team_at_once(wanted, then):
     backoff = Backoff()
     late(backoff, wanted)
-    assert backoff.threads(wanted) == (then if wanted > 1 else 1)
+    assert backoff.threads(wanted, STEP) == (then if wanted > 1 else 1)
 
 
 def test_teams_of_several_are_halved_until_nobody_is_late():
     backoff = Backoff()
     sizes = []
     for _ in range(6):
-        sizes.append(backoff.threads(16))
+        sizes.append(backoff.threads(16, STEP))
         late(backoff, sizes[-1])
     assert sizes == [16, 8, 4, 2, 1, 1]
 
@@ -77,7 +77,7 @@ def test_pauses_double_and_have_a_limit():
         late(backoff)
         pauses.append(backoff.pause)
         work(backoff, backoff.pause + STEP)
-        assert backoff.threads(2) == 2
+        assert backoff.threads(2, STEP) == 2
     assert all(b == pytest.approx(min(2 * a, SPEED)) for a, b in pairwise(pauses))
     assert pauses[-1] == pytest.approx(SPEED)  # a second of work
 

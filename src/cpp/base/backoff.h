@@ -13,8 +13,10 @@ namespace fastmlp {
 /// while the system lets the calling thread wait.
 class Backoff {
  public:
-  /// Of those wanted, the threads to work with.
-  int threads(int wanted) const noexcept {
+  /// Of those wanted, the threads for work of so many operations. What is long beside the pause
+  /// that is left gets all of them.
+  int threads(int wanted, double flops) const noexcept {
+    if (flops > kLong * left_) return wanted;
     const int halved = level_ < 31 ? wanted >> level_ : 0;
     return halved > 1 ? halved : 1;
   }
@@ -32,6 +34,7 @@ class Backoff {
   void did(double flops, int threads, double seconds, double lost) noexcept;
 
  private:
+  static constexpr double kLong = 4.0;
   static constexpr double kShortWait = 400e-6;
   static constexpr double kUsualWait = 0.5;      // of a phase
   static constexpr double kFirstPause = 16.0;    // times what was lost

@@ -103,10 +103,10 @@ Waking::~Waking() {
   if (alone_) last_wanted = Clock::now();
 }
 
-Stint::Stint(double flops, Threads wanted) noexcept
+Stint::Stint(double flops, Threads wanted, bool ends_early) noexcept
     : flops_(flops), threads_(wanted), counts_(wanted.count > 1 && !wanted.insists) {
   if (!counts_) return;
-  threads_.count = backoff.threads(wanted.count);
+  threads_.count = backoff.threads(wanted.count, ends_early ? 0.0 : flops);
   begin_ = Clock::now();
   lost = 0.0;
 }

@@ -29,6 +29,8 @@ inline Range share(Index n, Index grain, Part part) {
   const auto cut = [&](double at) {
     return min_index(static_cast<Index>(at * grains + 0.5) * grain, n);
   };
+  // A single one is the first thread's, which is not to wait for others because of it.
+  if (n <= grain) return part.begin > 0.0 ? Range{n, n} : Range{0, n};
   return {cut(part.begin), cut(part.end)};
 }
 
@@ -140,13 +142,18 @@ class Waking {
 /// (base/backoff.h).
 class Stint {
  public:
-  Stint(double flops, Threads wanted) noexcept;
+  /// What `ends_early` is given up where a thread is late, and gone on with by another team: then
+  /// it does not matter how long it is.
+  Stint(double flops, Threads wanted, bool ends_early = false) noexcept;
   ~Stint();
   Stint(const Stint&) = delete;
   Stint& operator=(const Stint&) = delete;
   Threads threads() const noexcept { return threads_; }
-  /// Where it has become less.
-  void did(double flops) noexcept { flops_ = flops; }
+  /// Where it has become less, or the team smaller.
+  void did(double flops, int threads) noexcept {
+    flops_ = flops;
+    threads_.count = threads;
+  }
 
  private:
   double flops_;

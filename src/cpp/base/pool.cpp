@@ -22,6 +22,8 @@ constexpr auto kRetry = std::chrono::seconds(1);
 void spin_once() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb");
 #endif
 }
 
@@ -75,8 +77,9 @@ struct Pool::Shared {
   std::mutex mutex;
   std::condition_variable wanted;
   std::atomic<int> asleep{0};
-  std::atomic<bool> ended{false};
-  Seen seen[kMostThreads];  // the last offer that each helper has noticed
+  alignas(64) std::atomic<bool> ended{false};
+  std::atomic<bool> at_work{false};  // the caller: helpers that have woken stay for the next offer
+  Seen seen[kMostThreads];           // the last offer that each helper has noticed
 };
 
 /// One helper's life.
@@ -88,7 +91,9 @@ struct Pool::Helper {
   void serve() noexcept {
     Wait idle(kIdleSpins);
     while (!shared->ended.load(std::memory_order_relaxed)) {
-      if (comes()) idle = Wait(kIdleSpins);
+      if (comes() || (idle.yields() && shared->at_work.load(std::memory_order_relaxed))) {
+        idle = Wait(idle.yields() ? 0 : kIdleSpins);
+      }
       idle.pause();
       if (idle.yields() && idle.seconds() > std::chrono::duration<double>(kIdleAwake).count()) {
         sleep();
@@ -134,6 +139,7 @@ Pool* Pool::own() noexcept {
   thread_local std::unique_ptr<Pool> pool;
   if (!pool || pool->forks_ != forks) {
     try {
+      (void)pool.release();  // whom a fork has met at work still holds it
       pool = std::make_unique<Pool>();
     } catch (...) {
       pool.reset();
@@ -173,6 +179,7 @@ int Pool::offer(int wanted, Work work, void* argument) noexcept {
   wanted = std::min(wanted, kMostThreads - 1);
   if (wanted > helpers_) wanted = create(wanted);
   busy_ = true;
+  shared_->at_work.store(true, std::memory_order_relaxed);
   // Those who came to the last offer are at hand; where some did not, who has seen its end is.
   if (came_ < wanted_ || wanted > wanted_) came_ = ready();
   wanted_ = wanted;
@@ -185,7 +192,9 @@ int Pool::offer(int wanted, Work work, void* argument) noexcept {
   came_ = std::min(came_, helpers_ - asleep);
   const int missing = std::min(asleep, wanted - (helpers_ - asleep));
   if (missing <= 0) return wanted;
-  const std::lock_guard<std::mutex> lock(shared_->mutex);
+  {
+    const std::lock_guard<std::mutex> lock(shared_->mutex);
+  }  // who is falling asleep has looked
   for (int i = 0; i < missing; ++i) shared_->wanted.notify_one();
   return wanted;
 }
@@ -213,6 +222,7 @@ double Pool::finish() noexcept {
   Wait wait(kIdleSpins);
   while (shared_->done.load(std::memory_order_acquire) < came_) wait.pause();
   busy_ = false;
+  shared_->at_work.store(false, std::memory_order_relaxed);
   last_ = came_ > 0 ? Clock::now() : last_;
   return wait.seconds();
 }

@@ -20,6 +20,18 @@ class SubnormalsAsZero {
   SubnormalsAsZero(const SubnormalsAsZero&) = delete;
   SubnormalsAsZero& operator=(const SubnormalsAsZero&) = delete;
 
+  /// While it lives, they are numbers again: in functions of the caller's.
+  class Suspended {
+   public:
+    Suspended() : before_(mode()) { set_mode(before_ & ~kAsZero); }
+    ~Suspended() { set_mode(before_); }
+    Suspended(const Suspended&) = delete;
+    Suspended& operator=(const Suspended&) = delete;
+
+   private:
+    const std::uint64_t before_;
+  };
+
  private:
 #if defined(__x86_64__)
   static constexpr std::uint64_t kAsZero = 0x8040;  // results, and what is read

@@ -140,7 +140,7 @@ void bind_catalog(py::module_& m) {
         "Sets the most threads that a call may use that asks for all.");
   py::class_<Backoff>(m, "Backoff", "When a thread does without help for a while.")
       .def(py::init<>())
-      .def("threads", &Backoff::threads, py::arg("wanted"))
+      .def("threads", &Backoff::threads, py::arg("wanted"), py::arg("flops"))
       .def_property_readonly("pause", &Backoff::pause)
       .def_static("is_late", &Backoff::is_late, py::arg("waited"), py::arg("phase"))
       .def("did", &Backoff::did, py::arg("flops"), py::arg("threads"), py::arg("seconds"),

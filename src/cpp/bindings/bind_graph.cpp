@@ -2,10 +2,12 @@
 // table of operations.
 #include <pthread.h>
 
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <new>
 #include <optional>
+#include <thread>
 
 #include "bindings/bindings.h"
 #include "bindings/numpy_view.h"
@@ -25,16 +27,31 @@ using graph::Shape;
 /// lock of its own, for the thread that may have held the parent's is not there.
 class Exclusive {
  public:
-  Exclusive() : lock_(mutex(), std::try_to_lock) {
-    if (lock_) return;
-    py::gil_scoped_release release;
-    lock_.lock();
+  Exclusive() : lock_(mutex(), std::defer_lock) {
+    if (owner() == std::this_thread::get_id()) {  // a signal's handler, in the middle of a call
+      throw std::runtime_error("this thread is at work on a graph already");
+    }
+    if (!lock_.try_lock()) {
+      py::gil_scoped_release release;
+      lock_.lock();
+    }
+    owner() = std::this_thread::get_id();
   }
+  ~Exclusive() { owner() = std::thread::id(); }
+  Exclusive(const Exclusive&) = delete;
+  Exclusive& operator=(const Exclusive&) = delete;
 
  private:
+  static std::atomic<std::thread::id>& owner() {
+    static std::atomic<std::thread::id> one;
+    return one;
+  }
   static std::mutex& mutex() {
     static std::mutex& one = *new std::mutex;
-    static const int registered = pthread_atfork(nullptr, nullptr, [] { new (&one) std::mutex; });
+    static const int registered = pthread_atfork(nullptr, nullptr, [] {
+      new (&one) std::mutex;
+      owner() = std::thread::id();
+    });
     (void)registered;
     return one;
   }

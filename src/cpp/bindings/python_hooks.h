@@ -6,6 +6,7 @@
 #include <atomic>
 #include <exception>
 
+#include "base/subnormals.h"
 #include "train/hooks.h"
 
 namespace fastmlp::bindings {
@@ -34,6 +35,7 @@ class Cancellation {
 /// Whether Ctrl-C was pressed, another signal's handler has raised, or this thread's calls were
 /// cancelled: `error` is then what it was.
 inline bool signal_raised(std::exception_ptr& error) noexcept {
+  const SubnormalsAsZero::Suspended suspended;
   py::gil_scoped_acquire acquire;
   try {
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();

@@ -6,6 +6,7 @@
 #include <exception>
 #include <string>
 
+#include "base/subnormals.h"
 #include "nn/batch.h"
 
 namespace fastmlp::bindings {
@@ -31,6 +32,7 @@ class PythonLoss final : public OwnLoss {
  private:
   template <class T>
   void take_rows(const LossRows<T>& rows) noexcept {
+    const SubnormalsAsZero::Suspended suspended;
     const py::gil_scoped_acquire acquire;
     try {
       if (error_) throw std::runtime_error("the loss has failed");
@@ -83,7 +85,7 @@ class PythonLoss final : public OwnLoss {
                             " that loss(outputs, targets) returns must be real numbers of shape " +
                             wanted + "; got " + got + ".");
     }
-    return py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(array);
+    return py::array_t<T, py::array::c_style | py::array::forcecast>(array);
   }
 
   py::function function_;

@@ -1,5 +1,6 @@
 #include "graph/graph.h"
 
+#include <algorithm>
 #include <atomic>
 #include <sstream>
 
@@ -52,24 +53,31 @@ bool run_all(const std::vector<Item>& items, const Work& work, int threads, Work
              Poll& poll, Visit visit) {
   if (items.empty()) return true;
   const double flops = work.flops / static_cast<double>(items.size());
-  const Call call(flops, work.flops, threads);
+  const Waking waking(flops, work.flops, threads);
+  const Threads most = waking.threads();
   const Index size = round_up(work.scratch, kAlignment);
   // For as many as ever, so that nothing is allocated where a later call has more of them.
-  const Index all = checked_mul(threads_for(flops, threads), size);
+  const Index all = checked_mul(std::max(most.count, threads_for(flops, threads)), size);
   if (workspace.scratch.size() < all) workspace.scratch = AlignedBuffer<T>(all);
   T* scratch = workspace.scratch.data();
   // Where all leave: behind the item whose barrier comes next when it is written.
-  std::atomic<std::size_t> last{items.size()};
-  auto body = [&](const Team& team) noexcept {
-    const Worker<T> worker{team, scratch + team.rank() * size, poll};
-    for (std::size_t i = 0; i < last; ++i) {
-      visit(items[i], worker);
-      if (team.rank() == 0 && poll.after(flops)) last = i + 1;
-      team.barrier();
-    }
-  };
-  parallel(call.threads(), body);
-  return last == items.size();
+  std::atomic<std::size_t> last{0};
+  while (last < items.size() && !poll.stopped()) {
+    const std::size_t first = last;
+    last = items.size();
+    Stint stint(flops * static_cast<double>(items.size() - first), most, true);
+    auto body = [&](const Team& team) noexcept {
+      const Worker<T> worker{team, scratch + team.rank() * size, poll};
+      for (std::size_t i = first; i < last; ++i) {
+        visit(items[i], worker);
+        const bool leads = team.rank() == 0;
+        if (leads && (poll.after(flops) || team.is_outdated())) last = i + 1;
+        team.barrier();
+      }
+    };
+    parallel(stint.threads(), body);
+  }
+  return last == items.size() && !poll.stopped();
 }
 
 /// Throws where the node is a loss that was given what is out of its range.

@@ -44,11 +44,13 @@ MachineLimits measure_limits(const Target& target, int threads) {
   MachineLimits limits{};
 
   volatile float sink = 0.0f;
+  int present = 1;
   const double busy = fastest(team_size, kBusyRuns, [&](const Team& team) {
     const float sum = kernels.multiply_adds(kTurns);
     if (team.rank() == 0) sink = sum;
+    if (team.rank() == 0) present = team.size();
   });
-  limits.flops = static_cast<double>(kTurns * kernels.turn_flops * team_size) / busy;
+  limits.flops = static_cast<double>(kTurns * kernels.turn_flops * present) / busy;
 
   AlignedBuffer<float> a(kTriadNumbers), b(kTriadNumbers), c(kTriadNumbers);
   const double moved = fastest(team_size, kTriadRuns, [&](const Team& team) {

@@ -219,8 +219,9 @@ void own_loss(const Network<T>& network, const Workspace<T>& ws, OwnLoss& loss, 
   for (Index r = 0; r < rows.size(); ++r) {
     const T weight = ws.row_weight[rows.begin + r];
     T* row = dy + r * out.ldy;
-    row_loss[r] *= weight;
-    for (Index c = 0; c < network.n_outputs(); ++c) row[c] *= weight;
+    const bool counts = weight != T{0};  // NaN of a row that doesn't is none of ours
+    row_loss[r] = counts ? row_loss[r] * weight : T{0};
+    for (Index c = 0; c < network.n_outputs(); ++c) row[c] = counts ? row[c] * weight : T{0};
     std::fill(row + network.n_outputs(), row + out.ldy, T{0});
   }
 }

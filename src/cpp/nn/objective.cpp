@@ -1,8 +1,38 @@
 #include "nn/objective.h"
 
+#include <limits>
+
 #include "nn/gradient.h"
+#include "nn/predict.h"
 
 namespace fastmlp {
+
+namespace {
+
+/// By the order of the rows, and in double precision, where the sum of the weights stays finite.
+template <class T>
+double weighted_mean(const T* losses, const TableView* weight, Index rows) {
+  const Batch weights{nullptr, nullptr, weight, nullptr, 0, rows};
+  double sum = 0.0, total = 0.0;
+  for_each_weight(weights, {0, rows}, [&](Index r, double w) {
+    if (w == 0.0) return;
+    sum += w * static_cast<double>(losses[r]);
+    total += w;
+  });
+  return sum / total;
+}
+
+/// The caller's own loss of all rows, taken at once.
+template <class T>
+void own_losses(const Network<T>& network, OwnLoss& own, const T* outputs, const TableView& t,
+                T* losses) {
+  const Index cols = network.n_outputs();
+  AlignedBuffer<T> targets(checked_mul(t.rows, cols)), gradients(checked_mul(t.rows, cols));
+  gather_rows(t, nullptr, 0, t.rows, targets.data(), cols);
+  own.take(LossRows<T>{outputs, targets.data(), losses, gradients.data(), cols, t.rows, cols});
+}
+
+}  // namespace
 
 template <class T>
 Outcome evaluate(const Network<T>& network, const TableView& x, const TableView& t,
@@ -14,6 +44,17 @@ Outcome evaluate(const Network<T>& network, const TableView& x, const TableView&
   const double flops = forward_flops(network, x.rows);
   const Call call(flops, flops, threads);
   AlignedBuffer<T> losses(x.rows);
+  if (plan.choice.own) {
+    AlignedBuffer<T> outputs(to == nullptr ? checked_mul(x.rows, network.n_outputs()) : 0);
+    T* all_outputs = to == nullptr ? outputs.data() : to;
+    const Outcome outcome =
+        predict(network, x, nullptr, Give::kOutputs, threads, poll, all_outputs);
+    mean_loss = std::numeric_limits<double>::quiet_NaN();
+    if (outcome != Outcome::kDone) return outcome;
+    own_losses(network, *plan.choice.own, all_outputs, t, losses.data());
+    mean_loss = weighted_mean(losses.data(), weight, x.rows);
+    return outcome;
+  }
   const auto visit = [&](Workspace<T>& ws, Index first, Index rows) {
     Batch block = all;
     block.first = first;
@@ -31,15 +72,7 @@ Outcome evaluate(const Network<T>& network, const TableView& x, const TableView&
   };
   const Outcome outcome = forward_blocks(network, x, Pass::kEvaluate, nullptr, plan.on_logits,
                                          call.threads().count, poll, visit);
-  // By the order of the rows, and in double precision, where the sum of the weights stays finite.
-  const Batch weights{nullptr, nullptr, weight, nullptr, 0, x.rows};
-  double sum = 0.0, total = 0.0;
-  for_each_weight(weights, {0, x.rows}, [&](Index r, double w) {
-    if (w == 0.0) return;
-    sum += w * static_cast<double>(losses.data()[r]);
-    total += w;
-  });
-  mean_loss = sum / total;
+  mean_loss = weighted_mean(losses.data(), weight, x.rows);
   return outcome;
 }
 

@@ -49,6 +49,7 @@ bool train_backward(const Network<T>& network, Workspace<T>& ws, const LossPlan&
       const PanelShape& shape = network.layers()[static_cast<std::size_t>(i)].shape;
       backward_layer(network, ws, i, block, whole_row(shape.in), masks, rank);
     }
+    if (network.learns_encoding()) backward_encoder(network, ws, block, masks, rank);
   });
   return std::isfinite(sum_of_losses(ws, rows));
 }

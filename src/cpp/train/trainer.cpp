@@ -106,7 +106,8 @@ Work Trainer<T>::work_of(const Plan& plan) const {
             plan.batch_threads.count,
             plan.batch,
             static_cast<Index>(settings_.optimizer),
-            static_cast<Index>(settings_.clip_norm > 0.0)};
+            static_cast<Index>(settings_.clip_norm > 0.0),
+            static_cast<Index>(settings_.loss.own != nullptr)};
   for (const DenseLayer& layer : network_.layers()) {
     work.insert(work.end(),
                 {layer.shape.in, layer.shape.out, static_cast<Index>(layer.activation()),
@@ -132,7 +133,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     epoch.fewest_threads = report.fewest_threads;
     const bool whole = run_epoch(data, plan, team_size, poll, epoch);
     report.fewest_threads = std::min(report.fewest_threads, epoch.fewest_threads);
-    if (settings_.loss.own && settings_.loss.own->has_stopped()) return Stopped::kCallback;
+    if (has_own_loss_stopped()) return Stopped::kCallback;
     if (!epoch.finite && whole) {
       report.failed_epoch = i + 1;
       report.failed_batch = epoch.batches + 1;
@@ -152,7 +153,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     EpochReport& end = report.epochs.back();
     end.val_loss = validated.loss;
     end.val_score = validated.score;
-    if (poll.stopped()) {  // in the middle of the validation: this epoch has no score
+    if (poll.stopped() || has_own_loss_stopped()) {  // in the validation: this epoch has no score
       report.epochs.pop_back();
       return Stopped::kCallback;
     }
@@ -256,12 +257,12 @@ bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& tea
     const Index end = first + team_size.rows_ahead(rows - first);
     Threads threads = plan.batch_threads;
     threads.count = team_size.threads();
-    Stint stint(row_flops * static_cast<double>(end - first), threads);
-    const bool whole = stint.threads().count == threads.count;
+    Stint stint(row_flops * static_cast<double>(end - first), threads, true);
     const Clock::time_point start = Clock::now();
     const Index reached = run_steps(data, {first, end}, plan.batch, stint.threads(), poll, epoch);
-    stint.did(row_flops * static_cast<double>(reached - first));
-    if (whole && reached == end) team_size.took(end - first, seconds_since(start));
+    stint.did(row_flops * static_cast<double>(reached - first), epoch.team_size);
+    if (epoch.team_size == threads.count && reached == end)
+      team_size.took(end - first, seconds_since(start));
     first = reached;
   }
   progress_.steps += epoch.batches;
@@ -281,7 +282,11 @@ Index Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, 
   const Index before = progress_.steps + epoch.batches;
   auto body = [&](const Team& team) noexcept {
     const bool leads = team.rank() == 0;
-    if (leads) epoch.fewest_threads = std::min(epoch.fewest_threads, team.size());
+    const bool balanced = team.size() == balances.first.threads();
+    if (leads) {
+      epoch.team_size = team.size();
+      epoch.fewest_threads = std::min(epoch.fewest_threads, team.size());
+    }
     schedule.begin(team, update_);
     Index number = before;
     for (Index first = rows.begin; first < rows.end; first += batch_size) {
@@ -304,22 +309,28 @@ Index Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, 
         reached = min_index(first + batch_size, rows.end);
       }
       team.barrier();
-      if (epoch.end <= number) return;
+      if (epoch.end <= number) {
+        if (leads) reached = first;
+        return;
+      }
       double loss = 0.0;
       if (leads) {
-        if (full) balances.first.adjust();
+        if (full && balanced) balances.first.adjust();
         loss = schedule.loss(step);
       }
       if (!update_.is_whole()) {
         Turn back(balances.second, team);
         schedule.second_phase(step, update_, back, team);
       } else if (!update_.whole(schedule, step, team, poll, epoch.given_up)) {
-        if (leads) epoch.stop = true;
+        if (leads) {
+          epoch.stop = true;
+          reached = first;
+        }
         return;
       }
       if (!schedule.replicates()) team.barrier();
       if (leads) {
-        if (full) balances.second.adjust();
+        if (full && balanced) balances.second.adjust();
         loss *= settings_.loss_scale;
         epoch.add(update_.with_penalties(loss), batch.rows);
       }

@@ -57,6 +57,7 @@ class Trainer {
     std::atomic<Index> last{std::numeric_limits<Index>::max()};
     std::atomic<bool> finite{true};            // counts unless `stop`, which was before
     std::atomic<bool> given_up{false};         // rank 0's: to stop before the gradient is applied
+    int team_size = 1;                         // rank 0's: of the last steps
     int fewest_threads = 0;                    // rank 0's: of a team so far
     bool stop = false;                         // rank 0's: a hook asked to
     double loss_sum = 0.0;                     // rank 0's: batch loss x rows of the steps so far
@@ -95,6 +96,9 @@ class Trainer {
                  Epoch& epoch);
   Index run_steps(const DataView& data, Range rows, Index batch, Threads threads, Poll& poll,
                   Epoch& epoch);
+  bool has_own_loss_stopped() const {
+    return settings_.loss.own && settings_.loss.own->has_stopped();
+  }
   void keep_params(Threads threads);
   void put_back_params();
   Validation validate(const DataView* validation, int threads, Poll& poll, Hooks& hooks);
