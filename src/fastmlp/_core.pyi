@@ -277,7 +277,7 @@ class _Trainer:
         monitor: str = ...,
         loss_parameter: float | None = ...,
         label_smoothing: float = ...,
-        own_loss: Callable[..., Any] | None = ...,
+        own_loss: bool = ...,
         **settings: float,
     ) -> None: ...
     @property
@@ -304,6 +304,7 @@ class _Trainer:
         on_epoch_end: Callable[[EpochReport], bool] | None = ...,
         rate: Callable[[int], float] | None = ...,  # of an epoch of this run, from 0
         score: Callable[[], float] | None = ...,
+        own_loss: Callable[..., Any] | None = ...,  # of outputs and targets
         n_threads: int = ...,
     ) -> RunReport: ...
     def get_state(self) -> dict[str, Any]: ...

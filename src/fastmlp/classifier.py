@@ -413,12 +413,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return float(super().score(X, plain_array("y", y), sample_weight))
 
     def _require_probabilities(self) -> bool:
-        if self.loss == "hinge":
+        if self._has_margins():
             raise AttributeError("loss='hinge' gives margins, and no probabilities.")
         return True
 
     def _require_margins(self) -> bool:
-        if self.loss != "hinge":
+        if not self._has_margins():
             raise AttributeError(f"loss={self.loss!r} gives probabilities, and no margins.")
         return True
 
@@ -540,8 +540,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         codec = self._codec
         return codec if self.classes_ is codec.classes else LabelCodec(codec.kind, self.classes_)
 
+    def _has_margins(self) -> bool:
+        return isinstance(self.loss, str) and self.loss == "hinge"
+
     def _output_activation(self, codec: LabelCodec) -> str:
-        if self.loss == "hinge":
+        if self._has_margins():
             return "identity"
         return "softmax" if codec.kind == "multiclass" else "logistic"
 

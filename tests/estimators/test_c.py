@@ -183,3 +183,9 @@ def test_any_label_is_a_literal(compiled):
 def test_what_is_refused(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+def test_a_single_class(loss, compiled):
+    model = MLPClassifier(**SMALL, loss=loss).fit(X, ["a"] * len(X))
+    assert set(labels(compiled(fastmlp.to_c(model)), X.astype("float32"))) == {0}

@@ -1,7 +1,9 @@
 """A function as loss: what it is given, what becomes of what it returns, and what can go wrong."""
 
+import gc
 import pickle
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -144,6 +146,8 @@ def test_copies_and_files(tmp_path):
 
 BAD = {
     "one array": (lambda y, t: y, TypeError, "must return a pair"),
+    "three": (lambda y, t: (y, y, y), TypeError, "tuple of 3"),
+    "a number": (lambda y, t: np.float64(1), TypeError, "must return a pair"),
     "none": (lambda y, t: None, TypeError, "must return a pair"),
     "loss of the batch": (lambda y, t: (0.5, y), ValueError, r"losses.*\(50,\)"),
     "column": (lambda y, t: (y[:, :1], y), ValueError, r"losses.*\(50,\).*\(50, 1\)"),
@@ -152,7 +156,7 @@ BAD = {
     "complex": (lambda y, t: (y[:, 0] * 1j, y), ValueError, "real numbers"),
     "ragged": (lambda y, t: (y[:, 0], [[1], [2, 3]]), ValueError, "gradients"),
     "an error": (fails, KeyError, "no such thing"),
-    "NaN": (lambda y, t: (y[:, 0] * np.nan, y), ValueError, "NaN"),
+    "NaN": (lambda y, t: (y[:, 0] * np.nan, y), ValueError, r"loss\(outputs, targets\) returned"),
     "infinite gradients": (lambda y, t: (y[:, 0], y * np.inf), ValueError, "NaN"),
 }
 
@@ -224,3 +228,69 @@ def test_the_arrays_it_changes_are_its_own():
     ours = MLPRegressor(**SMALL, loss=loss).fit(X, Y)
     assert np.array_equal(Y, y)
     assert ours.loss_curve_ == MLPRegressor(**SMALL, loss=squared).fit(X, Y).loss_curve_
+
+
+def test_a_loss_that_knows_its_estimator_is_collected():
+    class Task:
+        def __init__(self):
+            self.model = MLPRegressor(**SMALL | {"max_iter": 2}, loss=self.loss)
+
+        def loss(self, outputs, targets):
+            return squared(outputs, targets)
+
+    task = Task()
+    task.model.fit(X, Y)
+    task.model.partial_fit(X, Y)
+    assert task.model.history_["loss"][-1] < task.model.history_["loss"][0]
+    seen = weakref.ref(task)
+    del task
+    gc.collect()
+    assert seen() is None
+
+
+def test_functions_are_compared_by_identity():
+    class Weighted:
+        def __init__(self, weights):
+            self.weights = weights
+
+        def __eq__(self, other):
+            return self.weights == other.weights if type(other) is Weighted else NotImplemented
+
+        __hash__ = None
+
+        def __call__(self, outputs, targets):
+            losses, gradients = squared(outputs, targets)
+            return losses * self.weights[0], gradients * self.weights[0]
+
+    model = MLPRegressor(**SMALL, loss=Weighted(np.ones(3))).fit(X, Y)
+    model.set_params(loss=Weighted(np.full(3, 2.0))).partial_fit(X, Y)
+    assert model.loss_ > 1.5 * model.loss_curve_[-2]
+
+
+def test_rows_that_weigh_nothing_may_have_no_loss():
+    def loss(outputs, targets):
+        losses, gradients = squared(outputs, targets)
+        absent = targets[:, 0] == 77
+        losses[absent] = gradients[absent] = np.nan
+        return losses, gradients
+
+    y, weight = Y.copy(), np.ones(len(X))
+    y[::3], weight[::3] = 77, 0
+    model = MLPRegressor(**SMALL, loss=loss).fit(X, y, sample_weight=weight)
+    same = MLPRegressor(**SMALL, loss=squared).fit(X, y, sample_weight=weight)
+    assert model.loss_curve_ == same.loss_curve_
+
+
+def test_a_validation_set_is_one_call_on_the_calling_thread():
+    sizes, threads = [], set()
+
+    def loss(outputs, targets):
+        sizes.append(len(outputs))
+        threads.add(threading.get_ident())
+        assert np.float64(5e-324) > 0  # arithmetic as it is outside
+        return squared(outputs, targets)
+
+    x = rng.normal(size=(1000, 5))
+    MLPRegressor(**SMALL | {"max_iter": 2}, loss=loss).fit(X, Y, X_val=x, y_val=x[:, :2])
+    assert sizes == [50, 50, 50, 50, 30, 1000] * 2
+    assert threads == {threading.get_ident()}

@@ -142,3 +142,13 @@ def test_importances_are_of_fitted_estimators():
     constant = MLPRegressor(hidden_layer_sizes=(3,), max_iter=1).fit(X, X[:, 0])
     constant.coefs_ = [np.zeros_like(w) for w in constant.coefs_]
     assert constant.feature_importances_.tolist() == [0.0] * 5
+
+
+def test_looking_at_all_attributes_never_fails():
+    model = MLPRegressor(**SMALL | {"max_iter": 1}, loss="poisson").fit(X, abs(X[:, 0]))
+    model.coefs_ = [w * 1e200 for w in model.coefs_]
+    assert not hasattr(model, "feature_importances_")
+    assert "MLPRegressor" in model._repr_html_()
+    for name in ("feature_importances_", "history_", "loss_curve_", "validation_scores_"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(MLPRegressor(), name)

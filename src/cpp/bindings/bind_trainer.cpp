@@ -79,8 +79,8 @@ template <class T>
 std::unique_ptr<BoundTrainer<T>> make_trainer(
     Network<T>& network, const std::string& loss, const std::string& optimizer,
     const py::dict& hyperparameters, const std::string& schedule, const std::string& monitor,
-    std::optional<double> loss_parameter, double label_smoothing,
-    const std::optional<py::function>& own_loss, const py::kwargs& settings) {
+    std::optional<double> loss_parameter, double label_smoothing, bool own_loss,
+    const py::kwargs& settings) {
   TrainSettings s;
   s.loss = loss_choice(loss, loss_parameter);
   if (!(label_smoothing >= 0.0 && label_smoothing < 1.0)) {
@@ -93,7 +93,7 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
   s.schedule = static_cast<RateSchedule>(index_named(kScheduleNames, schedule, "schedule"));
   s.monitor = static_cast<Monitor>(index_named(kMonitorNames, monitor, "monitor"));
   set_settings(s, settings);
-  auto own = own_loss ? std::make_unique<PythonLoss>(*own_loss) : nullptr;
+  auto own = own_loss ? std::make_unique<PythonLoss>() : nullptr;
   s.loss.own = own.get();
   return std::unique_ptr<BoundTrainer<T>>(
       new BoundTrainer<T>{std::move(own), Trainer<T>(network, s), {}, false});
@@ -104,7 +104,7 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
              const py::object& sample_weight, Index epochs, const py::object& x_val,
              const py::object& t_val, const py::object& sample_weight_val, const py::object& rows,
              const py::object& rows_val, const py::object& on_epoch_end, const py::object& rate,
-             const py::object& score, int n_threads) {
+             const py::object& score, const py::object& own_loss, int n_threads) {
   const Exclusive<T> exclusive(self);
   check_threads(n_threads);
   const Network<T>& network = self.trainer.network();
@@ -127,7 +127,7 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
   }
   PythonHooks hooks(on_epoch_end, score, rate);
   self.report = RunReport{};
-  if (self.own_loss) self.own_loss->begin();
+  const PythonLoss::Scope loss_scope(self.own_loss.get(), own_loss);
   {
     const DataView data_view = data.view();
     const DataView validation_view = validation ? validation->view() : DataView{};
@@ -194,7 +194,7 @@ void bind(py::module_& m, const char* name) {
            py::arg("loss"), py::arg("optimizer"), py::arg("hyperparameters") = py::dict(),
            py::arg("schedule") = "constant", py::arg("monitor") = "loss",
            py::arg("loss_parameter") = py::none(), py::arg("label_smoothing") = 0.0,
-           py::arg("own_loss") = py::none())
+           py::arg("own_loss") = false)
       .def_property_readonly("steps", [](Bound& self) { return self.trainer.progress().steps; })
       .def_property_readonly("rate", [](Bound& self) { return self.trainer.progress().rate; })
       .def("copy_network",
@@ -207,7 +207,8 @@ void bind(py::module_& m, const char* name) {
            py::arg("t_val") = py::none(), py::arg("sample_weight_val") = py::none(),
            py::arg("rows") = py::none(), py::arg("rows_val") = py::none(),
            py::arg("on_epoch_end") = py::none(), py::arg("rate") = py::none(),
-           py::arg("score") = py::none(), py::arg("n_threads") = 0)
+           py::arg("score") = py::none(), py::arg("own_loss") = py::none(),
+           py::arg("n_threads") = 0)
       .def("get_state", &get_state<T>)
       .def("set_state", &set_state<T>, py::arg("state"));
 }

@@ -13,18 +13,35 @@ namespace fastmlp::bindings {
 
 namespace py = pybind11;
 
-/// Called with the GIL released. An error waits in here until the run has ended; the loss is NaN
-/// from then on, which ends it.
+/// Called with the GIL released, in a run, which gives it the function: a trainer that kept it
+/// could be part of a cycle that Python's collector does not see. An error waits in here until the
+/// run has ended; the loss is NaN from then on, which ends it.
 class PythonLoss final : public OwnLoss {
  public:
-  explicit PythonLoss(py::function function) : function_(std::move(function)) {}
-
   void take(const LossRows<float>& rows) noexcept override { take_rows(rows); }
   void take(const LossRows<double>& rows) noexcept override { take_rows(rows); }
   bool has_stopped() const noexcept override { return error_ != nullptr; }
 
-  /// Before a run.
-  void begin() noexcept { error_ = nullptr; }
+  /// Holds the function for a run.
+  class Scope {
+   public:
+    Scope(PythonLoss* loss, const py::object& function) : loss_(loss) {
+      if ((loss == nullptr) != function.is_none()) {
+        throw std::invalid_argument("own_loss belongs to a trainer that was made for one");
+      }
+      if (loss == nullptr) return;
+      loss->function_ = function;
+      loss->error_ = nullptr;
+    }
+    ~Scope() {
+      if (loss_) loss_->function_ = py::none();
+    }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    PythonLoss* loss_;
+  };
   void rethrow() {
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
@@ -47,9 +64,12 @@ class PythonLoss final : public OwnLoss {
   template <class T>
   void call(const LossRows<T>& rows) const {
     const py::object result = function_(copy(rows.y, rows), copy(rows.t, rows));
-    if (!py::isinstance<py::sequence>(result) || py::len(result) != 2) {
+    const Py_ssize_t size = PyObject_Size(result.ptr());
+    if (size < 0) PyErr_Clear();
+    if (!py::isinstance<py::sequence>(result) || size != 2) {
+      const std::string kind = py::str(py::type::of(result).attr("__name__"));
       throw py::type_error("loss(outputs, targets) must return a pair (losses, gradients); got " +
-                           std::string(py::str(py::type::of(result).attr("__name__"))) + ".");
+                           kind + (size < 0 ? "." : " of " + std::to_string(size) + "."));
     }
     const auto losses = checked<T>(result[py::int_(0)], {rows.rows}, "losses");
     const auto gradients = checked<T>(result[py::int_(1)], {rows.rows, rows.cols}, "gradients");
@@ -88,7 +108,7 @@ class PythonLoss final : public OwnLoss {
     return py::array_t<T, py::array::c_style | py::array::forcecast>(array);
   }
 
-  py::function function_;
+  py::object function_;
   std::exception_ptr error_;
 };
 

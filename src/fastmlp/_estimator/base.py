@@ -43,7 +43,7 @@ def plain_outputs(known: Mapping[str, Any], X: Any, give: int) -> NDArray[Any] |
     return model.network.predict_plain(X, resolve_n_jobs(known["n_jobs"]), give, True)
 
 
-_POINTS, _MOST_SLOPES = 256, 10**7  # of `feature_importances_`
+_POINTS, _MOST_SLOPES = 256, 10**6  # of `feature_importances_`
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
@@ -226,19 +226,29 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
                 task.end()
         return self
 
+    def _require_fit(self, attribute: str) -> None:
+        """Say that an attribute is missing before fit."""
+        if "_log" not in vars(self):
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {attribute!r}: it is not fitted."
+            )
+
     @property
     def history_(self) -> History:
         """What each epoch came to: a list by name, of the caller's own."""
+        self._require_fit("history_")
         return self._log.history()
 
     @property
     def loss_curve_(self) -> list[float]:
         """The training loss of each epoch, in a list of the caller's own."""
+        self._require_fit("loss_curve_")
         return self._log.column("loss")
 
     @property
     def validation_scores_(self) -> list[float] | None:
         """The validation score of each epoch, or None without a validation set."""
+        self._require_fit("validation_scores_")
         return self._log.column("val_score") if self._is_validated else None
 
     @property
@@ -249,11 +259,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         distribution. Like coefficients of a linear model they compare features of the same spread:
         scale the inputs before, as training wants it, too.
         """
-        model = as_it_is(self)._ready_model()  # an AttributeError before fit
+        self._require_fit("feature_importances_")
+        model = as_it_is(self)._ready_model()
         n_features, n_outputs = model.architecture.n_features, model.architecture.layers[-1].units
         n_points = int(np.clip(_MOST_SLOPES // (n_features * n_outputs), 1, _POINTS))
         points = np.random.default_rng(0).normal(size=(n_points, n_features))
-        slopes = model.network.input_gradients(points, resolve_n_jobs(self.n_jobs))
+        try:
+            slopes = model.network.input_gradients(points, resolve_n_jobs(self.n_jobs))
+        except ValueError as error:  # whoever looks at all attributes is not to fall over this one
+            raise AttributeError(
+                f"There are no feature_importances_: at points drawn from the normal distribution, "
+                f"{error}"
+            ) from error
         mean: NDArray[np.float64] = np.abs(slopes).mean(axis=(0, 1), dtype=float)
         return mean / (mean.sum() or 1.0)
 

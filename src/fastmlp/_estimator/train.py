@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from fastmlp._checks.arrays import NonFiniteError
 from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._checks.warn import warn
 from fastmlp._data.codec import TargetCodec
@@ -94,6 +95,7 @@ class Training:
             n_threads=resolve_n_jobs(estimator.n_jobs),
             hooks=self._hooks(snapshot, validated),
             rate=self._rate(),
+            own_loss=estimator.loss if callable(estimator.loss) else None,
             score=score_hook(estimator, snapshot, validation, self.codec)
             if settings.monitor == "hook"
             else None,
@@ -122,10 +124,11 @@ class Training:
             n_threads=resolve_n_jobs(estimator.n_jobs),
             hooks=self._hooks(snapshot),
             rate=self._rate(),
+            own_loss=estimator.loss if callable(estimator.loss) else None,
             ends_by_interrupt=False,
         )
         if report["stopped"] == "non_finite":
-            raise non_finite_error(report, "learning_rate_init", estimator.learning_rate_init)
+            raise self._non_finite_error(report)
         report["stopped"] = "partial_fit"
         trained = replace(model.trained(), made_with=plain_values(estimator))
         return trained, self._record(report, data.n_rows)
@@ -280,10 +283,15 @@ class Training:
                 ConvergenceWarning,
             )
         elif report["stopped"] == "non_finite":
-            error = non_finite_error(report, "learning_rate_init", estimator.learning_rate_init)
+            error = self._non_finite_error(report)
             if report["best_epoch"] == 0:
                 raise error
             warn(f"{error} The weights of the best epoch are kept.", ConvergenceWarning)
+
+    def _non_finite_error(self, report: "RunReport") -> NonFiniteError:
+        estimator = self.estimator
+        rate, own = estimator.learning_rate_init, callable(estimator.loss)
+        return non_finite_error(report, "learning_rate_init", rate, own_loss=own)
 
     def _record(self, report: "RunReport", n_rows: int, validated: bool = False) -> Record:
         return self.record.after(

@@ -87,6 +87,14 @@ int {name}_class(const {real} *x)
     return y[{capital}_OUTPUTS - 1] > {boundary};
 }}
 """
+_OF_NONE = """
+/* The place of the label among the classes, of which there is one. */
+int {name}_class(const {real} *x)
+{{
+    (void)x;
+    return 0;
+}}
+"""
 _OF_SEVERAL = """
 /* Whether a sample has each of the labels: 1 or 0 in the place of its class. */
 void {name}_labels(const {real} *x, int *labels)
@@ -113,8 +121,8 @@ def to_c(estimator: MLPClassifier | MLPRegressor | Network, *, name: str = "mode
       `predict_proba` gives (with ``loss='hinge'`` the margins), or `predict` of a regressor, or a
       call of a `Network`;
     - of a classifier, ``int model_class(const float *x)``: the place of the label that `predict`
-      gives among `classes_`, which are in ``model_classes`` where they are numbers or strings; or
-      for several labels at once ``void model_labels(const float *x, int *labels)``.
+      gives among `classes_`, which are in ``model_classes`` where they are strings or numbers of 64
+      bits; or for several labels at once ``void model_labels(const float *x, int *labels)``.
 
     Parameters
     ----------
@@ -284,6 +292,7 @@ class _Writer:
         classes = np.asarray(estimator.classes_)
         yield self._class_names(classes)
         template = _OF_ONE if estimator._codec.kind == "multiclass" else _OF_A_SIDE
+        template = _OF_NONE if len(classes) == 1 else template
         yield template.format(**self.names, boundary=boundary)
 
     def _class_names(self, classes: NDArray[Any]) -> str:
@@ -303,4 +312,10 @@ class _Writer:
 def _c_string(text: str) -> str:
     """Return a literal of the text's UTF-8; what is not plain ASCII, as octal numbers."""
     plain = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in '"\\?'}
-    return '"' + "".join(plain.get(byte, f"\\{byte:03o}") for byte in text.encode()) + '"'
+    return (
+        '"'
+        + "".join(
+            plain.get(byte, f"\\{byte:03o}") for byte in text.encode("utf-8", "surrogatepass")
+        )
+        + '"'
+    )

@@ -4,13 +4,35 @@ They live below `fastmlp._training`, which makes them, because a `Model` keeps t
 trainer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import ismethod
 from typing import TYPE_CHECKING, Any
 
 from fastmlp import _core
 
 if TYPE_CHECKING:
     from fastmlp._core import _Network, _Trainer
+
+
+@dataclass(frozen=True, eq=False)
+class OwnLoss:
+    """A function of the user's as loss: the same where it is the same object.
+
+    Its own `==` may compare arrays.
+    """
+
+    function: Callable[..., Any]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, OwnLoss):
+            return NotImplemented
+        a, b = self.function, other.function
+        if ismethod(a) and ismethod(b):  # made anew whenever it is asked for
+            return a.__self__ is b.__self__ and a.__func__ is b.__func__
+        return a is b
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -25,6 +47,7 @@ class TrainerSettings:
     seed: int
     monitor: str = "loss"
     stops_by_score: bool = True
+    own_loss: OwnLoss | None = None
     others: dict[str, Any] = field(default_factory=dict)  # as the core's catalog names them
 
     @property
@@ -41,6 +64,8 @@ class TrainerSettings:
         )
         arguments = vars(self) | self.others
         del arguments["others"]
+        # The core holds no function between runs, for a cycle through it could not be collected.
+        arguments["own_loss"] = self.own_loss is not None
         trainer = kind(network, **arguments)
         if state is not None:
             trainer.set_state(state)

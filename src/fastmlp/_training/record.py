@@ -1,5 +1,6 @@
 """What runs of training tell: the fitted attributes beside the weights."""
 
+import os
 import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,6 +34,16 @@ def history_of(report: "RunReport") -> History:
 
 
 _growing = threading.Lock()
+
+
+def _begin_anew() -> None:
+    """After a fork: whoever held the lock may not be there any more."""
+    global _growing
+    _growing = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastmlp._checks.arrays import NON_FINITE_WEIGHTS, NonFiniteError
 from fastmlp._checks.warn import warn
@@ -25,6 +25,7 @@ def run(
     hooks: Sequence["Hook"] = (),
     rate: Callable[[int], float] | None = None,
     score: Callable[[], float] | None = None,
+    own_loss: Callable[..., Any] | None = None,
     ends_by_interrupt: bool = True,
 ) -> "RunReport":
     """Train, show the epochs as they finish, and return the core's report.
@@ -47,6 +48,7 @@ def run(
                 on_epoch_end=join(hooks, progress),
                 rate=rate,
                 score=score,
+                own_loss=own_loss,
                 n_threads=n_threads,
             )
         except KeyboardInterrupt:
@@ -62,10 +64,13 @@ def run(
     return report
 
 
-def non_finite_error(report: "RunReport", rate_name: str, rate: float) -> NonFiniteError:
+def non_finite_error(
+    report: "RunReport", rate_name: str, rate: float, *, own_loss: bool = False
+) -> NonFiniteError:
     """Make the error for a run that had no finite loss, or weights, any more."""
+    blame = " Or what loss(outputs, targets) returned was NaN or infinite." if own_loss else ""
     return NonFiniteError(
         f"{NON_FINITE_WEIGHTS} The loss became NaN or infinite in epoch {report['failed_epoch']}, "
         f"batch {report['failed_batch']}. Scale the inputs (and the targets of a regression) to "
-        f"about unit size, or lower {rate_name}={rate:g}."
+        f"about unit size, or lower {rate_name}={rate:g}.{blame}"
     )

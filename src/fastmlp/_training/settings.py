@@ -8,7 +8,7 @@ import numpy as np
 from fastmlp._checks.arrays import LARGEST_COUNT, check_representable, check_takes
 from fastmlp._checks.names import OPTIMIZERS, check_hyperparameters
 from fastmlp._checks.warn import warn
-from fastmlp._model.settings import TrainerSettings
+from fastmlp._model.settings import OwnLoss, TrainerSettings
 
 # Schedules that look at how training goes, and the core's names of them. Those that scikit-learn
 # has are for 'sgd' alone, as there.
@@ -99,6 +99,7 @@ def trainer_settings(
         seed=seed,
         monitor=monitor,
         stops_by_score=stops_by_score,
+        own_loss=None if loss.own is None else OwnLoss(loss.own),
         others={
             "schedule": schedule,
             "power_t": float(estimator.power_t),
@@ -108,7 +109,6 @@ def trainer_settings(
             "penalty_per_sample": estimator.solver != "adamw",
             "loss_parameter": loss.parameter,
             "loss_scale": loss.scale,
-            "own_loss": loss.own,
             "label_smoothing": float(estimator.label_smoothing),
             "clip_norm": 0.0 if estimator.clip_norm is None else float(estimator.clip_norm),
         },
