@@ -78,8 +78,9 @@ struct Pool::Shared {
   std::condition_variable wanted;
   std::atomic<int> asleep{0};
   alignas(64) std::atomic<bool> ended{false};
-  std::atomic<bool> at_work{false};  // the caller: helpers that have woken stay for the next offer
-  Seen seen[kMostThreads];           // the last offer that each helper has noticed
+  std::atomic<bool> lacks_some{
+      false};               // while too few are at work: who wakes stays for what's next
+  Seen seen[kMostThreads];  // the last offer that each helper has noticed
 };
 
 /// One helper's life.
@@ -91,7 +92,7 @@ struct Pool::Helper {
   void serve() noexcept {
     Wait idle(kIdleSpins);
     while (!shared->ended.load(std::memory_order_relaxed)) {
-      if (comes() || (idle.yields() && shared->at_work.load(std::memory_order_relaxed))) {
+      if (comes() || (idle.yields() && shared->lacks_some.load(std::memory_order_relaxed))) {
         idle = Wait(idle.yields() ? 0 : kIdleSpins);
       }
       idle.pause();
@@ -179,7 +180,6 @@ int Pool::offer(int wanted, Work work, void* argument) noexcept {
   wanted = std::min(wanted, kMostThreads - 1);
   if (wanted > helpers_) wanted = create(wanted);
   busy_ = true;
-  shared_->at_work.store(true, std::memory_order_relaxed);
   // Those who came to the last offer are at hand; where some did not, who has seen its end is.
   if (came_ < wanted_ || wanted > wanted_) came_ = ready();
   wanted_ = wanted;
@@ -215,6 +215,7 @@ void Pool::gather(bool all) noexcept {
 
 int Pool::close() noexcept {
   came_ = came_of(shared_->offer.exchange(offer_of(round_, 0), std::memory_order_acq_rel));
+  if (came_ < wanted_) shared_->lacks_some.store(true, std::memory_order_relaxed);
   return came_;
 }
 
@@ -222,7 +223,7 @@ double Pool::finish() noexcept {
   Wait wait(kIdleSpins);
   while (shared_->done.load(std::memory_order_acquire) < came_) wait.pause();
   busy_ = false;
-  shared_->at_work.store(false, std::memory_order_relaxed);
+  shared_->lacks_some.store(false, std::memory_order_relaxed);
   last_ = came_ > 0 ? Clock::now() : last_;
   return wait.seconds();
 }
