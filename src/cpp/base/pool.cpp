@@ -78,8 +78,8 @@ struct Pool::Shared {
   std::condition_variable wanted;
   std::atomic<int> asleep{0};
   alignas(64) std::atomic<bool> ended{false};
-  std::atomic<bool> lacks_some{
-      false};               // while too few are at work: who wakes stays for what's next
+  /// The team at work; who wakes stays for the next offer.
+  std::atomic<bool> lacks_some{false};
   Seen seen[kMostThreads];  // the last offer that each helper has noticed
 };
 
