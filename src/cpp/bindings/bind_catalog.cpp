@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/parallel.h"
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/numpy_view.h"
 #include "kernels/machine_limits.h"
 
@@ -128,7 +129,7 @@ void bind_catalog(py::module_& m) {
         check_threads(n_threads);
         MachineLimits limits;
         {
-          py::gil_scoped_release release;
+          const GilReleased release;
           limits = measure_limits(current_target(), n_threads);
         }
         return py::make_tuple(limits.flops, limits.bandwidth);

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/numpy_view.h"
 #include "bindings/python_hooks.h"
 #include "graph/optimizer.h"
@@ -32,7 +33,7 @@ class Exclusive {
       throw std::runtime_error("this thread is at work on a graph already");
     }
     if (!lock_.try_lock()) {
-      py::gil_scoped_release release;
+      const GilReleased release;
       lock_.lock();
     }
     owner() = std::this_thread::get_id();
@@ -64,7 +65,7 @@ void run_without_gil(double flops, F run) {
   PythonCaller caller;
   Poll poll(caller);
   {
-    std::optional<py::gil_scoped_release> release;
+    std::optional<GilReleased> release;
     if (flops > kFlopsWithGil) release.emplace();
     run(poll);
   }

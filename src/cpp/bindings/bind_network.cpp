@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/numpy_view.h"
 #include "bindings/python_hooks.h"
 #include "nn/input_gradients.h"
@@ -52,7 +53,7 @@ std::pair<py::array, Outcome> predict_into(const Network<T>& network, const Tabl
   Out* data = to.mutable_data();
   PythonCaller caller;
   Poll poll(caller);
-  std::optional<py::gil_scoped_release> release;
+  std::optional<GilReleased> release;
   if (network.flops_per_row() * static_cast<double>(x.rows) > kFlopsWithGil) release.emplace();
   const Outcome outcome = predict(network, x, masks, give, threads, poll, data);
   release.reset();
@@ -124,7 +125,7 @@ py::tuple forward_arrays(const Network<T>& network, const py::object& x, int thr
   Poll poll(caller);
   Outcome outcome;
   {
-    py::gil_scoped_release release;
+    const GilReleased release;
     outcome = inspect(network, view, threads, poll, z_data.data(), y_data.data());
   }
   caller.rethrow();
@@ -142,7 +143,7 @@ py::array_t<T> input_gradient_array(const Network<T>& network, const py::object&
   Poll poll(caller);
   Outcome outcome;
   {
-    py::gil_scoped_release release;
+    const GilReleased release;
     outcome = input_gradients(network, view, threads, poll, data);
   }
   caller.rethrow();
@@ -177,7 +178,7 @@ py::tuple loss_and_gradients(const Network<T>& network, const py::object& x, con
   PythonCaller caller;
   Poll poll(caller);
   {
-    py::gil_scoped_release release;
+    const GilReleased release;
     loss_and_gradient(network, given.x, given.t, given.weight_or_none(), given.loss, threads, poll,
                       value, gradient.data());
   }
@@ -197,7 +198,7 @@ double mean_loss(const Network<T>& network, const py::object& x, const py::array
   Poll poll(caller);
   Outcome outcome;
   {
-    py::gil_scoped_release release;
+    const GilReleased release;
     outcome = evaluate<T>(network, given.x, given.t, given.weight_or_none(), given.loss, threads,
                           poll, value, Give::kOutputs, nullptr);
   }

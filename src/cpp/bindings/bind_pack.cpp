@@ -1,6 +1,7 @@
 // Pack, for both scalar types: many trainers at once.
 #include "bindings/bindings.h"
 #include "bindings/bound_trainer.h"
+#include "bindings/gil.h"
 #include "bindings/python_hooks.h"
 #include "train/pack.h"
 
@@ -16,7 +17,7 @@ class PythonPackCaller final : public PackCaller {
   bool poll(Index finished, double loss) noexcept override {
     if (signal_raised(error_)) return true;
     if (on_poll_.is_none()) return false;
-    py::gil_scoped_acquire acquire;
+    const GilHeld acquire;
     try {
       on_poll_(finished, loss);
     } catch (...) {
@@ -60,7 +61,7 @@ class Pack {
     }
     PythonPackCaller caller(on_poll);
     {
-      py::gil_scoped_release release;
+      const GilReleased release;
       train_pack(members_, n_threads, seconds, caller);
     }
     caller.rethrow();

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/numpy_view.h"
 #include "bindings/python_hooks.h"
 #include "perceptron/perceptron.h"
@@ -30,7 +31,7 @@ py::dict train(const py::array& x, const py::array& t, const py::array& coef,
   PythonCaller caller;
   PerceptronReport report;
   {
-    py::gil_scoped_release release;
+    const GilReleased release;
     train_perceptron(inputs, targets, {eta0, epochs, shuffle, seed, first_epoch}, planes, caller,
                      report);
   }

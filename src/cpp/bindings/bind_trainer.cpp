@@ -3,6 +3,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/bound_trainer.h"
+#include "bindings/gil.h"
 #include "bindings/numpy_view.h"
 #include "bindings/python_hooks.h"
 
@@ -131,7 +132,7 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
   {
     const DataView data_view = data.view();
     const DataView validation_view = validation ? validation->view() : DataView{};
-    py::gil_scoped_release release;
+    const GilReleased release;
     self.trainer.run(data_view, validation ? &validation_view : nullptr, epochs, n_threads, hooks,
                      self.report);
   }

@@ -1,5 +1,6 @@
 // fastmlp._core: the compiled half of the package.
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 
 // With sanitizers, multiplications and additions are not always fused to one.
 #ifdef FASTMLP_SANITIZED
@@ -17,6 +18,7 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "The compiled core of fastmlp.";
   m.attr("__version__") = FASTMLP_VERSION;
   m.attr("__compiler__") = FASTMLP_COMPILER;
+  fastmlp::bindings::PythonsEnd::announce_at_exit();
   fastmlp::bindings::bind_catalog(m);
   fastmlp::bindings::bind_network(m);
   fastmlp::bindings::bind_trainer(m);

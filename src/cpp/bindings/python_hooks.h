@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "base/subnormals.h"
+#include "bindings/gil.h"
 #include "train/hooks.h"
 
 namespace fastmlp::bindings {
@@ -36,7 +37,7 @@ class Cancellation {
 /// cancelled: `error` is then what it was.
 inline bool signal_raised(std::exception_ptr& error) noexcept {
   const SubnormalsAsZero::Suspended suspended;
-  py::gil_scoped_acquire acquire;
+  const GilHeld acquire;
   try {
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (Cancellation::cancelled()) {
@@ -71,18 +72,18 @@ class PythonHooks final : public Hooks {
 
   double rate(Index epoch, double present) override {
     if (rate_.is_none()) return present;
-    py::gil_scoped_acquire acquire;
+    const GilHeld acquire;
     return py::cast<double>(rate_(epoch));
   }
 
   double score() override {
-    py::gil_scoped_acquire acquire;
+    const GilHeld acquire;
     return py::cast<double>(score_());
   }
 
   bool epoch_end(const EpochReport& report) override {
     if (on_epoch_end_.is_none()) return false;
-    py::gil_scoped_acquire acquire;
+    const GilHeld acquire;
     return py::cast<bool>(py::bool_(on_epoch_end_(to_dict(report))));
   }
 

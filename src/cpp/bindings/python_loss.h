@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/subnormals.h"
+#include "bindings/gil.h"
 #include "nn/batch.h"
 
 namespace fastmlp::bindings {
@@ -50,7 +51,7 @@ class PythonLoss final : public OwnLoss {
   template <class T>
   void take_rows(const LossRows<T>& rows) noexcept {
     const SubnormalsAsZero::Suspended suspended;
-    const py::gil_scoped_acquire acquire;
+    const GilHeld acquire;
     try {
       if (error_) throw std::runtime_error("the loss has failed");
       call(rows);
