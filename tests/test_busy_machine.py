@@ -1,13 +1,13 @@
 """Where other processes want the cores, teams shrink and grow in the middle of calls: bits are the
 same, and threads of the system end with those that they helped."""
 
-import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 
@@ -29,7 +29,7 @@ WAYS = {  # of sharing a step, by the network's shape
 def _busy():
     """As many busy processes as there are cores, and one more."""
     spin = [sys.executable, "-c", "while True: pass"]
-    others = [subprocess.Popen(spin) for _ in range(len(os.sched_getaffinity(0)) + 1)]
+    others = [subprocess.Popen(spin) for _ in range(joblib.cpu_count() + 1)]
     yield
     for other in others:
         other.kill()

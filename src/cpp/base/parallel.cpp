@@ -39,7 +39,7 @@ struct Forming {
 
 void join(void* forming, int rank) {
   Forming& team = *static_cast<Forming*>(forming);
-  Wait wait(4000);
+  Wait wait(kMostSpins);
   while (team.size.load(std::memory_order_acquire) == 0) wait.pause();
   const SubnormalsAsZero mode;
   team.body(team.argument, Team(rank, team.size.load(std::memory_order_relaxed), &team.meeting));

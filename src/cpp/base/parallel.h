@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "base/base.h"
+#include "base/pool.h"
 
 namespace fastmlp {
 
@@ -47,7 +48,6 @@ class Barrier {
   std::atomic<unsigned> phase_{0};
   std::atomic<int> spins_{kMostSpins};
 
-  static constexpr int kMostSpins = 4000;
   static constexpr int kFewestSpins = 100;
 };
 

@@ -13,7 +13,6 @@ namespace fastmlp {
 
 namespace {
 
-constexpr int kIdleSpins = 4000;  // 50 us
 constexpr auto kIdleAwake = std::chrono::milliseconds(2);
 constexpr auto kSurelyAwake = std::chrono::milliseconds(1);
 constexpr auto kGathering = std::chrono::microseconds(20);
@@ -90,15 +89,15 @@ struct Pool::Helper {
   std::uint64_t round = 0;  // that it came to, or was too late for
 
   void serve() noexcept {
-    Wait idle(kIdleSpins);
+    Wait idle(kMostSpins);
     while (!shared->ended.load(std::memory_order_relaxed)) {
       if (comes() || (idle.yields() && shared->lacks_some.load(std::memory_order_relaxed))) {
-        idle = Wait(idle.yields() ? 0 : kIdleSpins);
+        idle = Wait(idle.yields() ? 0 : kMostSpins);
       }
       idle.pause();
       if (idle.yields() && idle.seconds() > std::chrono::duration<double>(kIdleAwake).count()) {
         sleep();
-        idle = Wait(kIdleSpins);
+        idle = Wait(kMostSpins);
       }
     }
   }
@@ -205,7 +204,7 @@ void Pool::gather(bool all) noexcept {
     return came_of(shared_->offer.load(std::memory_order_acquire)) >= expected;
   };
   if (have_come()) return;
-  Wait wait(kIdleSpins);
+  Wait wait(kMostSpins);
   const Clock::time_point begin = Clock::now();
   while (!have_come()) {
     if (!all && Clock::now() - begin > kGathering) return;
@@ -220,7 +219,7 @@ int Pool::close() noexcept {
 }
 
 double Pool::finish() noexcept {
-  Wait wait(kIdleSpins);
+  Wait wait(kMostSpins);
   while (shared_->done.load(std::memory_order_acquire) < came_) wait.pause();
   busy_ = false;
   shared_->lacks_some.store(false, std::memory_order_relaxed);

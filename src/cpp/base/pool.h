@@ -14,6 +14,7 @@
 namespace fastmlp {
 
 inline constexpr int kMostThreads = 256;
+inline constexpr int kMostSpins = 4000;  // before a thread that waits yields: 50 us
 
 /// How a thread waits for another one: it spins, as most waits are short, and then yields, for on a
 /// busy machine the one waited for may need this core.

@@ -32,8 +32,6 @@ class OwnLoss:
             return a.__self__ is b.__self__ and a.__func__ is b.__func__
         return a is b
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 @dataclass(frozen=True)
 class TrainerSettings:
