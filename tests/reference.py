@@ -6,12 +6,13 @@ precision of its input.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, xlogy
+from scipy.stats import norm
 
 Array = NDArray[np.floating]
 Params = list[tuple[Array, Array]]
@@ -198,6 +199,7 @@ class Loss:
     probability: bool = False  # needs outputs in (0, 1), and targets in [0, 1]
     positive: bool = False  # needs outputs above 0, and targets of at least 0
     sides: bool = False  # needs targets of 0 and 1, or of -1 and 1
+    per_target: int = 1  # outputs
     # How far each output is from where the gradient has a kink or jumps.
     kink: Callable[[Array, Array], Array] = lambda y, t: np.full_like(y, np.inf)
 
@@ -210,7 +212,8 @@ class Loss:
         )
 
     def targets(self, rng: np.random.Generator, shape: tuple[int, int]) -> Array:
-        """Targets of the kind that the loss is made for."""
+        """Targets of the kind that the loss is made for, for outputs of that shape."""
+        shape = (shape[0], shape[1] // self.per_target)
         if self.link in ("softmax", "log_softmax"):
             return softmax(rng.normal(size=shape))
         if self.probability:
@@ -300,6 +303,17 @@ def quantile(q: float) -> Loss:
     )
 
 
+def gaussian_value(y: Array, t: Array) -> Array:
+    mean, s = np.hsplit(y, 2)
+    return -norm.logpdf(t, mean, np.exp(s / 2)).mean(axis=1)
+
+
+def gaussian_gradient(y: Array, t: Array) -> Array:
+    mean, s = np.hsplit(y, 2)
+    off = (mean - t) / np.exp(s)
+    return np.hstack([off, (1 - off * (mean - t)) / 2]) / t.shape[1]
+
+
 LOSSES: dict[str, Loss] = {
     "cross_entropy": Loss(
         link="softmax",
@@ -351,6 +365,7 @@ LOSSES: dict[str, Loss] = {
     ),
     "huber": huber(1.0),
     "quantile": quantile(0.5),
+    "gaussian": replace(unlinked(gaussian_value, gaussian_gradient), per_target=2),
 }
 
 # The same with another parameter than the default

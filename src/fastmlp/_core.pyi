@@ -27,6 +27,7 @@ class LossRow(TypedDict):
     targets: str  # the range of targets, in words
     has_labels: bool  # whether targets are probabilities of classes, or of yes and no
     mean_over_outputs: bool
+    has_pairs: bool  # whether a target has two outputs
     parameter: ParameterRow | None
 
 class OptimizerRow(TypedDict):
@@ -87,7 +88,9 @@ class Backoff:
     def did(self, flops: float, threads: int, seconds: float, lost: float) -> None: ...
 
 def allocation_count() -> int: ...
-def first_outside(loss: str, t: NDArray[Any]) -> tuple[int, float] | None: ...
+def first_outside(
+    loss: str, t: NDArray[Any], skips_missing: bool = ...
+) -> tuple[int, float] | None: ...
 
 class GraphOpRow(TypedDict):
     name: str
@@ -249,7 +252,8 @@ class _Network:
         t: NDArray[Any],
         loss: str,
         sample_weight: NDArray[Any] | None = ...,
-        loss_parameter: float | None = ...,
+        loss_parameter: float | list[float] | None = ...,
+        skips_missing: bool = ...,
         n_threads: int = ...,
     ) -> float: ...
     def loss_and_gradients(
@@ -258,7 +262,8 @@ class _Network:
         t: NDArray[Any],
         loss: str,
         sample_weight: NDArray[Any] | None = ...,
-        loss_parameter: float | None = ...,
+        loss_parameter: float | list[float] | None = ...,
+        skips_missing: bool = ...,
         n_threads: int = ...,
     ) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]], list[NDArray[Any]]]: ...
 
@@ -275,7 +280,8 @@ class _Trainer:
         hyperparameters: Mapping[str, float] = ...,
         schedule: str = ...,
         monitor: str = ...,
-        loss_parameter: float | None = ...,
+        loss_parameter: float | list[float] | None = ...,
+        skips_missing: bool = ...,
         label_smoothing: float = ...,
         own_loss: bool = ...,
         **settings: float,
@@ -440,7 +446,8 @@ class kernels:  # noqa: N801 - a submodule, spelt as one
         y: NDArray[Any],
         t: NDArray[Any],
         row_weight: NDArray[Any],
-        parameter: float | None = ...,
+        parameter: float | list[float] | None = ...,
+        skips_missing: bool = ...,
     ) -> tuple[NDArray[Any], NDArray[Any]]: ...
     @staticmethod
     def optimizer_step(

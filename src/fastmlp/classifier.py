@@ -6,19 +6,22 @@ from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastmlp._checks.arrays import check_sparse
 from fastmlp._checks.choices import AnyDtype, BatchSize, LearningRate, Penalty, Solver
 from fastmlp._checks.content import plain_array, refuse_unfit
-from fastmlp._checks.names import parse_loss
+from fastmlp._checks.names import parse_loss, parse_loss_of
 from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._core import GIVE_LOGITS, GIVE_OUTPUTS, GIVE_PROBABILITIES
 from fastmlp._data.class_weight import class_factors
 from fastmlp._data.labels import LabelCodec, read_labels
+from fastmlp._data.missing import set_apart
 from fastmlp._estimator.base import BaseMLP, plain_outputs
 from fastmlp._estimator.going_on import going_on
 from fastmlp._model.exclusive import as_it_is
@@ -139,13 +142,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Where samples of the validation set have weights, it takes `sample_weight` too.
     loss : {'log_loss', 'focal', 'hinge'} or callable, default='log_loss'
         What is minimised. 'focal' is the log loss times ``(1 - p)**2``, p being the probability of
-        what is right, so that it turns to what is hard [7]_; 'focal(1.5)' has that exponent.
+        what is right, so that it turns to what is hard [7]_; 'focal(1.5)' has that exponent, and
+        so has 'focal' with ``gamma=1.5``.
         'hinge' is the sum of ``max(0, 1 - s * y)`` over the outputs, s being 1 for what is right
         and -1 for the rest; its outputs are margins, so that there is `decision_function` in place
         of `predict_proba`. A function ``loss(outputs, targets)`` of your own gets the probabilities
         and the targets of a batch, of shape (n, n_outputs), and returns the loss of each row, of
         shape (n,), and its gradient by the outputs, of shape (n, n_outputs), all NumPy arrays; the
         mean by the sample weights is minimised. Not for 'lbfgs'.
+    gamma : float or None, default=None
+        The exponent of 'focal', for searches over it; None leaves it to `loss`. Not used by others.
     label_smoothing : float, default=0.0
         The share s of each target that is spread evenly over the classes: ``t * (1 - s) + s / n``.
         Not for 'hinge' and 'lbfgs'. What is measured on a validation set knows nothing of it.
@@ -255,11 +261,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": [str, callable],
+        "gamma": [Interval(Real, 0, None, closed="left"), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
-    _monitor: ClassVar[str] = "accuracy"
     loss: str | Callable[..., Any]
     class_weight: Any
     classes_: NDArray[Any]
@@ -299,6 +305,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         init: str = "auto",
         scoring: str | Callable[..., float] | None = None,
         loss: str | Callable[..., Any] = "log_loss",
+        gamma: float | None = None,
         label_smoothing: float = 0.0,
         class_weight: Any = None,
         callbacks: Any = None,
@@ -394,7 +401,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             The inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The labels. Of several per sample, all must be right.
+            The labels. Of several per sample, all must be right, but those that are NaN.
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample; None weighs all the same.
 
@@ -410,7 +417,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         refuse_unfit("y", y)
         check_sparse("y", y)
-        return float(super().score(X, plain_array("y", y), sample_weight))
+        y, missing = (y, None) if issparse(y) else set_apart(y)
+        y = plain_array("y", y)
+        if missing is None:
+            return float(super().score(X, y, sample_weight))
+        y, predicted = y.astype(np.intp), np.where(missing, 0, self.predict(X))
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _require_probabilities(self) -> bool:
         if self._has_margins():
@@ -552,9 +564,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         output = self._output_activation(codec)
         if output == "identity" and self.label_smoothing:
             raise ValueError("label_smoothing is not for loss='hinge'.")
+        skips = codec.is_multilabel
         if callable(self.loss):
-            return CoreLoss.of_users(parse_loss("log_loss", output, _LOSSES)[0], self.loss)
-        return CoreLoss(*parse_loss(self.loss, output, _LOSSES))
+            name, _ = parse_loss("log_loss", output, _LOSSES)
+            return CoreLoss.of_users(name, self.loss, skips_missing=skips)
+        return CoreLoss(*parse_loss_of(self, output, _LOSSES), skips_missing=skips)
+
+    def _monitor(self, codec: LabelCodec) -> str:
+        return "accuracy"
 
     def _row_factors(self, y: NDArray[Any], codec: LabelCodec) -> NDArray[Any] | None:
         if self.class_weight is None:

@@ -32,6 +32,7 @@ from fastmlp._checks.names import (
     check_targets,
     has_sides,
     parse_loss,
+    target_count,
 )
 from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._data.inputs import read_inputs
@@ -455,8 +456,8 @@ class Network:
 
     def _data(self, X: Any, t: Any, sample_weight: Any = None, *, loss: str) -> Data:
         """Check inputs, targets and weights against each other."""
-        x = self._inputs(X)
-        if not is_clean_labels(t) and not is_clean(t, self.n_outputs, self.dtype):
+        x, n_targets = self._inputs(X), target_count(loss, self.n_outputs)
+        if not is_clean_labels(t) and not is_clean(t, n_targets, self.dtype):
             refuse_unfit("t", t)
             check_sparse("t", t)
             t = t.toarray() if issparse(t) else plain_array("t", t)
@@ -466,30 +467,29 @@ class Network:
             except (TypeError, ValueError) as error:
                 raise ValueError(f"t must hold numbers, or numbers of classes: {error}") from error
             check_range("t", t, self.dtype)
-        if t.ndim == 1 and self.n_outputs == 1:
+        if t.ndim == 1 and n_targets == 1:
             t = t.reshape(-1, 1)
         is_labels = t.ndim == 1 and t.dtype.kind in "iu"
-        if not is_labels and t.shape[1:] != (self.n_outputs,):
-            wanted = f"({len(x)}, {self.n_outputs})"
-            labels = "" if self.n_outputs == 1 else f", or integers of shape ({len(x)},)"
+        if not is_labels and t.shape[1:] != (n_targets,):
+            wanted = f"({len(x)}, {n_targets})"
+            labels = "" if n_targets == 1 else f", or integers of shape ({len(x)},)"
             raise ValueError(f"t must have shape {wanted}{labels}; got {t.dtype} {t.shape}.")
         if len(t) != len(x):
             raise ValueError(f"t must have one row per row of X ({len(x)}); got {len(t)}.")
-        if is_labels and self.n_outputs > 1:
-            self._check_classes(t)
+        if is_labels and n_targets > 1:
+            self._check_classes(t, n_targets)
         else:
             check_targets("t", t, loss)
         weight = check_weights("sample_weight", sample_weight, len(x))
         return Data(x, t, scale_weights("sample_weight", weight, self.dtype))
 
-    def _check_classes(self, t: NDArray[Any]) -> None:
+    def _check_classes(self, t: NDArray[Any], n_classes: int) -> None:
         """Refuse numbers of classes that there are no outputs for."""
-        wrong = (t < 0) | (t >= self.n_outputs)
+        wrong = (t < 0) | (t >= n_classes)
         if wrong.any():
             row = int(wrong.argmax())
             raise ValueError(
-                f"t must hold class labels from 0 to {self.n_outputs - 1}, got {t[row]} in row "
-                f"{row}."
+                f"t must hold class labels from 0 to {n_classes - 1}, got {t[row]} in row {row}."
             )
 
     def _validation(self, given: Any, loss: str) -> Data | None:

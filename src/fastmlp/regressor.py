@@ -1,29 +1,41 @@
 """The regressor: numbers as targets, numbers as outputs."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, Self, overload
+from functools import partial
+from itertools import pairwise
+from numbers import Real
+from typing import Any, ClassVar, Literal, Self, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
+from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._checks.choices import AnyDtype, BatchSize, LearningRate, Penalty, Solver
+from fastmlp._checks.content import plain_array
 from fastmlp._checks.names import (
     OUTPUT_ACTIVATIONS,
     check_pair,
+    check_parameter,
     check_targets,
     parse_choice,
     parse_loss,
+    parse_loss_of,
 )
 from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._core import GIVE_OUTPUTS
+from fastmlp._data.missing import set_apart
 from fastmlp._data.numbers import NumberCodec, read_numbers
+from fastmlp._data.weights import check_weights
 from fastmlp._estimator.base import BaseMLP, plain_outputs
 from fastmlp._estimator.going_on import going_on
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._training.settings import CoreLoss
 
-_LOSSES = ("squared_error", "poisson", "absolute_error", "mae", "huber", "quantile")
+_LOSSES = ("squared_error", "poisson", "absolute_error", "mae", "huber", "quantile", "gaussian")
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -37,18 +49,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {'squared_error', 'poisson', 'absolute_error', 'mae', 'huber', 'quantile'} or \
-            callable, default='squared_error'
+    loss : {'squared_error', 'poisson', 'absolute_error', 'mae', 'huber', 'quantile', 'gaussian'} \
+            or callable, default='squared_error'
         What is minimised. 'squared_error' is half the squared error: its sum over the outputs is
         minimised, and its mean over the outputs is reported. 'poisson' is half the Poisson
         deviance, for targets of at least 0; outputs are then exponentials, and so positive. The
         others are averaged over the outputs: 'absolute_error', or 'mae' for short; 'huber(1.5)' is
         quadratic up to an error of 1.5 (1 if none is given) and linear beyond, and 'quantile(0.9)'
-        is the pinball loss, whose minimum is the 90 % quantile (the median if none is given). A
-        function ``loss(outputs, targets)`` of your own gets both for a batch, of shape (n,
-        n_outputs), and returns the loss of each row, of shape (n,), and its gradient by the
-        outputs, of shape (n, n_outputs), all NumPy arrays; the mean by the sample weights is
-        minimised. Not for 'lbfgs'.
+        is the pinball loss, whose minimum is the 90 % quantile (the median if none is given), or
+        several at once with `quantiles`. 'gaussian' is minus the logarithm of a normal
+        distribution's density, whose mean and spread are both learnt [7]_: `predict` gives the
+        means, and with ``return_std=True`` the standard deviations as well. A function
+        ``loss(outputs, targets)`` of your own gets both for a batch, of shape (n, n_outputs), and
+        returns the loss of each row, of shape (n,), and its gradient by the outputs, of shape (n,
+        n_outputs), all NumPy arrays; the mean by the sample weights is minimised. Not for 'lbfgs'.
     hidden_layer_sizes : int or sequence of int, default=(100,)
         The number of units in each hidden layer; an empty sequence makes a linear model.
     activation : str or sequence of str, default='relu'
@@ -143,15 +157,26 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         'uniform(0.1)' has the bounds ±0.1 and 'normal(0.1)' that standard deviation; without a
         number it is 0.05. Biases are drawn by scikit-learn's rule in any case.
     scoring : str, callable or None, default=None
-        The score on a validation set, larger being better: None is the R2, 'loss' the loss
-        there, negated and without the penalty, and any other the name of a scorer of scikit-learn
-        or a function of (estimator, X, y), which sees the weights as they are behind the epoch.
-        Where samples of the validation set have weights, it takes `sample_weight` too.
+        The score on a validation set, larger being better: None is the R2, or for 'gaussian' and
+        several quantiles 'loss'; 'loss' is the loss there, negated and without the penalty, and any
+        other the name of a scorer of scikit-learn or a function of (estimator, X, y), which sees
+        the weights as they are behind the epoch. Where samples of the validation set have weights,
+        it takes `sample_weight` too.
     out_activation : str, default='auto'
         The activation of the outputs, for predictions that stay within bounds: 'logistic' from 0 to
         1, 'tanh' from -1 to 1, 'softplus', 'relu' and 'exp' from 0 on, or another one that
         `activation` may have, but 'prelu'. Scale the targets into its range. 'auto' takes
         'identity', and with ``loss='poisson'``, whose outputs must be positive, 'exp'.
+    quantile : float or None, default=None
+        The quantile of ``loss='quantile'``, between 0 and 1, for searches over it; None leaves it
+        to `loss`. Not used by other losses.
+    quantiles : sequence of float or None, default=None
+        Several quantiles of ``loss='quantile'``, in ascending order, which one network learns at
+        once. `predict` then gives them for each sample, of shape (n_samples, n_quantiles), or
+        (n_samples, n_targets, n_quantiles) for several targets. They never cross.
+    delta : float or None, default=None
+        Where ``loss='huber'`` turns linear, for searches over it; None leaves it to `loss`. Not
+        used by other losses.
     callbacks : callable or list of callable, default=None
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
@@ -235,6 +260,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     .. [5] Y. LeCun et al., "Efficient BackProp", in: Neural networks: tricks of the trade, 1998.
     .. [6] A. M. Saxe, J. L. McClelland and S. Ganguli, "Exact solutions to the nonlinear dynamics
        of learning in deep linear neural networks", ICLR 2014.
+    .. [7] D. A. Nix and A. S. Weigend, "Estimating the mean and variance of the target probability
+       distribution", ICNN 1994.
 
     Examples
     --------
@@ -250,11 +277,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         **BaseMLP._parameter_constraints,
         "loss": [str, callable],
         "out_activation": [str],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), None],
+        "quantiles": ["array-like", None],
+        "delta": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     loss: str | Callable[..., Any]
     out_activation: str
-    _monitor: ClassVar[str] = "r2"
+    quantiles: Any
+    _codec: NumberCodec
 
     def __init__(
         self,
@@ -291,6 +322,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         init: str = "auto",
         scoring: str | Callable[..., float] | None = None,
         out_activation: str = "auto",
+        quantile: float | None = None,
+        quantiles: Sequence[float] | None = None,
+        delta: float | None = None,
         callbacks: Any = None,
         dtype: AnyDtype = "float32",
         n_jobs: int | None = None,
@@ -359,10 +393,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions, one-dimensional for a single output: float32 where the network and `X`
-            are, otherwise float64.
-        y_std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            The predictions, one-dimensional for a single target: float32 where the network and `X`
+            are, otherwise float64. With `quantiles` there is one more dimension, of these.
+        y_std : ndarray of the same shape
             The standard deviation of each, only with ``return_std=True``.
 
         Raises
@@ -371,39 +405,151 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             If the estimator is not fitted, if `X` or `dropout_samples` is not valid, or if
             `return_std` is True without `dropout_samples`.
         """
+        known = vars(self)  # as they are now, whatever a fit in another thread makes of them
         if dropout_samples is None and not return_std:
-            outputs = plain_outputs(vars(self), X, GIVE_OUTPUTS)
+            outputs = plain_outputs(known, X, GIVE_OUTPUTS)
             if outputs is not None:
-                return outputs.ravel() if outputs.shape[1] == 1 else outputs
-        model = as_it_is(self)
-        averages = model._mask_averages(X, dropout_samples, return_std)
-        mean, std = averages or (model._outputs(X), None)
-        single = mean.shape[1] == 1
-        y = mean.ravel() if single else mean
-        if std is None:
-            return y
-        return y, std.ravel() if single else std
+                return cast(NumberCodec, known["_codec"]).predictions(outputs)
+        check_is_fitted(self)
+        model = as_it_is(self, known)
+        if model._codec.has_spread and return_std:
+            return model._normal(X, dropout_samples)
+        averages = model._mask_averages(X, dropout_samples, return_std, model._codec.predictions)
+        if averages is None:
+            return model._codec.predictions(model._outputs(X))
+        mean, std = averages
+        return mean if std is None else (mean, std)
+
+    def _normal(self, X: Any, dropout_samples: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return mean and standard deviation of the distribution, or of its mixture over masks."""
+        codec = self._codec
+        moments = self._mask_averages(
+            X,
+            dropout_samples,
+            dropout_samples is not None,
+            lambda outputs: np.stack((codec.predictions(outputs), codec.spreads(outputs) ** 2)),
+        )
+        if moments is None:
+            outputs = self._outputs(X)
+            return codec.predictions(outputs), codec.spreads(outputs)
+        (mean, variance), spread = moments
+        assert spread is not None
+        return mean, np.sqrt(variance + spread[0] ** 2)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return how good the predictions are: 1 is perfect, 0 what a constant would reach.
+
+        That is R2, averaged over the targets. With `quantiles` it is the share of the pinball loss
+        of the constant quantiles that is explained, averaged over them: D2 of scikit-learn.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The targets; those of several that are NaN count for nothing.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weight of each sample; None weighs all the same.
+
+        Returns
+        -------
+        score : float
+            The score, at most 1.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or an argument is not valid.
+        """
+        t, missing = (y, None) if issparse(y) else set_apart(y)
+        t = plain_array("y", t)
+        predicted = self.predict(X)
+        weight = check_weights("sample_weight", sample_weight, len(predicted))
+        levels = self._levels()
+        if levels is None:
+            return _mean_score(r2_score, t, predicted, weight, missing)
+        by_level = zip(levels, np.moveaxis(predicted, -1, 0), strict=True)
+        scores = [
+            _mean_score(partial(d2_pinball_score, alpha=level), t, each, weight, missing)
+            for level, each in by_level
+        ]
+        return float(np.mean(scores))
 
     def _read_samples(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         X, t = read_numbers(self, X, y, reset=reset)
         if not callable(self.loss):
-            check_targets("y", t, parse_loss(self.loss, "", _LOSSES)[0])
+            name, _ = parse_loss(self.loss, "", _LOSSES)
+            check_targets("y", t, name, skips_missing=t.shape[1] > 1)
         return X, t
 
     def _learn_targets(self, y: NDArray[Any], announced: Any) -> NumberCodec:
-        return NumberCodec(y.shape[1])
+        return NumberCodec(y.shape[1], len(self._levels() or ()), self._has_spread())
+
+    def _has_spread(self) -> bool:
+        return not callable(self.loss) and parse_loss(self.loss, "", _LOSSES)[0] == "gaussian"
+
+    def _levels(self) -> list[float] | None:
+        """Return the quantiles to learn at once, in ascending order; None otherwise."""
+        if self.quantiles is None or callable(self.loss):
+            return None
+        name, inside = parse_loss(self.loss, "", _LOSSES)
+        if name != "quantile":
+            return None
+        if inside is not None or self.quantile is not None:
+            raise ValueError("Of a quantile and quantiles only one can be given; got both.")
+        where = f"quantiles={self.quantiles!r}"
+        levels = [check_parameter(where, "quantile", level) for level in self.quantiles]
+        if not levels or any(low >= high for low, high in pairwise(levels)):
+            raise ValueError(f"{where} must hold numbers in ascending order.")
+        return levels
 
     def _output_activation(self, codec: NumberCodec) -> str:
         loss = self._core_loss(codec).name
         if self.out_activation == "auto":
             return "exp" if loss == "poisson" else "identity"
         name, _ = parse_choice("out_activation", self.out_activation, OUTPUT_ACTIVATIONS)
+        if codec.has_spread and name != "identity":
+            raise ValueError(
+                "loss='gaussian' has outputs without bounds, out_activation='auto'; got "
+                f"{self.out_activation!r}."
+            )
         check_pair(loss, [name])
         return self.out_activation
 
     def _core_loss(self, codec: NumberCodec) -> CoreLoss:
+        levels = self._levels()
+        if (len(levels or ()), self._has_spread()) != (codec.n_quantiles, codec.has_spread):
+            raise ValueError(
+                "warm_start and partial_fit go on with the outputs of the previous fit: neither "
+                "the number of quantiles can change, nor whether loss='gaussian'."
+            )
+        skips = codec.n_targets > 1
         if callable(self.loss):
-            return CoreLoss.of_users("mse", self.loss)
-        loss = CoreLoss(*parse_loss(self.loss, "", _LOSSES))
-        squared = loss.name == "squared_error"
-        return loss._replace(scale=1.0 / codec.n_outputs) if squared else loss
+            return CoreLoss.of_users("mse", self.loss, skips_missing=skips)
+        if levels is not None:
+            each = np.repeat(levels, codec.n_targets).tolist()
+            return CoreLoss("quantile", each, skips_missing=skips)
+        name, parameter = parse_loss_of(self, "", _LOSSES)
+        scale = 1.0 / codec.n_outputs if name == "squared_error" else 1.0
+        return CoreLoss(name, parameter, scale, skips)
+
+    def _monitor(self, codec: NumberCodec) -> str:
+        return "r2" if codec.is_plain else "val_loss"
+
+
+def _mean_score(
+    measure: Callable[..., Any],
+    t: Any,
+    predicted: NDArray[Any],
+    weight: NDArray[Any] | None,
+    missing: NDArray[np.bool_] | None,
+) -> float:
+    """Return a score, averaged over the targets, each by the samples that have it."""
+    if missing is None:
+        return float(measure(t, predicted, sample_weight=weight))
+    scores = []
+    for column, known in enumerate(~missing.T):
+        if known.any():
+            its = None if weight is None else weight[known]
+            scores.append(measure(t[known, column], predicted[known, column], sample_weight=its))
+    return float(np.mean(scores))

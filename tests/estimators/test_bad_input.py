@@ -323,7 +323,7 @@ def test_unknown_target():
         (MLPClassifier, classes, "loss", "cross_entropy(1)", "'log_loss', 'focal', 'hinge'; got"),
         (MLPRegressor, numbers, "loss", "huber()", "loss='huber()': delta must be above 0"),
         (MLPRegressor, numbers, "loss", "mae(1)", "'mae' takes no parameter"),
-        (MLPRegressor, numbers, "loss", "mean(1)", "'mae', 'huber', 'quantile'; got"),
+        (MLPRegressor, numbers, "loss", "mean(1)", "'mae', 'huber', 'quantile', 'gaussian'; got"),
         (MLPRegressor, numbers, "loss", "absolute_error(1)", "'absolute_error' takes no parame"),
         (MLPClassifier, classes, "activation", "elu()", "activation='elu()': alpha must be a fin"),
         (MLPClassifier, classes, "activation", ["relu", "tanh"], "(1); got 2: ['relu', 'tanh']"),

@@ -189,3 +189,20 @@ def test_what_is_refused(call, error, match):
 def test_a_single_class(loss, compiled):
     model = MLPClassifier(**SMALL, loss=loss).fit(X, ["a"] * len(X))
     assert set(labels(compiled(fastmlp.to_c(model)), X.astype("float32"))) == {0}
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "loss", [{"loss": "quantile", "quantiles": [0.1, 0.5, 0.6, 0.9]}, {"loss": "gaussian"}], ids=str
+)
+def test_quantiles_and_normal_distributions(loss, n_targets, dtype, compiled, rng):
+    y = np.squeeze(X[:, :n_targets] + rng.normal(size=(len(X), n_targets)))
+    model = MLPRegressor(**loss, **SMALL, dtype=dtype).fit(X, y)
+    given = X.astype(dtype)
+    found = outputs(compiled(fastmlp.to_c(model)), given, model.n_outputs_)
+    if "quantiles" in loss:
+        wanted = model.predict(given).reshape(len(X), -1)
+    else:
+        wanted = np.column_stack(model.predict(given, return_std=True))
+    np.testing.assert_allclose(found, wanted, atol=10 * ATOL[dtype])

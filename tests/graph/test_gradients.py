@@ -149,9 +149,12 @@ def test_activations(name, shape, rng):
 @each("shape", MATRICES)
 def test_losses(name, shape, logits, rng):
     reference = LOSSES[name]
-    t = targets_for(name, rng, *np.atleast_2d(np.empty(shape)).shape).reshape(shape)
+    rows, columns = np.atleast_2d(np.empty(shape)).shape
+    t = targets_for(name, rng, rows, columns * reference.per_target).reshape(shape)
     y = rng.uniform(0.2, 0.8, shape) if reference.probability and not logits else t + 1
     y = y + rng.uniform(0.01, 0.1, shape)  # away from the kinks at 1, of huber too
+    if reference.per_target == 2:
+        y = np.concatenate([y, rng.normal(size=shape)], axis=-1)
     y = -y if name == "nll" and not logits else y  # logarithms of probabilities
     value = reference.logit_value if logits else reference.value
 

@@ -21,6 +21,7 @@ def targets(loss, rng, shape, dtype):
 
 
 def outputs(loss, rng, shape, dtype):
+    shape = (shape[0], shape[1] * loss.per_target)
     return ACTIVATIONS[loss.link].value(rng.normal(size=shape)).astype(dtype)
 
 
@@ -52,7 +53,7 @@ def test_on_outputs(target, dtype, name, parameter, columns, rng):
 @each("columns", COLUMNS)
 def test_on_logits(target, dtype, name, parameter, columns, rng):
     loss = ALL[name, parameter]
-    z = (3 * rng.normal(size=(21, columns))).astype(dtype)
+    z = (3 * rng.normal(size=(21, columns * loss.per_target))).astype(dtype)
     t = targets(loss, rng, z.shape, dtype)
     actual = kernels.loss(target, name, True, z, t, np.ones(21, dtype), parameter)
     z, t = wide(z, t)
@@ -123,7 +124,7 @@ def test_nan_reaches_the_loss_of_its_row(target, dtype, name, on_logits, rng):
 def test_reference_against_differences(name, parameter, rng):
     loss = ALL[name, parameter]
     y = np.clip(outputs(loss, rng, (1, 4), float), 0.1, 0.9)
-    z = rng.normal(size=(1, 4))
+    z = rng.normal(size=y.shape)
     t = targets(loss, rng, y.shape, float)
     on_outputs = gradient(lambda v: loss.value(v, t)[0], y, 1e-4)
     on_logits = gradient(lambda v: loss.logit_value(v, t)[0], z, 1e-4)
@@ -131,3 +132,53 @@ def test_reference_against_differences(name, parameter, rng):
     np.testing.assert_allclose(loss.logit_gradient(z, t), on_logits, atol=1e-9)
     linked = loss.value(ACTIVATIONS[loss.link].value(z), t)
     np.testing.assert_allclose(loss.logit_value(z, t), linked, rtol=1e-12)
+
+
+ELEMENTWISE = [name for name in ROWS if not ROWS[name]["link"].endswith("softmax")]
+
+
+@each("name", ELEMENTWISE)
+@each("on_logits", [False, True])
+@each("columns", [2, 9, 17])
+def test_missing_targets_count_for_nothing(target, dtype, name, on_logits, columns, rng):
+    loss = LOSSES[name]
+    y = outputs(loss, rng, (7, columns), dtype)
+    t = targets(loss, rng, y.shape, dtype)
+    missing = rng.random(t.shape) < 0.5
+    gaps = np.where(missing, np.nan, t).astype(dtype)
+    value, slope = kernels.loss(target, name, on_logits, y, gaps, np.ones(7, dtype), None, True)
+    _, all_slopes = kernels.loss(target, name, on_logits, y, t, np.ones(7, dtype))
+    counts = np.tile(~missing, (1, loss.per_target))
+    np.testing.assert_array_equal(slope, np.where(counts, all_slopes, 0))
+    # What a row has: as the sum over its cells alone, each of which has the loss of a row of one.
+    kernel = loss.logit_value if on_logits else loss.value
+    y, t = wide(y, t)
+    cells = [
+        kernel(y[:, [c, *([c + columns] if loss.per_target == 2 else [])]], t[:, [c]])
+        for c in range(columns)
+    ]
+    share = columns if ROWS[name]["mean_over_outputs"] else 1
+    expected = np.where(missing, 0, np.stack(cells, axis=1)).sum(axis=1) / share
+    np.testing.assert_allclose(value, expected, rtol=64 * np.finfo(dtype).eps, atol=1e-6)
+
+
+@each("columns", [1, 5, 16, 33])
+def test_a_parameter_for_each_output(target, dtype, columns, rng):
+    y, t = (rng.normal(size=(7, columns)).astype(dtype) for _ in range(2))
+    levels = rng.uniform(0.1, 0.9, columns).astype(dtype)
+    found = kernels.loss(target, "quantile", True, y, t, np.ones(7, dtype), levels.tolist())
+    each_alone = [
+        kernels.loss(target, "quantile", True, y[:, [c]], t[:, [c]], np.ones(7, dtype), level)
+        for c, level in enumerate(levels.tolist())
+    ]
+    value = np.mean([value for value, _ in each_alone], axis=0)
+    slope = np.hstack([slope for _, slope in each_alone]) / columns
+    check(found, (value.astype(float), slope.astype(float)), dtype)
+    with pytest.raises(ValueError, match="a parameter for each of"):
+        kernels.loss(target, "quantile", True, y, t, np.ones(7, dtype), [0.5] * (columns + 1))
+
+
+def test_pairs_need_two_outputs_for_each_target(target):
+    y, t = np.ones((2, 3), np.float32), np.ones((2, 1), np.float32)
+    with pytest.raises(ValueError, match="'gaussian' needs two outputs for each target, got 3"):
+        kernels.loss(target, "gaussian", True, y, t, np.ones(2, np.float32))

@@ -34,8 +34,9 @@ def test_every_activation_in_a_network(name, rng):
 @pytest.mark.parametrize("name", list(LOSSES))
 def test_every_loss_of_a_network(name, rng):
     loss = LOSSES[name]
-    net = Network([Dense(3, loss.link)], n_features=4, random_state=0, dtype="float64")
-    x, t = rng.normal(size=(9, 4)), loss.targets(rng, (9, 3))
+    units = 3 * loss.per_target
+    net = Network([Dense(units, loss.link)], n_features=4, random_state=0, dtype="float64")
+    x, t = rng.normal(size=(9, 4)), loss.targets(rng, (9, units))
     weight = rng.uniform(1, 2, 9)
     value, gradients = net.loss_and_gradients(x, t, name, weight)
     share = weight / weight.sum()

@@ -26,10 +26,12 @@ DOMAINS = {
     "mae": ([-1e3, 0.0, 7.5], []),
     "huber": ([-1e3, 0.0, 7.5], []),
     "quantile": ([-1e3, 0.0, 7.5], []),
+    "gaussian": ([-1e3, 0.0, 7.5], []),
 }
 
 
 def network(loss, units=2, dtype="float32"):
+    units *= 2 if LOSSES[loss]["has_pairs"] else 1
     return Network([Dense(units, LOSSES[loss]["link"])], 3, random_state=0, dtype=dtype)
 
 
@@ -136,7 +138,8 @@ def sensible(loss, activation):
 @each("loss", list(LOSSES))
 def test_pairs(loss, activation):
     t = np.resize(DOMAINS[loss][0], (50, 2))
-    net = Network([Dense(2, activation)], 3, random_state=0)
+    units = 4 if LOSSES[loss]["has_pairs"] else 2
+    net = Network([Dense(units, activation)], 3, random_state=0)
     calls = (lambda: net.fit(X, t, loss=loss, epochs=1), lambda: net.loss_and_gradients(X, t, loss))
     for call in calls:
         if sensible(loss, activation):

@@ -1,4 +1,6 @@
 // The catalog, the targets, and what the machine offers.
+#include <cmath>
+
 #include "base/backoff.h"
 #include "base/buffer.h"
 #include "base/parallel.h"
@@ -55,7 +57,8 @@ py::list losses() {
                          py::arg("outputs") = words(row.outputs),
                          py::arg("targets") = words(row.targets),
                          py::arg("has_labels") = row.targets == Values::kUnit,
-                         py::arg("mean_over_outputs") = row.over == Over::kMean,
+                         py::arg("mean_over_outputs") = row.over != Over::kSum,
+                         py::arg("has_pairs") = row.over == Over::kPairs,
                          py::arg("parameter") = to_python(row.parameter)));
   }
   return rows;
@@ -85,8 +88,8 @@ py::list target_rows() {
 }
 
 /// The first of the targets that is outside the range of a loss, with its row; None without one.
-/// Sides are 0 and 1, or -1 and 1, but not both.
-py::object first_outside(const std::string& name, const py::array& t) {
+/// Sides are 0 and 1, or -1 and 1, but not both. What is missing, as NaN, may be allowed.
+py::object first_outside(const std::string& name, const py::array& t, bool skips_missing) {
   const Values values = row_of(loss_choice(name, std::nullopt).loss).targets;
   if (values == Values::kReal || t.dtype().kind() == 'b') return py::none();
   const Index rows = t.shape(0);
@@ -98,6 +101,7 @@ py::object first_outside(const std::string& name, const py::array& t) {
     gather_rows(view, nullptr, r, 1, row.data(), view.cols);
     for (Index c = 0; c < view.cols; ++c) {
       const double value = row.data()[c];
+      if (skips_missing && std::isnan(value)) continue;
       has_zero |= value == 0.0;
       has_minus |= value == -1.0;
       const bool both = values == Values::kSides && has_zero && has_minus;
@@ -118,6 +122,7 @@ void bind_catalog(py::module_& m) {
       },
       "Every activation, loss, optimizer and target, as declared in the core's tables.");
   m.def("first_outside", &first_outside, py::arg("loss"), py::arg("t"),
+        py::arg("skips_missing") = false,
         "Row and value of the first target that is outside the range of a loss, or None.");
   m.def(
       "current_target", [] { return current_target().name; },

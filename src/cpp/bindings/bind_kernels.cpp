@@ -192,7 +192,7 @@ py::object activation_backward(const std::string& target, const std::string& act
 
 py::object loss(const std::string& target, const std::string& name, bool on_logits,
                 const py::array& y, const py::array& t, const py::array& row_weight,
-                std::optional<double> parameter) {
+                const LossParameter& parameter, bool skips_missing) {
   return by_dtype(y, [&](auto zero) -> py::object {
     using T = decltype(zero);
     const Kernels<T>& kernels = kernels_of<T>(target);
@@ -200,10 +200,12 @@ py::object loss(const std::string& target, const std::string& name, bool on_logi
     Padded<T> ys(y), ts(t), dys(ys.rows, ys.cols);
     const auto weight = c_array<T>(row_weight, {ys.rows}, "row_weight");
     py::array_t<T> row_loss(ys.rows);
+    std::vector<double> each;
+    const LossChoice choice = loss_choice(name, parameter, skips_missing, ys.cols, each);
     const auto kernel = (on_logits ? kernels.loss_on_logits : kernels.loss_on_output)[kind];
     kernel({ys.data(), ys.ld, ts.data(), ts.ld, weight.data(), row_loss.mutable_data(), dys.data(),
-            dys.ld, ys.rows, ys.cols,
-            static_cast<T>(given_parameter(kLosses[kind].parameter, parameter, name))});
+            dys.ld, ys.rows, ys.cols, static_cast<T>(choice.parameter), choice.parameters,
+            choice.skips_missing});
     return py::make_tuple(row_loss, dys.array());
   });
 }
@@ -300,7 +302,8 @@ void bind_kernels(py::module_& m) {
         py::arg("kept"), py::arg("dy"), py::arg("parameter") = py::none(),
         py::arg("columns") = py::none());
   k.def("loss", &loss, py::arg("target"), py::arg("loss"), py::arg("on_logits"), py::arg("y"),
-        py::arg("t"), py::arg("row_weight"), py::arg("parameter") = py::none());
+        py::arg("t"), py::arg("row_weight"), py::arg("parameter") = py::none(),
+        py::arg("skips_missing") = false);
   k.def("optimizer_step", &optimizer_step, py::arg("target"), py::arg("optimizer"), py::arg("w"),
         py::arg("g"), py::arg("slots"), py::arg("rate"), py::arg("hyperparameters"),
         py::arg("step"), py::arg("l1"), py::arg("l2"));

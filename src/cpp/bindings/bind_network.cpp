@@ -154,25 +154,26 @@ py::array_t<T> input_gradient_array(const Network<T>& network, const py::object&
 /// The arguments that a loss over a data set has.
 template <class T>
 struct LossArguments {
-  HeldView x, t, weight;
+  std::vector<double> parameters;
   LossChoice loss;
+  HeldView x, t, weight;
 
   LossArguments(const Network<T>& network, const py::object& x_, const py::array& t_,
                 const std::string& loss_, const py::object& sample_weight,
-                std::optional<double> loss_parameter)
-      : x(input_view(x_, network.n_columns(), "x")),
-        t(target_view(t_, x.rows, network.n_outputs(), "t")),
-        weight(weight_view(sample_weight, x.rows, "sample_weight")),
-        loss(loss_choice(loss_, loss_parameter)) {}
+                const LossParameter& loss_parameter, bool skips_missing)
+      : loss(loss_choice(loss_, loss_parameter, skips_missing, network.n_outputs(), parameters)),
+        x(input_view(x_, network.n_columns(), "x")),
+        t(target_view(t_, x.rows, target_count(loss.loss, network.n_outputs()), "t")),
+        weight(weight_view(sample_weight, x.rows, "sample_weight")) {}
   const TableView* weight_or_none() const { return weight ? &weight : nullptr; }
 };
 
 template <class T>
 py::tuple loss_and_gradients(const Network<T>& network, const py::object& x, const py::array& t,
                              const std::string& loss, const py::object& sample_weight,
-                             std::optional<double> loss_parameter, int threads) {
+                             const LossParameter& loss_parameter, bool skips_missing, int threads) {
   check_threads(threads);
-  const LossArguments<T> given(network, x, t, loss, sample_weight, loss_parameter);
+  const LossArguments<T> given(network, x, t, loss, sample_weight, loss_parameter, skips_missing);
   double value;
   AlignedBuffer<T> gradient(network.flat_size());
   PythonCaller caller;
@@ -190,9 +191,9 @@ py::tuple loss_and_gradients(const Network<T>& network, const py::object& x, con
 template <class T>
 double mean_loss(const Network<T>& network, const py::object& x, const py::array& t,
                  const std::string& loss, const py::object& sample_weight,
-                 std::optional<double> loss_parameter, int threads) {
+                 const LossParameter& loss_parameter, bool skips_missing, int threads) {
   check_threads(threads);
-  const LossArguments<T> given(network, x, t, loss, sample_weight, loss_parameter);
+  const LossArguments<T> given(network, x, t, loss, sample_weight, loss_parameter, skips_missing);
   double value;
   PythonCaller caller;
   Poll poll(caller);
@@ -327,10 +328,11 @@ void bind(py::module_& m, const char* name) {
       .def("input_gradients", &input_gradient_array<T>, py::arg("x"), py::arg("n_threads") = 0)
       .def("mean_loss", &mean_loss<T>, py::arg("x"), py::arg("t"), py::arg("loss"),
            py::arg("sample_weight") = py::none(), py::arg("loss_parameter") = py::none(),
-           py::arg("n_threads") = 0)
+           py::arg("skips_missing") = false, py::arg("n_threads") = 0)
       .def("loss_and_gradients", &loss_and_gradients<T>, py::arg("x"), py::arg("t"),
            py::arg("loss"), py::arg("sample_weight") = py::none(),
-           py::arg("loss_parameter") = py::none(), py::arg("n_threads") = 0);
+           py::arg("loss_parameter") = py::none(), py::arg("skips_missing") = false,
+           py::arg("n_threads") = 0);
 }
 
 }  // namespace

@@ -43,10 +43,11 @@ class Pack {
            Index epochs, Index patience) {
     auto& bound = py::cast<BoundTrainer<T>&>(trainer);
     const Network<T>& network = bound.trainer.network();
-    data_.push_back(std::make_unique<HeldData<T>>(network, x, t, sample_weight, rows, ""));
+    const Loss loss = bound.trainer.settings().loss.loss;
+    data_.push_back(std::make_unique<HeldData<T>>(network, loss, x, t, sample_weight, rows, ""));
     const DataView data = data_.back()->view();
-    data_.push_back(
-        std::make_unique<HeldData<T>>(network, x_val, t_val, sample_weight_val, rows_val, "_val"));
+    data_.push_back(std::make_unique<HeldData<T>>(network, loss, x_val, t_val, sample_weight_val,
+                                                  rows_val, "_val"));
     members_.push_back(std::unique_ptr<PackMember<T>>(
         new PackMember<T>{&bound.trainer, data, data_.back()->view(), epochs, patience}));
     trainers_.push_back(trainer);

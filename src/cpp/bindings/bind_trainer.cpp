@@ -80,10 +80,11 @@ template <class T>
 std::unique_ptr<BoundTrainer<T>> make_trainer(
     Network<T>& network, const std::string& loss, const std::string& optimizer,
     const py::dict& hyperparameters, const std::string& schedule, const std::string& monitor,
-    std::optional<double> loss_parameter, double label_smoothing, bool own_loss,
+    const LossParameter& loss_parameter, bool skips_missing, double label_smoothing, bool own_loss,
     const py::kwargs& settings) {
   TrainSettings s;
-  s.loss = loss_choice(loss, loss_parameter);
+  std::vector<double> loss_parameters;
+  s.loss = loss_choice(loss, loss_parameter, skips_missing, network.n_outputs(), loss_parameters);
   if (!(label_smoothing >= 0.0 && label_smoothing < 1.0)) {
     throw std::invalid_argument("label_smoothing must be in [0, 1), got " +
                                 std::to_string(label_smoothing));
@@ -94,10 +95,14 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
   s.schedule = static_cast<RateSchedule>(index_named(kScheduleNames, schedule, "schedule"));
   s.monitor = static_cast<Monitor>(index_named(kMonitorNames, monitor, "monitor"));
   set_settings(s, settings);
+  const bool compares = s.monitor == Monitor::kAccuracy || s.monitor == Monitor::kR2;
+  if (compares && row_of(s.loss.loss).over == Over::kPairs) {
+    throw std::invalid_argument("monitor '" + monitor + "' is not for the loss '" + loss + "'");
+  }
   auto own = own_loss ? std::make_unique<PythonLoss>() : nullptr;
   s.loss.own = own.get();
-  return std::unique_ptr<BoundTrainer<T>>(
-      new BoundTrainer<T>{std::move(own), Trainer<T>(network, s), {}, false});
+  return std::unique_ptr<BoundTrainer<T>>(new BoundTrainer<T>{
+      std::move(own), std::move(loss_parameters), Trainer<T>(network, s), {}, false});
 }
 
 template <class T>
@@ -109,14 +114,15 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
   const Exclusive<T> exclusive(self);
   check_threads(n_threads);
   const Network<T>& network = self.trainer.network();
-  const HeldData<T> data(network, x, t, sample_weight, rows, "");
+  const Loss loss = self.trainer.settings().loss.loss;
+  const HeldData<T> data(network, loss, x, t, sample_weight, rows, "");
   std::optional<HeldData<T>> validation;
   if (x_val.is_none() != t_val.is_none()) {
     throw std::invalid_argument("x_val and t_val must be given together");
   }
   if (!x_val.is_none()) {
-    validation.emplace(network, x_val, py::cast<py::array>(t_val), sample_weight_val, rows_val,
-                       "_val");
+    validation.emplace(network, loss, x_val, py::cast<py::array>(t_val), sample_weight_val,
+                       rows_val, "_val");
   } else if (self.trainer.settings().monitor != Monitor::kLoss) {
     throw std::invalid_argument(
         "monitor '" +
@@ -194,8 +200,8 @@ void bind(py::module_& m, const char* name) {
       .def(py::init(&make_trainer<T>), py::keep_alive<1, 2>(), py::arg("network"), py::kw_only(),
            py::arg("loss"), py::arg("optimizer"), py::arg("hyperparameters") = py::dict(),
            py::arg("schedule") = "constant", py::arg("monitor") = "loss",
-           py::arg("loss_parameter") = py::none(), py::arg("label_smoothing") = 0.0,
-           py::arg("own_loss") = false)
+           py::arg("loss_parameter") = py::none(), py::arg("skips_missing") = false,
+           py::arg("label_smoothing") = 0.0, py::arg("own_loss") = false)
       .def_property_readonly("steps", [](Bound& self) { return self.trainer.progress().steps; })
       .def_property_readonly("rate", [](Bound& self) { return self.trainer.progress().rate; })
       .def("copy_network",

@@ -14,6 +14,7 @@ py::dict to_dict(const RunReport& report);
 template <class T>
 struct BoundTrainer {
   std::unique_ptr<PythonLoss> own_loss;  // null for one of the catalog's
+  std::vector<double> loss_parameters;   // where each output has one
   Trainer<T> trainer;
   RunReport report;
   bool runs = false;
@@ -41,10 +42,10 @@ struct HeldData {
   HeldView x, t, weight;
   py::object rows;
 
-  HeldData(const Network<T>& network, const py::object& x_, const py::array& t_,
+  HeldData(const Network<T>& network, Loss loss, const py::object& x_, const py::array& t_,
            const py::object& weight_, const py::object& rows_, const std::string& suffix)
       : x(input_view(x_, network.n_columns(), ("x" + suffix).c_str())),
-        t(target_view(t_, x.rows, network.n_outputs(), ("t" + suffix).c_str())),
+        t(target_view(t_, x.rows, target_count(loss, network.n_outputs()), ("t" + suffix).c_str())),
         weight(weight_view(weight_, x.rows, ("sample_weight" + suffix).c_str())) {
     if (!rows_.is_none()) look_at(rows_, "rows" + suffix);
   }

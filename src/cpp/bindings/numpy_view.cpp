@@ -315,6 +315,30 @@ LossChoice loss_choice(const std::string& name, std::optional<double> parameter)
   return choice;
 }
 
+LossChoice loss_choice(const std::string& name, const LossParameter& parameter, bool skips_missing,
+                       Index n_outputs, std::vector<double>& each) {
+  const auto* given = parameter ? std::get_if<std::vector<double>>(&*parameter) : nullptr;
+  const auto* one = parameter ? std::get_if<double>(&*parameter) : nullptr;
+  LossChoice choice = loss_choice(name, one ? std::optional<double>(*one) : std::nullopt);
+  const LossRow& row = row_of(choice.loss);
+  if (row.over == Over::kPairs && n_outputs % 2 != 0) {
+    throw std::invalid_argument("'" + name + "' needs two outputs for each target, got " +
+                                std::to_string(n_outputs) + " in all");
+  }
+  if (given) {
+    if (static_cast<Index>(given->size()) != n_outputs) {
+      throw std::invalid_argument("'" + name + "' needs a parameter for each of " +
+                                  std::to_string(n_outputs) + " outputs, got " +
+                                  std::to_string(given->size()));
+    }
+    for (const double value : *given) given_parameter(row.parameter, value, name);
+    each = *given;
+    choice.parameters = each.data();
+  }
+  choice.skips_missing = skips_missing;
+  return choice;
+}
+
 #define FASTMLP_INSTANTIATE(T)                                                                \
   template py::array_t<T> c_array<T>(const py::handle&, const std::vector<Index>&,            \
                                      const std::string&);                                     \

@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/table_view.h"
@@ -78,5 +79,13 @@ double given_parameter(const Parameter& parameter, std::optional<double> given,
 
 /// The loss of that name.
 LossChoice loss_choice(const std::string& name, std::optional<double> parameter);
+
+/// A loss's parameter, or one for each output.
+using LossParameter = std::optional<std::variant<double, std::vector<double>>>;
+
+/// The loss of a network of so many outputs; the parameters of these are kept in `each`, which has
+/// to live as long as the choice.
+LossChoice loss_choice(const std::string& name, const LossParameter& parameter, bool skips_missing,
+                       Index n_outputs, std::vector<double>& each);
 
 }  // namespace fastmlp::bindings

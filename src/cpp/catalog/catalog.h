@@ -9,7 +9,11 @@ namespace fastmlp {
 /// What an activation's slope is computed from.
 enum class Keep { kOutput, kInput, kRow };
 /// How a loss combines the outputs of one row.
-enum class Over { kSum, kMean };
+enum class Over {
+  kSum,
+  kMean,
+  kPairs,  // a target has two, in the two halves of the row; the mean over the pairs
+};
 
 /// Ranges of the numbers of a row: what an activation gives, and what a loss takes.
 enum class Values {
@@ -178,6 +182,11 @@ FASTMLP_INLINE constexpr const ActivationRow& row_of(Activation a) {
 }
 FASTMLP_INLINE constexpr const LossRow& row_of(Loss loss) {
   return kLosses[static_cast<int>(loss)];
+}
+
+/// The targets of a row of so many outputs.
+FASTMLP_INLINE constexpr Index target_count(Loss loss, Index outputs) {
+  return row_of(loss).over == Over::kPairs ? outputs / 2 : outputs;
 }
 
 template <class Row, std::size_t N>

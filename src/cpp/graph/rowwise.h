@@ -139,7 +139,13 @@ struct MeanLoss {
   template <class T>
   static Shape shape(const Node<T>& node) {
     const Shape& y = node.input(0).shape;
-    if (!(y == node.input(1).shape)) reject(node, "outputs and targets must have the same shape");
+    const Index targets = target_count(node.attributes.loss, y.cols);
+    const bool pairs = targets != y.cols;
+    if (pairs && y.cols % 2 != 0) reject(node, "there must be two outputs for each target");
+    if (!(Shape{y.ndim, y.rows, targets} == node.input(1).shape)) {
+      reject(node, pairs ? "there must be half as many targets as outputs, in as many rows"
+                         : "outputs and targets must have the same shape");
+    }
     if (node.input(1).requires_grad) reject(node, "the targets must not depend on a variable");
     check_pair(node);
     return {};

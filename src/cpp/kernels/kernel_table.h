@@ -127,7 +127,9 @@ struct LossArgs {
   Index lddy;
   Index rows;
   Index cols;
-  T parameter;  // of the loss, if it has one
+  T parameter;                         // of the loss, if it has one
+  const double* parameters = nullptr;  // one for each output in place of it
+  bool skips_missing = false;          // targets that are NaN count for nothing
 };
 
 /// What an optimizer needs in one step, made from the rate, the hyperparameters and the step's

@@ -258,18 +258,55 @@ struct Quantile : IdentityLink<T, Quantile> {
   }
 };
 
+/// Nix and Weigend, 1994: minus the logarithm of the normal density of the target, given its mean y
+/// and the logarithm s of its variance.
+template <class T>
+struct Gaussian {
+  using V = Vec<T>;
+  /// exp(-s), which stays finite.
+  static FASTMLP_INLINE V precision(V s) { return exp<T>(min(broadcast<T>(T{40}), -s)); }
+  static FASTMLP_INLINE V value(V y, V s, V t) {
+    const V off = y - t;
+    return T{0.5} *
+           (s + precision(s) * off * off + static_cast<T>(1.8378770664093453));  // log(2 pi)
+  }
+  static FASTMLP_INLINE V slope(V y, V s, V t) { return precision(s) * (y - t); }
+  static FASTMLP_INLINE V slope_of_spread(V y, V s, V t) {
+    const V off = y - t;
+    return T{0.5} * (T{1} - precision(s) * off * off);
+  }
+};
+
 /// Which of a functor's two forms a kernel uses.
 enum class On { kOutput, kLogits };
 
+/// Those of the lanes `inside` the row whose target counts.
+template <class T>
+FASTMLP_INLINE Bits<T> counting(Bits<T> inside, Vec<T> target, const LossArgs<T>& a) {
+  return a.skips_missing ? inside & (target == target) : inside;
+}
+
+/// The parameters of the outputs from column `first` on.
+template <class T>
+FASTMLP_INLINE Vec<T> parameters_of(const LossArgs<T>& a, Index first) {
+  if (a.parameters == nullptr) return broadcast<T>(a.parameter);
+  T each[kLanes<T>] = {};
+  for (Index i = 0; i < min_index(kLanes<T>, a.cols - first); ++i) {
+    each[i] = static_cast<T>(a.parameters[first + i]);
+  }
+  return load(each);
+}
+
 template <class T, template <class> class Functor, On Where>
-FASTMLP_INLINE T elementwise_row(const T* y, const T* t, T* dy, Index cols, T weight, T given) {
+FASTMLP_INLINE T elementwise_row(const LossArgs<T>& a, Index row, T weight) {
   using V = Vec<T>;
-  const V parameter = broadcast<T>(given);
+  const T *y = a.y + row * a.ldy, *t = a.t + row * a.ldt;
+  T* dy = a.dy + row * a.lddy;
   V total{};
-  for (Index c = 0; c < cols; c += kLanes<T>) {
-    const Bits<T> inside = first_lanes<T>(cols - c);
+  for (Index c = 0; c < a.cols; c += kLanes<T>) {
     const V output = load(y + c);
     const V target = load(t + c);
+    const V parameter = parameters_of(a, c);
     V value, slope;
     if constexpr (Where == On::kLogits) {
       value = Functor<T>::link_value(output, target, parameter);
@@ -278,9 +315,37 @@ FASTMLP_INLINE T elementwise_row(const T* y, const T* t, T* dy, Index cols, T we
       value = Functor<T>::value(output, target, parameter);
       slope = Functor<T>::slope(output, target, parameter);
     }
-    total += inside ? value : V{};
-    store(dy + c, inside ? weight * slope : V{});
+    const Bits<T> counts = counting(first_lanes<T>(a.cols - c), target, a);
+    total += counts ? value : V{};
+    store(dy + c, counts ? weight * slope : V{});
   }
+  return weight * sum_lanes<T>(total)[0];
+}
+
+/// Where a target has two outputs, of which the second ones begin anywhere in the row.
+template <class T, template <class> class Functor>
+FASTMLP_INLINE T row_of_pairs(const LossArgs<T>& a, Index row, T weight) {
+  using V = Vec<T>;
+  constexpr Index lanes = kLanes<T>;
+  const Index pairs = a.cols / 2;
+  const T *y = a.y + row * a.ldy, *t = a.t + row * a.ldt;
+  T* dy = a.dy + row * a.lddy;
+  V total{};
+  for (Index c = 0; c < pairs; c += lanes) {
+    const Index count = min_index(lanes, pairs - c);
+    T seconds[lanes] = {}, firsts[lanes];
+    for (Index i = 0; i < count; ++i) seconds[i] = y[pairs + c + i];
+    const V first = load(y + c), second = load(seconds), target = load(t + c);
+    const Bits<T> counts = counting(first_lanes<T>(count), target, a);
+    total += counts ? Functor<T>::value(first, second, target) : V{};
+    store(firsts, counts ? weight * Functor<T>::slope(first, second, target) : V{});
+    store(seconds, counts ? weight * Functor<T>::slope_of_spread(first, second, target) : V{});
+    for (Index i = 0; i < count; ++i) {
+      dy[c + i] = firsts[i];
+      dy[pairs + c + i] = seconds[i];
+    }
+  }
+  for (Index c = a.cols; c < round_up(a.cols, lanes); ++c) dy[c] = T{0};
   return weight * sum_lanes<T>(total)[0];
 }
 
@@ -338,11 +403,16 @@ void loss(const LossArgs<T>& a) {
     static_assert(Outputs == Over::kSum, "a row-wise link has one loss for all outputs");
     link_loss<T, Functor>(a);
   } else {
-    const T share = Outputs == Over::kMean ? T{1} / static_cast<T>(a.cols) : T{1};
+    constexpr bool pairs = Outputs == Over::kPairs;
+    const Index parts = pairs ? a.cols / 2 : a.cols;
+    const T share = Outputs == Over::kSum ? T{1} : T{1} / static_cast<T>(parts);
     for (Index r = 0; r < a.rows; ++r) {
-      a.row_loss[r] =
-          elementwise_row<T, Functor, Where>(a.y + r * a.ldy, a.t + r * a.ldt, a.dy + r * a.lddy,
-                                             a.cols, a.row_weight[r] * share, a.parameter);
+      const T weight = a.row_weight[r] * share;
+      if constexpr (pairs) {
+        a.row_loss[r] = row_of_pairs<T, Functor>(a, r, weight);
+      } else {
+        a.row_loss[r] = elementwise_row<T, Functor, Where>(a, r, weight);
+      }
     }
   }
 }

@@ -53,6 +53,8 @@ struct LossChoice {
   Loss loss = Loss::squared_error;
   double parameter = 0.0;
   double label_smoothing = 0.0;
+  const double* parameters = nullptr;  // one for each output in place of that one
+  bool skips_missing = false;          // targets that are NaN count for nothing
   OwnLoss* own = nullptr;  // in place of that loss, which still tells what outputs and targets are
 };
 

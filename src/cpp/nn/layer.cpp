@@ -243,7 +243,9 @@ void output_loss(const Network<T>& network, const Workspace<T>& ws, const LossPl
                          out.ldy,
                          rows.size(),
                          network.n_outputs(),
-                         static_cast<T>(plan.choice.parameter)};
+                         static_cast<T>(plan.choice.parameter),
+                         plan.choice.parameters,
+                         plan.choice.skips_missing};
   const auto& kernel = plan.on_logits ? kernels.loss_on_logits : kernels.loss_on_output;
   kernel[at(plan.choice.loss)](args);
 }

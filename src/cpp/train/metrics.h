@@ -1,4 +1,5 @@
-// Scores on a validation set, larger being better, by scikit-learn's definitions.
+// Scores on a validation set, larger being better, by scikit-learn's definitions. Targets that are
+// NaN count for nothing.
 #pragma once
 
 #include "base/table_view.h"

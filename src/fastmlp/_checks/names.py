@@ -95,15 +95,15 @@ def did_you_mean(value: Any, allowed: Iterable[str]) -> str:
     return f" Did you mean {names[near[0]]!r}?" if near and names[near[0]] != value else ""
 
 
-def check_targets(argument: str, t: Any, loss: str) -> None:
-    """Refuse targets that a loss of the core is not made for.
+def check_targets(argument: str, t: Any, loss: str, *, skips_missing: bool = False) -> None:
+    """Refuse targets that a loss of the core is not made for; NaN may stand for missing ones.
 
     Raises
     ------
     ValueError
         If one is out of its range.
     """
-    outside = _core.first_outside(loss, t)
+    outside = _core.first_outside(loss, t, skips_missing)
     if outside is not None:
         row, value = outside
         raise ValueError(
@@ -127,6 +127,21 @@ def check_pair(loss: str, activations: Iterable[str]) -> None:
                 f"loss={loss!r} takes outputs that are {row['outputs']}: those of the activation "
                 f"{' or '.join(map(repr, row['after']))} in the last layer; got {name!r}."
             )
+
+
+def target_count(loss: str, n_outputs: int) -> int:
+    """Return how many targets a loss of the core has for so many outputs.
+
+    Raises
+    ------
+    ValueError
+        If it needs two outputs for each, and their number is odd.
+    """
+    if not _LOSS_ROWS[loss]["has_pairs"]:
+        return n_outputs
+    if n_outputs % 2:
+        raise ValueError(f"loss={loss!r} needs two outputs for each target; got {n_outputs} units.")
+    return n_outputs // 2
 
 
 def has_sides(loss: str) -> bool:
@@ -198,6 +213,31 @@ def parse_loss(
     parameters = {name: PARAMETERS[core.get(name, name)] for name in allowed}
     name, parameter = parse_choice("loss", loss, allowed, parameters)
     return core.get(name, name), parameter
+
+
+def parse_loss_of(estimator: Any, output: str, allowed: Iterable[str]) -> tuple[str, float | None]:
+    """Return the core's name of an estimator's loss, and its parameter.
+
+    That stands in the loss's parentheses, or is a parameter of the estimator: 'quantile(0.9)', or
+    'quantile' beside ``quantile=0.9``.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not one of the `allowed`, or its parameter is out of its range or given
+        twice.
+    """
+    name, parameter = parse_loss(estimator.loss, output, allowed)
+    keyword = PARAMETERS[name]
+    given = None if keyword is None else getattr(estimator, keyword)
+    if keyword is None or given is None:
+        return name, parameter
+    if parameter is not None:
+        raise ValueError(
+            f"loss={estimator.loss!r} has its {keyword} in parentheses; got {keyword}={given!r} as "
+            "well."
+        )
+    return name, check_parameter(f"{keyword}={given!r}", keyword, given)
 
 
 def check_parameter(where: str, parameter: str, value: Any) -> float:

@@ -17,7 +17,7 @@ def class_factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> 
         the weights by label, 1 for a label that isn't in it. An indicator matrix takes a list with
         one dict, of the labels 0 and 1, per column.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        The labels, or an indicator matrix.
+        The labels, or an indicator matrix, where NaN is missing and weighs 1.
     classes : ndarray of shape (n_classes,)
         The labels that there are, sorted; not used for an indicator matrix.
 
@@ -41,9 +41,10 @@ def class_factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> 
             f"class_weight must be 'balanced' or a list of {n_outputs} dicts, one per column of "
             f"y; got {class_weight!r}."
         )
-    columns = zip(class_weight, y.T, strict=True)
-    factors = [_factors(weight, column, np.array([0, 1])) for weight, column in columns]
-    product: NDArray[np.float64] = np.prod(factors, axis=0)
+    product = np.ones(len(y))
+    for weight, column in zip(class_weight, y.T, strict=True):
+        known = np.isfinite(column)
+        product[known] *= _factors(weight, column[known], np.array([0, 1]))
     return product
 
 

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from fastmlp._checks.arrays import CORE_DTYPES, are_plain_samples, validate_data
 from fastmlp._checks.content import plain_array, refuse_unfit
+from fastmlp._data.missing import places, put_back, set_apart
 
 
 def read_labels(
@@ -29,6 +30,7 @@ def read_labels(
     if are_plain_labels(y) and are_plain_samples(estimator, X, y, reset=reset):
         return X, y
     refuse_unfit("y", y)
+    y, missing = (y, None) if issparse(y) else set_apart(y)
     y = plain_array("y", y)
     X, y = validate_data(
         estimator,
@@ -43,7 +45,7 @@ def read_labels(
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     check_labels(y)
-    return X, y
+    return X, put_back(y, missing)
 
 
 def are_plain_labels(y: Any) -> bool:
@@ -117,6 +119,7 @@ class LabelCodec:
         if announced is None and are_plain_labels(y):
             classes = np.unique(y)
             return cls("multiclass" if len(classes) > 2 else "binary", classes)
+        y, _ = set_apart(y)
         is_told = announced is not None and not type_of_target(y).startswith("multilabel")
         binarizer = LabelBinarizer().fit(announced if is_told else y)
         codec = cls(binarizer.y_type_, binarizer.classes_)
@@ -156,6 +159,7 @@ class LabelCodec:
         ValueError
             If something doesn't go with the classes.
         """
+        y, _ = set_apart(y)
         if announced is not None and not np.array_equal(self.classes, unique_labels(announced)):
             raise ValueError(
                 f"`classes={announced!r}` is not the same as on last call to partial_fit, was: "
@@ -179,9 +183,9 @@ class LabelCodec:
             )
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Return class numbers, or columns of truth values."""
+        """Return class numbers, or columns of truth values, as numbers where some are missing."""
         if self.is_multilabel:
-            return y.astype(bool)
+            return y.astype(bool) if places(y) is None else y
         numbers = np.searchsorted(self.classes, y)
         if self.kind == "multiclass":
             return numbers
@@ -203,7 +207,7 @@ class LabelCodec:
     def decode(self, t: NDArray[Any]) -> NDArray[Any]:
         """Return labels, or an indicator matrix of 0 and 1."""
         if self.is_multilabel:
-            return t.astype(np.intp)
+            return t.astype(np.intp) if places(t) is None else t
         labels: NDArray[Any] = self.classes[t.ravel().astype(np.intp)]
         return labels
 

@@ -18,6 +18,7 @@ from fastmlp._checks.arrays import (
     validate_data,
 )
 from fastmlp._checks.content import plain_array, refuse_unfit
+from fastmlp._data.missing import put_back, set_apart
 
 
 def read_numbers(
@@ -34,7 +35,8 @@ def read_numbers(
         return X, y.reshape(-1, 1)
     refuse_unfit("y", y)
     check_sparse("y", y)
-    y = y.toarray() if issparse(y) else plain_array("y", y)
+    y, missing = (y.toarray(), None) if issparse(y) else set_apart(y)
+    y = plain_array("y", y)
     X, y = validate_data(
         estimator,
         X,
@@ -49,7 +51,8 @@ def read_numbers(
         y = column_or_1d(y, warn=True)
     t = y.reshape(-1, 1) if y.ndim == 1 else y
     with naming_text(X, y):
-        return X, t if t.dtype in CORE_DTYPES else t.astype(np.float64)
+        t = t if t.dtype in CORE_DTYPES else t.astype(np.float64)
+    return X, put_back(t, missing)
 
 
 def _are_plain_numbers(y: Any) -> bool:
@@ -59,33 +62,84 @@ def _are_plain_numbers(y: Any) -> bool:
 
 @dataclass(frozen=True)
 class NumberCodec:
-    """One number per output: there is nothing to encode."""
+    """Numbers as targets, each with one output, one for each of several quantiles, or two.
 
-    n_outputs: int
-    stratifies: bool = False
+    Of several outputs for each target, the first ones of all targets come first.
+
+    Parameters
+    ----------
+    n_targets : int
+        The number of targets of a sample.
+    n_quantiles : int
+        The number of quantiles that are learnt of each; 0 where none are.
+    has_spread : bool
+        Whether each has two: the mean and the logarithm of the variance of a normal distribution.
+    """
+
+    n_targets: int
+    n_quantiles: int = 0
+    has_spread: bool = False
+
+    @property
+    def n_outputs(self) -> int:
+        """The number of outputs that a network for them has."""
+        return self.n_targets * max(self.n_quantiles, 2 if self.has_spread else 1)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether an output is the prediction of a target."""
+        return not (self.n_quantiles or self.has_spread)
+
+    @property
+    def stratifies(self) -> bool:
+        """Whether a split keeps the shares of the targets: not of numbers."""
+        return False
 
     def check(self, y: NDArray[Any], *, announced: Any = None, all_present: bool = False) -> None:
         """Refuse another number of columns; the rest is about classes."""
-        if y.shape[1] != self.n_outputs:
-            raise ValueError(f"y has {y.shape[1]} columns; expected {self.n_outputs}.")
+        if y.shape[1] != self.n_targets:
+            raise ValueError(f"y has {y.shape[1]} columns; expected {self.n_targets}.")
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Return the matrix as it is."""
-        return y
+        """Return the matrix as it is, once for each quantile."""
+        return np.tile(y, (1, self.n_quantiles)) if self.n_quantiles else y
 
     def encode_plain(self, y: Any, loss: str, dtype: str) -> NDArray[Any] | None:
         """Check numbers at once where they are a plain array; None where in doubt."""
         if type(y) is not np.ndarray or y.ndim not in (1, 2):
             return None
         t = y.reshape(-1, 1) if y.ndim == 1 else y
-        if not is_clean(t, self.n_outputs, dtype) or _core.first_outside(loss, t) is not None:
+        if not is_clean(t, self.n_targets, dtype) or _core.first_outside(loss, t) is not None:
             return None
-        return t
+        return self.encode(t)
 
     def decode(self, t: NDArray[Any]) -> NDArray[Any]:
-        """Return a vector where there is one output."""
-        return t.ravel() if t.shape[1] == 1 else t
+        """Return a vector where there is one target."""
+        return _vector(t[:, : self.n_targets])
+
+    def predictions(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return what is predicted: the outputs, the means among them, or their quantiles in order.
+
+        Quantiles that have crossed are sorted, which brings none further from the true one
+        (Chernozhukov, Fernandez-Val and Galichon, "Quantile and probability curves without
+        crossing", Econometrica 2010).
+        """
+        if not self.n_quantiles:
+            return _vector(outputs[:, : self.n_targets])
+        by_quantile = outputs.reshape(len(outputs), self.n_quantiles, self.n_targets)
+        found = np.sort(by_quantile, axis=1).transpose(0, 2, 1)
+        return found[:, 0] if self.n_targets == 1 else found
+
+    def spreads(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the standard deviations of the normal distributions."""
+        with np.errstate(over="ignore"):
+            return _vector(np.exp(outputs[:, self.n_targets :] / 2))
 
     def attributes(self) -> dict[str, Any]:
         """Return nothing: the number of outputs is an attribute of the network."""
         return {}
+
+
+def _vector(columns: NDArray[Any]) -> NDArray[Any]:
+    """Return a vector where there is one column."""
+    return columns.ravel() if columns.shape[1] == 1 else columns

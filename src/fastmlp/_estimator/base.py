@@ -1,7 +1,7 @@
 """What the classifier and the regressor share: parameters, fit, outputs, pickling."""
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -54,7 +54,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
-    _monitor: ClassVar[str]  # the score on a validation set, unless `scoring` says otherwise
     label_smoothing: float = 0.0  # a parameter of the classifier
     n_jobs: int | None
     solver: str
@@ -118,6 +117,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _core_loss(self, codec: Any) -> CoreLoss:
         """Return the loss that the core minimises."""
+
+    @abstractmethod
+    def _monitor(self, codec: Any) -> str:
+        """Return the score on a validation set, unless `scoring` says otherwise."""
 
     def _row_factors(self, y: NDArray[Any], codec: Any) -> NDArray[Any] | None:
         """Return what a sample weighs on account of its target; None where all weigh the same."""
@@ -331,10 +334,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         return self._ready_model().network.predict(X, resolve_n_jobs(self.n_jobs), give, True)
 
     def _mask_averages(
-        self, X: Any, dropout_samples: Any, return_std: bool
+        self,
+        X: Any,
+        dropout_samples: Any,
+        return_std: bool,
+        read: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
     ) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
-        """Return the mean of the outputs over masks, and their spread if asked for; None without
-        masks."""
+        """Return the mean over masks of the outputs, or of what `read` makes of them, and their
+        spread if asked for; None without masks."""
         if dropout_samples is None:
             if return_std:
                 raise ValueError("return_std=True needs dropout_samples; got None.")
@@ -347,7 +354,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         narrow = getattr(X, "dtype", None) == np.float32
         X = self._read_inputs(X)
         model = self._ready_model()
-        mean, std = model.masked_outputs(X, int(dropout_samples), resolve_n_jobs(self.n_jobs))
+        n_threads = resolve_n_jobs(self.n_jobs)
+        mean, std = model.masked_outputs(X, int(dropout_samples), n_threads, read)
         narrow = narrow and model.architecture.dtype == "float32"
         dtype = np.float32 if narrow else np.float64
         return mean.astype(dtype), std.astype(dtype) if return_std else None

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from fastmlp._checks.arrays import check_arrays, check_range
 from fastmlp._data.codec import TargetCodec
 from fastmlp._data.labels import read_classes
+from fastmlp._data.missing import refuse_empty_columns
 from fastmlp._data.rows import Data
 from fastmlp._data.weights import check_weights, scale_weights
 from fastmlp._estimator.parameters import plan_initialisers, plan_layers
@@ -110,6 +111,8 @@ class FitRun:
             self.codec = estimator._present_codec()
             again = estimator.warm_start and not self.incremental
             self.codec.check(y, announced=read_classes(self.classes), all_present=again)
+        if not self.incremental:
+            refuse_empty_columns(y)
         factors = estimator._row_factors(y, self.codec)
         t = self.codec.encode(y)
         weight = check_weights("sample_weight", sample_weight, X.shape[0])

@@ -156,13 +156,10 @@ class Training:
         estimator, plan = self.estimator, self.plan
         mask_seed = self._draw_mask_seed()
         check_settings(estimator, plan)
-        loss = estimator._core_loss(self.codec)
         objective = Objective(
             plan,
             data,
-            loss=loss.name,
-            loss_parameter=loss.parameter,
-            loss_scale=loss.scale,
+            loss=estimator._core_loss(self.codec),
             n_threads=resolve_n_jobs(estimator.n_jobs),
         )
         trace = Trace(objective, self.start)
@@ -212,7 +209,7 @@ class Training:
         estimator = self.estimator
         monitor = "loss"
         if validates:  # a function need not be hashable
-            scores = {None: estimator._monitor, "loss": "val_loss"}
+            scores = {None: estimator._monitor(self.codec), "loss": "val_loss"}
             scoring = estimator.scoring
             monitor = "hook" if callable(scoring) else scores.get(scoring, "hook")
         return trainer_settings(

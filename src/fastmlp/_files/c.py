@@ -66,6 +66,23 @@ static void {name}_{activation}({real} *y, int n)
     for (i = 0; i < n; ++i) {statement};
 }}
 """
+_NORMAL = """\
+    for (i = 0; i < {targets}; ++i) y[i] = {source}[i];
+    for (i = 0; i < {targets}; ++i) y[{targets} + i] = {exp}({source}[{targets} + i] / 2);
+}}
+"""
+_QUANTILES = """\
+    for (i = 0; i < {targets}; ++i) {{
+        int at, j;
+        for (at = 0; at < {quantiles}; ++at) {{
+            const {real} next = {source}[at * {targets} + i];
+            for (j = at; j > 0 && y[i * {quantiles} + j - 1] > next; --j)
+                y[i * {quantiles} + j] = y[i * {quantiles} + j - 1];
+            y[i * {quantiles} + j] = next;
+        }}
+    }}
+}}
+"""
 _OF_ONE = """
 /* The place of the label among the classes. */
 int {name}_class(const {real} *x)
@@ -118,8 +135,8 @@ def to_c(estimator: MLPClassifier | MLPRegressor | Network, *, name: str = "mode
     numbers:
 
     - ``void model_outputs(const float *x, float *y)``: the `MODEL_OUTPUTS` numbers that
-      `predict_proba` gives (with ``loss='hinge'`` the margins), or `predict` of a regressor, or a
-      call of a `Network`;
+      `predict_proba` gives (with ``loss='hinge'`` the margins), or `predict` of a regressor (with
+      ``loss='gaussian'`` the means and then the standard deviations), or a call of a `Network`;
     - of a classifier, ``int model_class(const float *x)``: the place of the label that `predict`
       gives among `classes_`, which are in ``model_classes`` where they are strings or numbers of 64
       bits; or for several labels at once ``void model_labels(const float *x, int *labels)``.
@@ -262,6 +279,12 @@ class _Writer:
             source, n = to, layer.units
         if self._gives_both():
             yield f"    (void)i;\n    y[0] = 1 - {source}[0];\n    y[1] = {source}[0];\n}}\n"
+        elif isinstance(self.estimator, MLPRegressor) and not self.estimator._codec.is_plain:
+            codec = self.estimator._codec
+            template = _NORMAL if codec.has_spread else _QUANTILES
+            exp = self._typed("exp(")[:-1]
+            numbers = {"targets": codec.n_targets, "quantiles": codec.n_quantiles, "exp": exp}
+            yield template.format(**self.names, **numbers, source=source)
         else:
             yield f"    for (i = 0; i < {n}; ++i) y[i] = {source}[i];\n}}\n"
 

@@ -22,9 +22,9 @@ from fastmlp._data.numbers import NumberCodec
 from fastmlp._files.json import decode, encode
 from fastmlp._files.parts import (
     CLASSIFIER_ATTRIBUTES,
-    MLP_ATTRIBUTES,
     NOT_STORED,
     PERCEPTRON_ATTRIBUTES,
+    REGRESSOR_ATTRIBUTES,
     Stored,
     find_array,
     find_attributes,
@@ -154,10 +154,13 @@ def restore(stored: Stored) -> Storable:
 def _store_mlp(estimator: Any) -> Stored:
     model = estimator._model
     classifies = isinstance(estimator, MLPClassifier)
-    table = CLASSIFIER_ATTRIBUTES if classifies else MLP_ATTRIBUTES
+    table = CLASSIFIER_ATTRIBUTES if classifies else REGRESSOR_ATTRIBUTES
+    codec = estimator._codec
     others = {"_mask_seed": model.mask_seed}
     if classifies:
-        others["_target_type"] = estimator._codec.kind
+        others["_target_type"] = codec.kind
+    else:
+        others |= {"_n_quantiles": codec.n_quantiles, "_has_spread": codec.has_spread}
     attributes = store_attributes(estimator, table, **others)
     weights = (estimator.coefs_, estimator.intercepts_, estimator.slopes_)
     arrays = name_weights(model.architecture, weights)
@@ -176,18 +179,27 @@ def _store_mlp(estimator: Any) -> Stored:
 def _restore_mlp(estimator: Any, stored: Stored) -> None:
     plan = restore_architecture(stored.architecture)
     classifies = isinstance(estimator, MLPClassifier)
-    table = CLASSIFIER_ATTRIBUTES if classifies else MLP_ATTRIBUTES
+    table = CLASSIFIER_ATTRIBUTES if classifies else REGRESSOR_ATTRIBUTES
     found = find_attributes(stored, table, plan.n_features)
     output = plan.layers[-1]
     require(isinstance(output.activation, str), "the output layer must have one activation")
-    codec: LabelCodec | NumberCodec = NumberCodec(output.units)
+    codec: LabelCodec | NumberCodec
     if classifies:
         kind = found["_target_type"]
         codec = LabelCodec(kind, find_classes(stored, output.units, binary=kind == "binary"))
+    else:
+        codec = _number_codec(output.units, found["_n_quantiles"], found["_has_spread"])
     if "feature_names_in_" in found:
         estimator.feature_names_in_ = found["feature_names_in_"]
     model = Model.of(plan, find_weights(plan, stored.arrays), found["_mask_seed"])
     estimator._become(codec, model, _restore_record(found, stored))
+
+
+def _number_codec(units: int, n_quantiles: int, has_spread: bool) -> NumberCodec:
+    per_target = NumberCodec(1, n_quantiles, has_spread).n_outputs
+    codec = NumberCodec(units // per_target, n_quantiles, has_spread)
+    require(codec.n_outputs == units, f"{units} outputs are not {per_target} for each target")
+    return codec
 
 
 def _restore_record(found: dict[str, Any], stored: Stored) -> Record:

@@ -48,7 +48,8 @@ def to_onnx(
 
     - of a classifier, `label`, as `predict` gives it, and `probabilities`, as `predict_proba`
       does, or with ``loss='hinge'`` the `margins` of shape (n_samples, n_outputs);
-    - of a regressor, `output`, as `predict` gives it;
+    - of a regressor, `output`, as `predict` gives it, and with ``loss='gaussian'`` `std`, the
+      standard deviations;
     - of a `Network`, `output`, as a call of it gives it.
 
     Parameters

@@ -73,6 +73,13 @@ class Graph:
         self.nodes.append(self.helper.make_node("Split", inputs, names, axis=1))
         return names
 
+    def sort(self, value: str, size: int, axis: int) -> str:
+        """Add a node that puts numbers into ascending order; return the name of the values."""
+        names = [self._fresh(f"{what}_{len(self.nodes)}") for what in ("sorted", "places")]
+        inputs = [value, self.constant([size], np.int64)]
+        self.nodes.append(self.helper.make_node("TopK", inputs, names, axis=axis, largest=0))
+        return names[0]
+
     def type_of(self, dtype: Any) -> Any:
         """Return ONNX's number for a dtype."""
         return self.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from fastmlp._data.numbers import NumberCodec
 from fastmlp._files.onnx_graph import Graph, add_activation
 from fastmlp._model.architecture import LayerPlan
 from fastmlp.classifier import MLPClassifier
@@ -27,10 +28,10 @@ def write_network(estimator: MLPClassifier | MLPRegressor | Network) -> "ModelPr
     last = _add_layers(graph, estimator)
     if isinstance(estimator, MLPClassifier):
         outputs = _add_labels(graph, estimator, last)
+    elif isinstance(estimator, MLPRegressor):
+        outputs = _add_numbers(graph, estimator._codec, last)
     else:
-        single = isinstance(estimator, MLPRegressor) and plan.layers[-1].units == 1
-        columns = [] if single else [plan.layers[-1].units]
-        outputs = [graph.name_output(last, "output", columns)]
+        outputs = [graph.name_output(last, "output", [plan.layers[-1].units])]
     return graph.model([graph.info(_INPUT, graph.dtype, [plan.n_features])], outputs)
 
 
@@ -60,6 +61,25 @@ def _add_activation(g: Graph, z: str, layer: LayerPlan, slopes: NDArray[Any]) ->
 def _apply(g: Graph, z: str, part: tuple[str, int, float | None], learned: Any) -> str:
     name, _, given = part
     return add_activation(g, z, name, given if learned is None else learned)
+
+
+def _add_numbers(g: Graph, codec: NumberCodec, y: str) -> list[Any]:
+    """Add what `predict` makes of the outputs."""
+    n, n_quantiles = codec.n_targets, codec.n_quantiles
+    targets = [] if n == 1 else [n]
+    if codec.has_spread:
+        mean, logarithm = g.split(y, [n, n])
+        std = g.add("Exp", g.add("Div", logarithm, g.constant(2)))
+        return [g.name_output(mean, "output", targets), g.name_output(std, "std", targets)]
+    if not n_quantiles:
+        return [g.name_output(y, "output", targets)]
+    by_quantile = g.add("Reshape", y, g.constant([-1, n_quantiles, n], np.int64))
+    ordered = g.sort(by_quantile, n_quantiles, axis=1)
+    if n == 1:
+        flat = g.add("Reshape", ordered, g.constant([-1, n_quantiles], np.int64))
+        return [g.name_output(flat, "output", [n_quantiles])]
+    turned = g.add("Transpose", ordered, perm=[0, 2, 1])
+    return [g.name_output(turned, "output", [n, n_quantiles])]
 
 
 def _add_labels(g: Graph, estimator: MLPClassifier, y: str) -> list[Any]:

@@ -189,6 +189,11 @@ CLASSIFIER_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
     **MLP_ATTRIBUTES,
     "_target_type": lambda value: value in ("binary", "multiclass", "multilabel-indicator"),
 }
+REGRESSOR_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
+    **MLP_ATTRIBUTES,
+    "_n_quantiles": is_count,
+    "_has_spread": lambda value: isinstance(value, bool),
+}
 PERCEPTRON_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
     "_multilabel": lambda value: isinstance(value, bool),
     "_seed": _is_seed,
@@ -196,6 +201,8 @@ PERCEPTRON_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
     "n_iter_": is_count,
 }
 _OPTIONAL = ("classes_", "feature_names_in_")
+# What a file lacks where it says nothing else than this: the first ones don't have it.
+_DEFAULTS = {"_n_quantiles": 0, "_has_spread": False}
 
 
 def store_attributes(estimator: Any, names: Iterable[str], **others: Any) -> dict[str, Any]:
@@ -203,8 +210,11 @@ def store_attributes(estimator: Any, names: Iterable[str], **others: Any) -> dic
 
     `others` are those that the estimator doesn't have under these names.
     """
+    values = {name: others[name] if name in others else getattr(estimator, name) for name in names}
     attributes = {
-        name: encode(others[name] if name in others else getattr(estimator, name)) for name in names
+        name: encode(value)
+        for name, value in values.items()
+        if name not in _DEFAULTS or value != _DEFAULTS[name]
     }
     if hasattr(estimator, "feature_names_in_"):
         attributes["feature_names_in_"] = encode(estimator.feature_names_in_)
@@ -216,6 +226,8 @@ def find_attributes(
 ) -> dict[str, Any]:
     """Return the attributes that the table wants, and the names of the features if there are."""
     found: dict[str, Any] = decode(stored.attributes)
+    for name in _DEFAULTS.keys() & table.keys():
+        found.setdefault(name, _DEFAULTS[name])
     names = found.keys() - _OPTIONAL
     require(names == table.keys(), f"the attributes must be {sorted(table)}; got {sorted(names)}")
     for name, is_sound in table.items():

@@ -5,7 +5,7 @@ one may go on using it: the next call makes another one. It is the only place wh
 core's network are put together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -134,19 +134,24 @@ class Model:
             return False
 
     def masked_outputs(
-        self, X: NDArray[Any], n_samples: int, n_threads: int
+        self,
+        X: NDArray[Any],
+        n_samples: int,
+        n_threads: int,
+        read: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and standard deviation of the outputs over random dropout masks.
+        """Return mean and standard deviation of the outputs over random dropout masks, or of what
+        `read` makes of them.
 
         By Welford's update, which keeps no more than two arrays.
         """
-        mean = np.zeros((X.shape[0], self.network.n_outputs))
-        squares = np.zeros_like(mean)
+        mean: Any = 0.0
+        squares: Any = 0.0
         for sample in range(n_samples):
             outputs = self.network.predict_masked(X, self.mask_seed, sample, n_threads)
-            change = outputs - mean
-            mean += change / (sample + 1)
-            squares += change**2 * (sample / (sample + 1))
+            change = (outputs if read is None else read(outputs)) - mean
+            mean = mean + change / (sample + 1)
+            squares = squares + change**2 * (sample / (sample + 1))
         return mean, np.sqrt(squares / n_samples)
 
     def state(self) -> "ModelState":

@@ -18,6 +18,7 @@ from fastmlp._data.rows import Data
 from fastmlp._model.architecture import Architecture, LayerPlan, Params
 from fastmlp._training.hooks import Hook, join
 from fastmlp._training.progress import Progress
+from fastmlp._training.settings import CoreLoss
 
 if TYPE_CHECKING:
     from fastmlp._core import EpochReport, RunReport, _Network
@@ -27,7 +28,7 @@ class Objective:
     """Data loss plus l2 / weight sum * |w|^2 per layer as a function of one packed vector.
 
     It works in float64: the line search compares losses that differ by less than float32 can tell.
-    `reported` is the last value with the data loss multiplied by `loss_scale`.
+    `reported` is the last value with the data loss multiplied by the loss's `scale`.
     """
 
     def __init__(
@@ -35,9 +36,7 @@ class Objective:
         architecture: Architecture,
         data: Data,
         *,
-        loss: str,
-        loss_parameter: float | None,
-        loss_scale: float,
+        loss: CoreLoss,
         n_threads: int,
     ) -> None:
         layers = tuple(replace(layer, l1=0.0, l2=0.0) for layer in architecture.layers)
@@ -50,11 +49,9 @@ class Objective:
         self.architecture = architecture
         self.data = data
         self.loss = loss
-        self.loss_parameter = loss_parameter
         weight = data.sample_weight
         weight_sum = float(data.n_rows if weight is None else weight.sum(dtype=np.float64))
         self.decays = [2 * layer.l2 / weight_sum for layer in architecture.layers]
-        self.loss_scale = loss_scale
         self.n_threads = n_threads
         self.reported = np.nan
 
@@ -67,13 +64,14 @@ class Objective:
         data_loss = outputs.pack([np.eye(last.units)], [no_bias], [no_slope]).mean_loss(
             z,
             self.data.t,
-            self.loss,
+            self.loss.name,
             self.data.sample_weight,
-            loss_parameter=self.loss_parameter,
+            loss_parameter=self.loss.parameter,
+            skips_missing=self.loss.skips_missing,
             n_threads=self.n_threads,
         )
         coefs = [w.astype(np.float64) for w in network.get_params()[0]]
-        return self.loss_scale * data_loss + self._penalty(coefs)
+        return self.loss.scale * data_loss + self._penalty(coefs)
 
     def _penalty(self, coefs: Sequence[NDArray[Any]]) -> float:
         return 0.5 * sum(
@@ -97,13 +95,14 @@ class Objective:
         data_loss, dw, db, da = self.network.loss_and_gradients(
             self.data.x,
             self.data.t,
-            self.loss,
+            self.loss.name,
             self.data.sample_weight,
-            loss_parameter=self.loss_parameter,
+            loss_parameter=self.loss.parameter,
+            skips_missing=self.loss.skips_missing,
             n_threads=self.n_threads,
         )
         penalty = self._penalty(coefs)
-        self.reported = self.loss_scale * data_loss + penalty
+        self.reported = self.loss.scale * data_loss + penalty
         dw = [d + decay * w for decay, d, w in zip(self.decays, dw, coefs, strict=True)]
         return data_loss + penalty, pack_vector(dw, db, da)
 

@@ -18,16 +18,20 @@ BY_PROGRESS = {"invscaling": "invscaling", "adaptive": "adaptive", "plateau": "a
 class CoreLoss(NamedTuple):
     """A loss by the core's name, its parameter, and the factor on it as it is reported.
 
-    A function of the user's own takes its place; the name still says what outputs and targets are.
+    There may be a parameter for each output; targets that are NaN may count for nothing. A function
+    of the user's own takes its place; the name still says what outputs and targets are.
     """
 
     name: str
-    parameter: float | None = None
+    parameter: float | list[float] | None = None
     scale: float = 1.0
+    skips_missing: bool = False
     own: Callable[..., Any] | None = None
 
     @classmethod
-    def of_users(cls, name: str, function: Callable[..., Any]) -> "CoreLoss":
+    def of_users(
+        cls, name: str, function: Callable[..., Any], *, skips_missing: bool = False
+    ) -> "CoreLoss":
         """Return a loss of the user's own.
 
         Raises
@@ -36,7 +40,7 @@ class CoreLoss(NamedTuple):
             If it can't be called with outputs and targets.
         """
         check_takes("loss", function, "outputs and targets", None, None)
-        return cls(name, own=function)
+        return cls(name, own=function, skips_missing=skips_missing)
 
 
 def resolve_batch_size(batch_size: Any, n_rows: int) -> int:
@@ -109,6 +113,7 @@ def trainer_settings(
             "penalty_per_sample": estimator.solver != "adamw",
             "loss_parameter": loss.parameter,
             "loss_scale": loss.scale,
+            "skips_missing": loss.skips_missing,
             "label_smoothing": float(estimator.label_smoothing),
             "clip_norm": 0.0 if estimator.clip_norm is None else float(estimator.clip_norm),
         },
