@@ -10,7 +10,7 @@ import csv
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from numbers import Real
 
 from fastmlp._checks.names import check_choice
@@ -191,8 +191,8 @@ class TimeBudget:
 class CSVLogger:
     """Write a line per epoch to a CSV file, which can be read while training goes on.
 
-    The columns are the attributes of `EpochEnd`; what is None is left empty. The first epoch of a
-    network begins the file anew, and a warm start appends to it.
+    The columns are the attributes of `EpochEnd`, and its metrics by name; what is None is left
+    empty. The first epoch of a network begins the file anew, and a warm start appends to it.
 
     Parameters
     ----------
@@ -212,12 +212,13 @@ class CSVLogger:
 
     def __call__(self, end: EpochEnd) -> bool:
         """Write the epoch's line; return False, which lets training go on."""
-        first = end.epoch == 1
+        first, values = end.epoch == 1, asdict(end)
+        values |= values.pop("metrics")
         with open(self.path, "w" if first else "a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if first:
-                writer.writerow(field.name for field in fields(end))
-            writer.writerow(asdict(end).values())
+                writer.writerow(values)
+            writer.writerow(values.values())
         return False
 
 

@@ -161,6 +161,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         per sample, 'balanced' or a list with a dict of the weights of 0 and 1 per label, of which
         a sample has the product. They weigh the samples set aside by `early_stopping` too, but not
         the validation set given to `fit`.
+    eval_metrics : str, callable, list or dict of them, default=None
+        What else to measure on each validation set behind every epoch: names of scorers of
+        scikit-learn, or functions of (estimator, X, y). `history_` has them as 'val_accuracy', say,
+        by the names of set and metric, which are the keys of a dict. They stop nothing; `scoring`
+        does.
     callbacks : callable or list of callable, default=None
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
@@ -200,7 +205,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         The loss of every mini-batch of the last call; empty for 'lbfgs'.
     history_ : dict of list
         Per epoch: 'loss'; 'val_loss', on its scale but without the penalty, and 'val_score' (both
-        NaN without a validation set); 'lr' (NaN for 'lbfgs') and 'seconds'.
+        NaN without a validation set); 'lr' (NaN for 'lbfgs') and 'seconds'; and `eval_metrics` on
+        each validation set by name, as 'val_accuracy', and the losses on further ones.
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
         rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
@@ -308,6 +314,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         gamma: float | None = None,
         label_smoothing: float = 0.0,
         class_weight: Any = None,
+        eval_metrics: Any = None,
         callbacks: Any = None,
         dtype: AnyDtype = "float32",
         n_jobs: int | None = None,

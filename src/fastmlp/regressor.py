@@ -177,6 +177,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     delta : float or None, default=None
         Where ``loss='huber'`` turns linear, for searches over it; None leaves it to `loss`. Not
         used by other losses.
+    eval_metrics : str, callable, list or dict of them, default=None
+        What else to measure on each validation set behind every epoch: names of scorers of
+        scikit-learn, or functions of (estimator, X, y). `history_` has them as 'val_accuracy', say,
+        by the names of set and metric, which are the keys of a dict. They stop nothing; `scoring`
+        does.
     callbacks : callable or list of callable, default=None
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
@@ -214,7 +219,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         The loss of every mini-batch of the last call; empty for 'lbfgs'.
     history_ : dict of list
         Per epoch: 'loss'; 'val_loss', on its scale but without the penalty, and 'val_score' (both
-        NaN without a validation set); 'lr' (NaN for 'lbfgs') and 'seconds'.
+        NaN without a validation set); 'lr' (NaN for 'lbfgs') and 'seconds'; and `eval_metrics` on
+        each validation set by name, as 'val_accuracy', and the losses on further ones.
     stopped_ : str
         Why training ended: 'max_iter', 'no_improvement', 'rate_too_small' (the adaptive learning
         rate), 'converged' or 'line_search_failed' ('lbfgs'), 'callback', 'interrupted' (Ctrl-C),
@@ -325,6 +331,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         quantile: float | None = None,
         quantiles: Sequence[float] | None = None,
         delta: float | None = None,
+        eval_metrics: Any = None,
         callbacks: Any = None,
         dtype: AnyDtype = "float32",
         n_jobs: int | None = None,

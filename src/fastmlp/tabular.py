@@ -127,7 +127,14 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     @fit_context
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        *,
+        groups: Any = None,
     ) -> Self:
         """Train the ensemble.
 
@@ -145,6 +152,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             Rows to validate on instead of folds of `X`.
         y_val : array-like of shape (n_val,), default=None
             Their labels.
+        groups : array-like of shape (n_samples,), default=None
+            What group each row belongs to, such as a patient: folds then consist of whole groups.
+            Not used where rows to validate on are given.
 
         Returns
         -------
@@ -160,7 +170,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         RuntimeError
             If it is training already, in another call that has not returned.
         """
-        self._fit(X, y, sample_weight, X_val, y_val)
+        self._fit(X, y, sample_weight, X_val, y_val, groups)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -316,7 +326,14 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     @fit_context
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        *,
+        groups: Any = None,
     ) -> Self:
         """Train the ensemble.
 
@@ -334,6 +351,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             Rows to validate on instead of folds of `X`.
         y_val : array-like of shape (n_val,), default=None
             Their targets.
+        groups : array-like of shape (n_samples,), default=None
+            What group each row belongs to, such as a patient: folds then consist of whole groups.
+            Not used where rows to validate on are given.
 
         Returns
         -------
@@ -349,7 +369,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         RuntimeError
             If it is training already, in another call that has not returned.
         """
-        self._fit(X, y, sample_weight, X_val, y_val)
+        self._fit(X, y, sample_weight, X_val, y_val, groups)
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:

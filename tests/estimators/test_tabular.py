@@ -476,3 +476,40 @@ def checks():
 @pytest.mark.parametrize(("estimator", "check"), checks())
 def test_check(estimator, check):
     check(estimator)
+
+
+# Groups
+
+
+@pytest.mark.parametrize("preset", ["fast", "balanced"])
+def test_folds_of_whole_groups_know_nothing_of_each_other(preset):
+    """Rows of a group are alike, and what they are says nothing of other groups."""
+    rng = np.random.default_rng(1)
+    groups = np.repeat(np.arange(100), 4)
+    table = rng.normal(size=(100, 4))[groups] + 0.01 * rng.normal(size=(400, 4))
+    y = rng.permutation(np.tile([0, 1], 50))[groups]
+    how = {"random_state": 0, "preset": preset}
+    leaking = TabularClassifier(**how).fit(table, y)
+    honest = TabularClassifier(**how).fit(table, y, groups=groups)
+    accuracy = [(model.oof_predictions_.argmax(axis=1) == y).mean() for model in (leaking, honest)]
+    assert accuracy[0] > 0.95
+    assert accuracy[1] < 0.75
+    error = [
+        np.mean((model.oof_predictions_ - y) ** 2)
+        for model in (
+            TabularRegressor(**how).fit(table, y.astype(float)),
+            TabularRegressor(**how).fit(table, y.astype(float), groups=groups.astype(str)),
+        )
+    ]
+    assert error[0] < 0.05
+    assert error[1] > 0.2
+
+
+def test_groups_that_are_none():
+    with pytest.raises(ValueError, match=rf"one entry per sample \({N}\); got 3"):
+        TabularClassifier(**FAST).fit(frame(), Y, groups=[1, 2, 3])
+    with pytest.raises(ValueError, match="at least two groups"):
+        TabularClassifier(**FAST).fit(frame(), Y, groups=np.zeros(N))
+    weights = np.where(np.arange(N) < 120, 1.0, 0.0)
+    model = TabularClassifier(**FAST).fit(frame(), Y, weights, groups=np.arange(N) // 8)
+    assert np.isfinite(model.oof_predictions_[:120]).all()

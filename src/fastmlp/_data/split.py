@@ -1,18 +1,42 @@
 """The rows that early stopping sets aside."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils import column_or_1d
 
 from fastmlp._data.rows import Data
 
 
+def check_groups(groups: Any, n_rows: int) -> NDArray[Any] | None:
+    """Return the group of each sample; None without any.
+
+    Raises
+    ------
+    ValueError
+        If there is not one for each sample.
+    """
+    if groups is None:
+        return None
+    each: NDArray[Any] = column_or_1d(groups)
+    if len(each) != n_rows:
+        raise ValueError(f"groups must have one entry per sample ({n_rows}); got {len(each)}.")
+    return each
+
+
 def split_rows(
-    data: Data, fraction: float, random_state: np.random.RandomState, *, stratifies: bool
+    data: Data,
+    fraction: float,
+    random_state: np.random.RandomState,
+    *,
+    stratifies: bool,
+    groups: NDArray[Any] | None = None,
 ) -> tuple[Data, Data]:
     """Return the rows to train on and those to validate on, by the same draws as scikit-learn's
-    `train_test_split`.
+    `train_test_split`, or `GroupShuffleSplit` where there are groups.
 
     Both look into the same arrays.
 
@@ -21,11 +45,13 @@ def split_rows(
     ValueError
         If there are too few to validate on, or a part has no weight.
     """
-    kind = StratifiedShuffleSplit if stratifies else ShuffleSplit
+    kind: Any = StratifiedShuffleSplit if stratifies else ShuffleSplit
+    if groups is not None:
+        kind = GroupShuffleSplit
     splitter = kind(1, test_size=fraction, random_state=random_state)
     # A column of truth values: as a matrix it would be turned into texts, row by row.
     y = data.t.ravel() if stratifies else data.t
-    rows = next(splitter.split(y, y))
+    rows = next(splitter.split(y, y, groups))
     training, validation = (replace(data, rows=part) for part in rows)
     if validation.n_rows < 2:
         raise ValueError(

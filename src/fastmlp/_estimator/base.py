@@ -20,6 +20,7 @@ from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._core import GIVE_OUTPUTS
 from fastmlp._data.codec import TargetCodec
 from fastmlp._data.inputs import read_inputs
+from fastmlp._data.validation import GivenSet, name_sets
 from fastmlp._estimator.fit import FitRun
 from fastmlp._estimator.parameters import PARAMETER_CONSTRAINTS, check_parameters
 from fastmlp._model.exclusive import as_it_is, changing, unchanged
@@ -145,6 +146,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
+        groups: Any = None,
         coef_init: Any = None,
         intercept_init: Any = None,
     ) -> Self:
@@ -157,6 +159,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         `early_stopping` to say: when it is True, the stopping rule looks at this score, and no
         samples are set aside; when it is False, at the training loss, so that training takes the
         same course as without a validation set.
+
+        Several sets are given by name, in a dict of each of `X_val`, `y_val` and, where they have
+        weights, `sample_weight_val`; or in tuples, whose names are 'val', 'val_2' and so on. What
+        is said above is about the first one. The others are only measured: `history_` has their
+        losses as 'train_loss', say, and the `eval_metrics` of each as 'train_accuracy'.
 
         Parameters
         ----------
@@ -175,6 +182,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             The targets of the validation set; a classifier must know its labels from y.
         sample_weight_val : array-like of shape (n_val,), default=None
             The weight of each sample in the validation score; None weighs all the same.
+        groups : array-like of shape (n_samples,), default=None
+            What group each sample belongs to, such as a patient: `early_stopping` then sets whole
+            groups aside. Not used where a validation set is given.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
             Weights to start from, one matrix per layer, in place of random ones.
         intercept_init : list of array-like of shape (fan_out,), default=None
@@ -194,9 +204,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         RuntimeError
             If it is training already, in another call that has not returned.
         """
-        validation = (X_val, y_val, sample_weight_val)
+        validation = name_sets(X_val, y_val, sample_weight_val)
         start = (coef_init, intercept_init)
-        return self._fit(X, y, sample_weight, validation=validation, start=start)
+        return self._fit(X, y, sample_weight, validation=validation, groups=groups, start=start)
 
     def _fit(
         self,
@@ -206,7 +216,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         *,
         incremental: bool = False,
         classes: Any = None,
-        validation: tuple[Any, Any, Any] = (None, None, None),
+        validation: Mapping[str, GivenSet] | None = None,
+        groups: Any = None,
         start: tuple[Any, Any] = (None, None),
     ) -> Self:
         """Fit or go on fitting; on any error the estimator stays what it was."""
@@ -220,7 +231,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
                 sample_weight,
                 incremental=incremental,
                 classes=classes,
-                validation=validation,
+                validation=validation or {},
+                groups=groups,
                 start=start,
                 task=task,
             ).run()

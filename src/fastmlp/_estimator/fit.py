@@ -1,5 +1,6 @@
 """One call of fit or partial_fit: checks, plan, start, training, record."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ from fastmlp._data.codec import TargetCodec
 from fastmlp._data.labels import read_classes
 from fastmlp._data.missing import refuse_empty_columns
 from fastmlp._data.rows import Data
+from fastmlp._data.split import check_groups
+from fastmlp._data.validation import GivenSet
 from fastmlp._data.weights import check_weights, scale_weights
 from fastmlp._estimator.parameters import plan_initialisers, plan_layers
 from fastmlp._estimator.train import Training
@@ -34,8 +37,10 @@ class FitRun:
         Whether to train for one epoch, as partial_fit does.
     classes : object
         The labels announced to partial_fit.
-    validation : tuple of X_val, y_val and sample_weight_val
-        The validation set given to fit; None in each place without one.
+    validation : dict of tuple
+        The validation sets given to fit, by name: X_val, y_val and sample_weight_val of each.
+    groups : object
+        The group of each sample, as the user gave it.
     start : tuple of coef_init and intercept_init
         The weights given to start from; None for others.
     task : FitTask or None
@@ -55,7 +60,8 @@ class FitRun:
         *,
         incremental: bool,
         classes: Any,
-        validation: tuple[Any, Any, Any],
+        validation: Mapping[str, GivenSet],
+        groups: Any,
         start: tuple[Any, Any],
         task: FitTask | None,
     ) -> None:
@@ -64,6 +70,7 @@ class FitRun:
         self.incremental = incremental
         self.classes = classes
         self.validation = validation
+        self.groups = groups
         self.given_start = start
         self.task = task
         fitted = "coefs_" in vars(estimator)
@@ -79,7 +86,9 @@ class FitRun:
         data = self._weigh(data, "class_weight" if self.given[2] is None else "sample_weight")
         if "feature_names_in_" in vars(estimator):
             data = replace(data, frame=self.given[0])
-        validation = self._read_validation(*self.validation)
+        sets = {
+            name: self._read_validation(name, *given) for name, given in self.validation.items()
+        }
         training = Training(
             estimator,
             self.codec,
@@ -89,13 +98,14 @@ class FitRun:
             self.before,
             Record() if self.before is None else Record.of(estimator),
             self.task,
+            check_groups(self.groups, data.n_rows),
         )
         if self.incremental:
             model, record = training.one_epoch(data)
         elif estimator.solver == "lbfgs":
             model, record = training.by_lbfgs(data)
         else:
-            model, record = training.by_steps(data, validation)
+            model, record = training.by_steps(data, sets)
         estimator._become(self.codec, model, record)
 
     # Checks
@@ -151,13 +161,8 @@ class FitRun:
         weight = scale_weights(argument, data.sample_weight, self.plan.dtype)
         return replace(data, sample_weight=weight)
 
-    def _read_validation(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Data | None:
-        """Check the validation set given to fit, and return it as the core scores it."""
-        if X_val is None and y_val is None and sample_weight_val is None:
-            return None
-        for name, value in (("X_val", X_val), ("y_val", y_val)):
-            if value is None:
-                raise ValueError(f"A validation set needs both X_val and y_val; {name} is missing.")
+    def _read_validation(self, name: str, X_val: Any, y_val: Any, sample_weight_val: Any) -> Data:
+        """Check a validation set given to fit, and return it as the core scores it."""
         estimator, dtype = self.estimator, self.plan.dtype
         if estimator.solver == "lbfgs":
             raise ValueError("X_val and y_val need a first-order solver; got solver='lbfgs'.")
@@ -169,7 +174,8 @@ class FitRun:
             check_range("X", X, dtype)
             check_range("y", t, dtype)
         except ValueError as error:
-            raise ValueError(f"In X_val and y_val: {error}") from error
+            which = "" if name == "val" else f"[{name!r}]"
+            raise ValueError(f"In X_val{which} and y_val{which}: {error}") from error
         weight = check_weights("sample_weight_val", sample_weight_val, X.shape[0])
         validation = self._weigh(Data(X, t, weight, frame), "sample_weight_val")
         if validation.n_rows < 2:

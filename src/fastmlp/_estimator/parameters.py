@@ -64,6 +64,7 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
     "init": [str],
     "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
+    "eval_metrics": [StrOptions({*get_scorer_names()}), callable, list, tuple, dict, None],
     "callbacks": [object],  # `begin_callbacks` looks at them
     "dtype": [StrOptions({*DTYPES, "auto"})],
     "n_jobs": [Integral, None],

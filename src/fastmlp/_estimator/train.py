@@ -1,10 +1,11 @@
 """The ways to train the network of an estimator: by steps, one epoch of them, or by L-BFGS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp._checks.arrays import NonFiniteError
@@ -18,9 +19,10 @@ from fastmlp._model.architecture import Architecture, Params
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._model.model import Model
 from fastmlp._model.settings import TrainerSettings
+from fastmlp._training.evaluation import Evaluation
 from fastmlp._training.hooks import Callbacks, Hook, begin_callbacks
 from fastmlp._training.lbfgs import Objective, Trace, check_settings, minimize
-from fastmlp._training.record import Record
+from fastmlp._training.record import History, Record
 from fastmlp._training.run import non_finite_error, run
 from fastmlp._training.schedules import epoch_rates
 from fastmlp._training.scoring import score_hook
@@ -53,6 +55,8 @@ class Training:
         What is known of the training before.
     task : FitTask or None
         The call as scikit-learn's callbacks see it.
+    groups : ndarray or None
+        The group of each sample; no split divides one.
     """
 
     estimator: Any
@@ -63,18 +67,22 @@ class Training:
     before: Model | None
     record: Record
     task: FitTask | None
+    groups: NDArray[Any] | None = None
 
-    def by_steps(self, data: Data, validation: Data | None) -> tuple[Model, Record]:
-        """Run a new trainer until a stopping rule ends it."""
+    def by_steps(self, data: Data, sets: Mapping[str, Data]) -> tuple[Model, Record]:
+        """Run a new trainer until a stopping rule ends it; the first of the `sets` is for that."""
         estimator = self.estimator
-        given = validation is not None
-        if validation is None and estimator.early_stopping:
-            data, validation = split_rows(
+        given = bool(sets)
+        if not given and estimator.early_stopping:
+            data, held = split_rows(
                 data,
                 estimator.validation_fraction,
                 self.random_state,
                 stratifies=self.codec.stratifies,
+                groups=self.groups,
             )
+            sets = {"val": held}
+        validation = next(iter(sets.values()), None)
         validated = validation is not None
         seed, mask_seed = self._draw_seed(), self._draw_mask_seed()
         settings = self._settings(data, seed, validates=validated)
@@ -84,8 +92,12 @@ class Training:
         trainer = model.trainer
 
         def snapshot() -> Any:
-            return self._snapshot(model.trained(), trainer.report, data.n_rows, validated)
+            report = trainer.report
+            metrics = evaluation.columns_of(report)
+            return self._snapshot(model.trained(), report, data.n_rows, validated, metrics)
 
+        loss = estimator._core_loss(self.codec)
+        evaluation = Evaluation(estimator, sets, loss=loss, codec=self.codec, snapshot=snapshot)
         report = run(
             trainer,
             data,
@@ -93,15 +105,16 @@ class Training:
             epochs=int(estimator.max_iter),
             verbose=estimator.verbose,
             n_threads=resolve_n_jobs(estimator.n_jobs),
-            hooks=self._hooks(snapshot, validated),
+            hooks=self._hooks(snapshot, evaluation, validated=validated),
             rate=self._rate(),
-            own_loss=estimator.loss if callable(estimator.loss) else None,
+            own_loss=loss.own,
             score=score_hook(estimator, snapshot, validation, self.codec)
             if settings.monitor == "hook"
             else None,
         )
         self._judge(report)
-        return model.trained(), self._record(report, data.n_rows, validated)
+        metrics = evaluation.columns_of(report)
+        return model.trained(), self._record(report, data.n_rows, validated, metrics)
 
     def one_epoch(self, data: Data) -> tuple[Model, Record]:
         """Train one epoch with the trainer of the previous call where the settings allow it."""
@@ -256,12 +269,25 @@ class Training:
             int(estimator.max_iter),
         )
 
-    def _hooks(self, snapshot: Callable[[], Any], validated: bool = False) -> list[Hook]:
+    def _hooks(
+        self,
+        snapshot: Callable[[], Any],
+        evaluation: Evaluation | None = None,
+        *,
+        validated: bool = False,
+    ) -> list[Hook]:
         """Return what is to be called behind every epoch."""
-        hooks: list[Hook] = []
+        hooks: list[Hook] = [evaluation] if evaluation else []
         if callbacks := begin_callbacks(self.estimator.callbacks):
-            epochs_before = self.record.log.n_epochs
-            hooks.append(Callbacks(callbacks, epochs_before, snapshot, validated=validated))
+            hooks.append(
+                Callbacks(
+                    callbacks,
+                    self.record.log.n_epochs,
+                    snapshot,
+                    validated=validated,
+                    metrics=evaluation.latest if evaluation else dict,
+                )
+            )
         if self.task is not None:
             self.task.begin(snapshot)
             hooks.append(self.task)
@@ -290,21 +316,33 @@ class Training:
         rate, own = estimator.learning_rate_init, callable(estimator.loss)
         return non_finite_error(report, "learning_rate_init", rate, own_loss=own)
 
-    def _record(self, report: "RunReport", n_rows: int, validated: bool = False) -> Record:
+    def _record(
+        self,
+        report: "RunReport",
+        n_rows: int,
+        validated: bool = False,
+        metrics: History | None = None,
+    ) -> Record:
         return self.record.after(
             report,
             n_rows,
             validated=validated,
             stops_by_score=bool(self.estimator.early_stopping),
+            metrics=metrics or {},
         )
 
     def _snapshot(
-        self, model: Model, report: "RunReport", n_rows: int, validated: bool = False
+        self,
+        model: Model,
+        report: "RunReport",
+        n_rows: int,
+        validated: bool = False,
+        metrics: History | None = None,
     ) -> Any:
         """Return a fitted copy with that model, as if a callback had ended the run now."""
         copy = as_it_is(self.estimator, vars(self.estimator))
         for name in TRANSIENT:
             vars(copy).pop(name, None)
-        record = self._record({**report, "stopped": "callback"}, n_rows, validated)
+        record = self._record({**report, "stopped": "callback"}, n_rows, validated, metrics)
         copy._become(self.codec, model.without_trainer(), record)
         return copy

@@ -169,8 +169,10 @@ def _is_list_of(test: Callable[[Any], bool], value: Any) -> bool:
 def _is_history(value: Any) -> bool:
     return (
         isinstance(value, dict)
-        and value.keys() | {"val_loss"} == new_history().keys()
+        and value.keys() | {"val_loss"} >= new_history().keys()
+        and all(isinstance(name, str) for name in value)
         and all(_is_list_of(is_number, column) for column in value.values())
+        and len({len(column) for column in value.values()}) == 1
     )
 
 

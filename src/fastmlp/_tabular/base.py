@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp._checks.content import refuse_unfit
 from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._data.frames import check_table, count_rows, take_rows
+from fastmlp._data.split import check_groups
 from fastmlp._data.table import Columns, TableReader
 from fastmlp._data.weights import check_weights
 from fastmlp._model.exclusive import changing
@@ -83,26 +84,35 @@ class BaseTabular(BaseEstimator, ABC):
 
     # Fit
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> None:
         start = time.perf_counter()
         deadline = np.inf if self.time_limit is None else start + self.time_limit
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together.")
         with changing(self) as (copy, publish):
-            copy._fit_whole(X, y, sample_weight, X_val, y_val, deadline)
+            copy._fit_whole(X, y, sample_weight, X_val, y_val, groups, deadline)
             publish()
 
     def _fit_whole(
-        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, deadline: float
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any,
+        y_val: Any,
+        groups: Any,
+        deadline: float,
     ) -> None:
         n_threads = resolve_n_jobs(self.n_jobs)
         X, y, weight, kept = self._read(X, y, sample_weight)
+        groups = check_groups(groups, len(kept))
         self._targets = self._learn_targets(y)
         task = self._targets.task
         reader = TableReader.learn(X, self._categorical())
         rows = Rows(reader.read(X), self._targets.encode(y), weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        folds = self._folds(rows, reader, task, X_val, y_val, seed)
+        groups = None if groups is None else groups[kept]
+        folds = self._folds(rows, reader, task, X_val, y_val, groups, seed)
         preset = PRESETS[self.preset]
         t, held_weight = joined(folds)
         loss = self._loss(t, held_weight)
@@ -157,7 +167,14 @@ class BaseTabular(BaseEstimator, ABC):
         return take_rows(X, np.flatnonzero(kept)), y[kept], weight[kept], kept
 
     def _folds(
-        self, rows: Rows, reader: TableReader, task: Task, X_val: Any, y_val: Any, seed: int
+        self,
+        rows: Rows,
+        reader: TableReader,
+        task: Task,
+        X_val: Any,
+        y_val: Any,
+        groups: NDArray[Any] | None,
+        seed: int,
     ) -> list[Fold]:
         if X_val is not None:
             X_val = check_table(self, X_val, reset=False)
@@ -165,7 +182,7 @@ class BaseTabular(BaseEstimator, ABC):
             weight = self._weigh(y_val, None)
             validation = Rows(reader.read(X_val), self._targets.encode(y_val), weight)
             return [make_fold(reader, task, rows, validation, np.empty(0, np.intp), seed)]
-        parts = split(rows, task, folds_for(PRESETS[self.preset], len(rows)), seed)
+        parts = split(rows, task, folds_for(PRESETS[self.preset], len(rows)), seed, groups)
         return [
             make_fold(reader, task, rows.at(train), rows.take(held), held, seed)
             for train, held in parts

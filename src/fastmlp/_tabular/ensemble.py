@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
 
 from fastmlp import _core
 from fastmlp._data.table import TableReader
@@ -98,11 +106,33 @@ def joined(folds: Sequence[Fold | Rows]) -> tuple[NDArray[Any], NDArray[np.float
     return t, np.concatenate(weights) if len(weights) == len(parts) else None
 
 
-def split(rows: Rows, task: Task, n_folds: int, seed: int) -> list[tuple[Any, Any]]:
-    """Return the rows to train and to validate on of each fold, classes in their shares."""
+def split(
+    rows: Rows, task: Task, n_folds: int, seed: int, groups: NDArray[Any] | None = None
+) -> list[tuple[Any, Any]]:
+    """Return the rows to train and to validate on of each fold, classes in their shares.
+
+    No fold divides a group.
+
+    Raises
+    ------
+    ValueError
+        If there is one group only.
+    """
     counts = np.bincount(rows.t, minlength=task.n_classes) if task.n_classes else np.zeros(1)
     least = int(counts[counts > 0].min()) if task.n_classes else 0
     kind: Any
+    if groups is not None:
+        n_groups = len(np.unique(groups))
+        if n_groups < 2:
+            raise ValueError("groups must hold at least two groups, or there is no fold.")
+        if n_folds == 1:
+            splitter = GroupShuffleSplit(1, test_size=_HOLD_OUT, random_state=seed)
+        else:
+            n_folds = min(n_folds, n_groups)
+            kind = StratifiedGroupKFold if least >= n_folds else GroupKFold
+            splitter = kind(n_folds, shuffle=True, random_state=seed)
+        parts = splitter.split(rows.table, rows.t, groups)
+        return [(train, held) for train, held in parts if len(train) and len(held)]
     if n_folds == 1:
         if len(rows) < 2:
             return [(np.arange(len(rows)), np.arange(len(rows)))]

@@ -26,6 +26,9 @@ class EpochEnd:
         How long the epoch took.
     elapsed : float
         The seconds since training began in this call of `fit`, callbacks included.
+    metrics : dict of float
+        What else `history_` has of the epoch, by the same names: `eval_metrics`, and the losses on
+        further validation sets.
     """
 
     epoch: int
@@ -35,6 +38,7 @@ class EpochEnd:
     learning_rate: float | None
     seconds: float
     elapsed: float
+    metrics: dict[str, float]
 
     def snapshot(self) -> Any:
         """Return a fitted copy of the estimator, as if this epoch had been the last.

@@ -48,7 +48,8 @@ def begin_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
 class Callbacks:
     """A user's callbacks as one hook of a run, whose clock starts when this is made.
 
-    `snapshot` makes the fitted copies of the estimator that they may ask for.
+    `snapshot` makes the fitted copies of the estimator that they may ask for, and `metrics` tells
+    what else has been measured of the epoch.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class Callbacks:
         snapshot: Callable[[], Any],
         *,
         validated: bool,
+        metrics: Callable[[], dict[str, float]],
     ) -> None:
         self.callbacks = callbacks
         self.epochs_before = epochs_before
         self.snapshot = snapshot
         self.validated = validated
+        self.metrics = metrics
         self.start = time.perf_counter()
 
     def __call__(self, report: "EpochReport") -> bool:
@@ -76,6 +79,7 @@ class Callbacks:
             learning_rate=None if math.isnan(rate) else rate,
             seconds=report["seconds"],
             elapsed=time.perf_counter() - self.start,
+            metrics=self.metrics(),
         )
         end.__dict__["_make_snapshot"] = self.snapshot  # no field, so that records stay plain
         try:

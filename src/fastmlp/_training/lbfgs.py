@@ -118,6 +118,8 @@ def check_settings(estimator: Any, plan: Architecture) -> None:
     """
     if any(layer.input_dropout for layer in plan.layers):
         raise ValueError("dropout needs a first-order solver; got solver='lbfgs'.")
+    if estimator.eval_metrics:
+        raise ValueError("eval_metrics need a first-order solver; got solver='lbfgs'.")
     if callable(estimator.loss):
         raise ValueError("A function as loss needs a first-order solver; got solver='lbfgs'.")
     if any(layer.l1 for layer in plan.layers):

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -77,14 +78,22 @@ class Log:
         """Return all columns as lists of the caller's own."""
         return {name: self.column(name) for name in self.columns}
 
-    def after(self, report: "RunReport") -> "Log":
-        """Return the log with the epochs of a run."""
+    def after(self, report: "RunReport", metrics: Mapping[str, list[float]] | None = None) -> "Log":
+        """Return the log with the epochs of a run, and with what else was measured in them."""
+        metrics = metrics or {}
         with _growing:
             columns = self.columns
-            if any(len(column) != self.n_epochs for column in columns.values()):
+            if any(len(column) != self.n_epochs for column in columns.values()) or (
+                not metrics.keys() <= columns.keys()
+            ):
                 columns = self.history()
+                for name in metrics:
+                    columns.setdefault(name, [np.nan] * self.n_epochs)
             for name, column in columns.items():
-                column += report[_COLUMNS[name]]
+                if name in _COLUMNS:
+                    column += report[_COLUMNS[name]]
+                else:
+                    column += metrics.get(name, [np.nan] * report["epochs"])
         return Log(columns, self.n_epochs + report["epochs"])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -121,10 +130,16 @@ class Record:
         )
 
     def after(
-        self, report: "RunReport", n_rows: int, *, validated: bool, stops_by_score: bool
+        self,
+        report: "RunReport",
+        n_rows: int,
+        *,
+        validated: bool,
+        stops_by_score: bool,
+        metrics: Mapping[str, list[float]],
     ) -> "Record":
         """Return the record with a run added; nothing in here can fail."""
-        log = self.log.after(report)
+        log = self.log.after(report, metrics)
         best_score, best_epoch = self._kept(report) if validated else (None, None)
         best_loss = None
         if not (validated and stops_by_score):
