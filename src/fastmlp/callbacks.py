@@ -3,7 +3,8 @@
 A callback is any callable that takes an `EpochEnd`; returning True ends the training. One that has
 to remember something from epoch to epoch has a method `begin_fit` instead, which is called without
 arguments at the beginning of each fit, and returns the callable for it. So those in here keep
-nothing themselves, and one serves several fits, copies and threads.
+nothing themselves, and one serves several fits, copies and threads. Where that callable has a
+method `end_fit`, it is called when the fit ends, however it does.
 """
 
 import csv
@@ -14,12 +15,22 @@ from dataclasses import asdict, dataclass
 from numbers import Real
 
 from fastmlp._checks.names import check_choice
-from fastmlp._files.disk import FilePath
+from fastmlp._files.disk import FilePath, check_path
+from fastmlp._files.trackers import MLflowLogger, TensorBoardLogger
 from fastmlp._training.epoch_end import EpochEnd
 from fastmlp.layers import check_positive_int
 from fastmlp.persistence import save
 
-__all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "EpochEnd", "StopAt", "TimeBudget"]
+__all__ = [
+    "CSVLogger",
+    "Checkpoint",
+    "EarlyStopping",
+    "EpochEnd",
+    "MLflowLogger",
+    "StopAt",
+    "TensorBoardLogger",
+    "TimeBudget",
+]
 
 # What can be watched, and whether more or less of it is better.
 _SIGNS = {"loss": -1, "val_loss": -1, "val_score": 1}
@@ -40,11 +51,6 @@ def _goodness(end: EpochEnd, monitor: str, who: str) -> float:
             "fit."
         )
     return _SIGNS[monitor] * float(value)
-
-
-def _check_path(path: object) -> None:
-    if not isinstance(path, str | bytes | os.PathLike):  # a number would be that of an open file
-        raise TypeError(f"path must be a str, bytes or path-like; got {path!r}.")
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         check_positive_int("every", self.every)
-        _check_path(self.path)
+        check_path("path", self.path)
         if self.monitor is not None:
             check_choice("monitor", self.monitor, _SIGNS)
 
@@ -208,7 +214,7 @@ class CSVLogger:
     path: FilePath
 
     def __post_init__(self) -> None:
-        _check_path(self.path)
+        check_path("path", self.path)
 
     def __call__(self, end: EpochEnd) -> bool:
         """Write the epoch's line; return False, which lets training go on."""

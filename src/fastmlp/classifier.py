@@ -272,6 +272,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
+    _codec_kind = LabelCodec
     loss: str | Callable[..., Any]
     class_weight: Any
     classes_: NDArray[Any]

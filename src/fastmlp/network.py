@@ -555,7 +555,7 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         model, params = state["_model"]
-        self._model = model.restore(params)
+        self._model = Model.restored(model, params)
 
 
 def _by_layer(lists: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any], ...]]:

@@ -302,6 +302,18 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         self.n_iter_ = len(report["mistakes"])
         self.converged_ = self.mistakes_[-1] == 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return plain types, so that whoever has to trust them need not know ours."""
+        state = dict(super().__getstate__())
+        if "_codec" in state:
+            state["_codec"] = dict(vars(state["_codec"]))
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_codec" in state:
+            self._codec = LabelCodec(**state["_codec"])
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True

@@ -288,6 +288,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "delta": [Interval(Real, 0, None, closed="neither"), None],
     }
 
+    _codec_kind = NumberCodec
     loss: str | Callable[..., Any]
     out_activation: str
     quantiles: Any

@@ -383,3 +383,49 @@ def test_the_ready_made_are_cloned_and_pickled():
     model = MLPRegressor(callbacks=callbacks)
     assert clone(model).get_params() == model.get_params()
     assert pickle.loads(pickle.dumps(model)).callbacks == callbacks
+
+
+class Closing:
+    """Begins with each fit, and keeps what becomes of it."""
+
+    def __init__(self, fails=False):
+        self.told, self.fails = [], fails
+
+    def begin_fit(self):
+        if self.fails:
+            raise OSError("no room")
+        told = self.told
+        told.append("begin")
+
+        class Fit:
+            def __call__(self, end):
+                told.append(end.epoch)
+
+            def end_fit(self):
+                told.append("end")
+
+        return Fit()
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_end_of_the_fit(solver):
+    x, y = classes()
+    closing = Closing()
+    model = MLPClassifier(**{**SMALL, "max_iter": 3}, solver=solver, callbacks=closing).fit(x, y)
+    assert closing.told == ["begin", *range(1, model.n_iter_ + 1), "end"]
+    closing.told.clear()
+
+    def fails(end):
+        raise KeyError("so be it")
+
+    with pytest.raises(KeyError):
+        model.set_params(callbacks=[closing, fails]).fit(x, y)
+    assert closing.told == ["begin", 1, "end"]
+    closing.told.clear()
+    with pytest.raises(OSError, match="no room"):
+        model.set_params(callbacks=[closing, Closing(fails=True)]).fit(x, y)
+    assert closing.told == ["begin", "end"]
+    closing.told.clear()
+    if solver == "adam":
+        model.set_params(callbacks=closing).partial_fit(x, y)
+        assert (closing.told[0], closing.told[-1], len(closing.told)) == ("begin", "end", 3)

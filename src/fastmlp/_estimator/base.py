@@ -55,6 +55,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
+    _codec_kind: ClassVar[Callable[..., TargetCodec]]
     label_smoothing: float = 0.0  # a parameter of the classifier
     n_jobs: int | None
     solver: str
@@ -428,22 +429,22 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     # What scikit-learn and pickle ask for
 
     def __getstate__(self) -> dict[str, Any]:
+        """Return plain types, so that whoever has to trust them need not know ours."""
         with unchanged(self, "pickle"):
             state = dict(super().__getstate__())
             if "_model" in state:  # its weights are pickled as `coefs_` and so on
                 state["_model"] = state["_model"].state()
+                state["_codec"] = dict(vars(state["_codec"]))
+                state["_log"] = state["_log"].history()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "_model" in state:
-            dtype = state["_model"].architecture.dtype
-            coefs, intercepts, slopes = (
-                [np.asarray(array, dtype) for array in arrays]
-                for arrays in (self.coefs_, self.intercepts_, self.slopes_)
-            )
-            params = (coefs, intercepts, slopes)
-            self._show(state["_model"].restore(params).with_params(params))
+            self._codec = self._codec_kind(**state["_codec"])
+            self._log = Log.of(state["_log"])
+            params = (self.coefs_, self.intercepts_, self.slopes_)
+            self._show(Model.restored(state["_model"], params))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

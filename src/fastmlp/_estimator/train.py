@@ -1,6 +1,7 @@
 """The ways to train the network of an estimator: by steps, one epoch of them, or by L-BFGS."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -98,20 +99,22 @@ class Training:
 
         loss = estimator._core_loss(self.codec)
         evaluation = Evaluation(estimator, sets, loss=loss, codec=self.codec, snapshot=snapshot)
-        report = run(
-            trainer,
-            data,
-            validation,
-            epochs=int(estimator.max_iter),
-            verbose=estimator.verbose,
-            n_threads=resolve_n_jobs(estimator.n_jobs),
-            hooks=self._hooks(snapshot, evaluation, validated=validated),
-            rate=self._rate(),
-            own_loss=loss.own,
-            score=score_hook(estimator, snapshot, validation, self.codec)
-            if settings.monitor == "hook"
-            else None,
-        )
+        score = None
+        if settings.monitor == "hook":
+            score = score_hook(estimator, snapshot, validation, self.codec)
+        with self._hooks(snapshot, evaluation, validated=validated) as hooks:
+            report = run(
+                trainer,
+                data,
+                validation,
+                epochs=int(estimator.max_iter),
+                verbose=estimator.verbose,
+                n_threads=resolve_n_jobs(estimator.n_jobs),
+                hooks=hooks,
+                rate=self._rate(),
+                own_loss=loss.own,
+                score=score,
+            )
         self._judge(report)
         metrics = evaluation.columns_of(report)
         return model.trained(), self._record(report, data.n_rows, validated, metrics)
@@ -128,18 +131,19 @@ class Training:
         def snapshot() -> Any:
             return self._snapshot(model.trained(), trainer.report, data.n_rows)
 
-        report = run(
-            trainer,
-            data,
-            None,
-            epochs=1,
-            verbose=estimator.verbose,
-            n_threads=resolve_n_jobs(estimator.n_jobs),
-            hooks=self._hooks(snapshot),
-            rate=self._rate(),
-            own_loss=estimator.loss if callable(estimator.loss) else None,
-            ends_by_interrupt=False,
-        )
+        with self._hooks(snapshot) as hooks:
+            report = run(
+                trainer,
+                data,
+                None,
+                epochs=1,
+                verbose=estimator.verbose,
+                n_threads=resolve_n_jobs(estimator.n_jobs),
+                hooks=hooks,
+                rate=self._rate(),
+                own_loss=estimator.loss if callable(estimator.loss) else None,
+                ends_by_interrupt=False,
+            )
         if report["stopped"] == "non_finite":
             raise self._non_finite_error(report)
         report["stopped"] = "partial_fit"
@@ -181,14 +185,15 @@ class Training:
             model = Model.of(plan, trace.params, mask_seed)
             return self._snapshot(model, trace.report("callback"), 0)
 
-        params, report, loss_found = minimize(
-            trace,
-            max_iter=int(estimator.max_iter),
-            max_fun=int(estimator.max_fun),
-            tol=float(estimator.tol),
-            verbose=estimator.verbose,
-            hooks=self._hooks(snapshot),
-        )
+        with self._hooks(snapshot) as hooks:
+            params, report, loss_found = minimize(
+                trace,
+                max_iter=int(estimator.max_iter),
+                max_fun=int(estimator.max_fun),
+                tol=float(estimator.tol),
+                verbose=estimator.verbose,
+                hooks=hooks,
+            )
         model, record = Model.of(plan, params, mask_seed), self._record(report, 0)
         if report["stopped"] != "interrupted":  # when there is no time for another pass
             record = replace(record, loss=self._rounded_loss(model, objective, loss_found))
@@ -269,29 +274,31 @@ class Training:
             int(estimator.max_iter),
         )
 
+    @contextmanager
     def _hooks(
         self,
         snapshot: Callable[[], Any],
         evaluation: Evaluation | None = None,
         *,
         validated: bool = False,
-    ) -> list[Hook]:
-        """Return what is to be called behind every epoch."""
+    ) -> Iterator[list[Hook]]:
+        """Give what is to be called behind every epoch, and end it with the fit."""
         hooks: list[Hook] = [evaluation] if evaluation else []
-        if callbacks := begin_callbacks(self.estimator.callbacks):
-            hooks.append(
-                Callbacks(
-                    callbacks,
-                    self.record.log.n_epochs,
-                    snapshot,
-                    validated=validated,
-                    metrics=evaluation.latest if evaluation else dict,
+        with ExitStack() as stack:
+            if callbacks := begin_callbacks(self.estimator.callbacks, stack):
+                hooks.append(
+                    Callbacks(
+                        callbacks,
+                        self.record.log.n_epochs,
+                        snapshot,
+                        validated=validated,
+                        metrics=evaluation.latest if evaluation else dict,
+                    )
                 )
-            )
-        if self.task is not None:
-            self.task.begin(snapshot)
-            hooks.append(self.task)
-        return hooks
+            if self.task is not None:
+                self.task.begin(snapshot)
+                hooks.append(self.task)
+            yield hooks
 
     # Record
 

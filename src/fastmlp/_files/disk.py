@@ -21,6 +21,18 @@ _SMALL = 64 * 2**20
 _MOST_SPARSE = 100
 
 
+def check_path(argument: str, path: object) -> None:
+    """Refuse what is no path; a number would be that of an open file.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise TypeError(f"{argument} must be a str, bytes or path-like; got {path!r}.")
+
+
 def open_regular(path: str, flags: int) -> int:
     """Open a regular file without waiting; an `opener` for Python's `open`.
 

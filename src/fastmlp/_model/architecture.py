@@ -1,6 +1,6 @@
 """The shape of a network as plain, picklable data, and the way from there into the core."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral
@@ -100,6 +100,11 @@ class Architecture:
     n_features: int
     layers: tuple[LayerPlan, ...]
     dtype: str
+
+    @classmethod
+    def restored(cls, layers: Sequence[Mapping[str, Any]], **others: Any) -> "Architecture":
+        """Make the architecture of the fields that `dataclasses.asdict` gave."""
+        return cls(layers=tuple(LayerPlan(**layer) for layer in layers), **others)
 
     @property
     def fans(self) -> list[tuple[int, int]]:

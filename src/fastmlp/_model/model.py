@@ -5,8 +5,8 @@ one may go on using it: the next call makes another one. It is the only place wh
 core's network are put together.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,26 +154,30 @@ class Model:
             squares = squares + change**2 * (sample / (sample + 1))
         return mean, np.sqrt(squares / n_samples)
 
-    def state(self) -> "ModelState":
-        """Return what is to be pickled beside the weights."""
-        trainer = None if self.trainer is None else self.trainer.get_state()
-        return ModelState(self.architecture, self.settings, trainer, self.mask_seed)
+    def state(self) -> dict[str, Any]:
+        """Return what is to be pickled beside the weights, in plain types."""
+        return {
+            "architecture": asdict(self.architecture),
+            "settings": None if self.settings is None else self.settings.state(),
+            "trainer": None if self.trainer is None else self.trainer.get_state(),
+            "mask_seed": self.mask_seed,
+        }
 
+    @classmethod
+    def restored(cls, state: Mapping[str, Any], params: Params) -> "Model":
+        """Make the model of a `state` again; its trainer goes on as the other one would have.
 
-@dataclass(frozen=True)
-class ModelState:
-    """A model without its weights, as plain data."""
-
-    architecture: Architecture
-    settings: TrainerSettings | None
-    trainer: dict[str, Any] | None
-    mask_seed: int
-
-    def restore(self, params: Params) -> Model:
-        """Make the model again; its trainer goes on as the other one would have."""
-        network = self.architecture.pack(*params)
-        model = Model(self.architecture, network, mask_seed=self.mask_seed)
-        if self.settings is None or self.trainer is None:
+        The weights are taken in the dtype of the network, and become its `params`.
+        """
+        architecture = Architecture.restored(**state["architecture"])
+        coefs, intercepts, slopes = (
+            [np.asarray(array, architecture.dtype) for array in arrays] for arrays in params
+        )
+        network = architecture.pack(coefs, intercepts, slopes)
+        model = cls(architecture, network, mask_seed=state["mask_seed"])
+        model = model.with_params((coefs, intercepts, slopes))
+        if state["settings"] is None or state["trainer"] is None:
             return model
-        trainer = self.settings.make(network.copy(), self.trainer)
-        return replace(model, trainer=trainer, settings=self.settings)
+        settings = TrainerSettings.restored(**state["settings"])
+        trainer = settings.make(network.copy(), state["trainer"])
+        return replace(model, trainer=trainer, settings=settings)

@@ -53,6 +53,16 @@ class TrainerSettings:
         """Whether the stopping rule looks at a score, and not at the training loss."""
         return self.monitor != "loss" and self.stops_by_score
 
+    def state(self) -> dict[str, Any]:
+        """Return the arguments in plain types, but a function of the user's."""
+        own_loss = None if self.own_loss is None else self.own_loss.function
+        return vars(self) | {"own_loss": own_loss}
+
+    @classmethod
+    def restored(cls, own_loss: Callable[..., Any] | None, **others: Any) -> "TrainerSettings":
+        """Make the settings of a `state` again."""
+        return cls(own_loss=None if own_loss is None else OwnLoss(own_loss), **others)
+
     def make(self, network: "_Network", state: dict[str, Any] | None = None) -> "_Trainer":
         """Make the trainer of `network`, going on from `state` if given."""
         kind = (

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from fastmlp._checks.arrays import check_takes
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 Hook = Callable[["EpochReport"], bool]
 
 
-def begin_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
-    """Return what is to be called in a fit that begins.
+def begin_callbacks(callbacks: Any, stack: ExitStack) -> list[Callable[..., Any]]:
+    """Return what is to be called in a fit that begins; the stack ends it.
 
     Raises
     ------
@@ -33,9 +34,12 @@ def begin_callbacks(callbacks: Any) -> list[Callable[..., Any]]:
         if isinstance(callback, type):
             name = callback.__name__
             raise ValueError(f"callbacks holds the class {name}; give an instance, {name}(...).")
-    each = [
-        callback.begin_fit() if hasattr(callback, "begin_fit") else callback for callback in given
-    ]
+    each = []
+    for callback in given:
+        begun = callback.begin_fit() if hasattr(callback, "begin_fit") else callback
+        if hasattr(begun, "end_fit"):
+            stack.callback(begun.end_fit)
+        each.append(begun)
     for callback in each:
         if not callable(callback):
             hint = " Callbacks of scikit-learn's go to set_callbacks."

@@ -96,10 +96,6 @@ class Log:
                     column += metrics.get(name, [np.nan] * report["epochs"])
         return Log(columns, self.n_epochs + report["epochs"])
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the epochs that count."""
-        return Log.of, (self.history(),)
-
 
 @dataclass(frozen=True)
 class Record:
