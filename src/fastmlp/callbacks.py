@@ -109,7 +109,8 @@ class Checkpoint:
     """Save the model to a file while it trains.
 
     The file is written by `fastmlp.save`, so that it is replaced as a whole or not at all, and
-    `fastmlp.load` reads it. What it holds is `EpochEnd.snapshot`.
+    `fastmlp.load` reads it. What it holds is `EpochEnd.snapshot`. A resumable one goes to the
+    argument `resume_from` of `fit`, which then trains on as if it had never been cut off.
 
     Parameters
     ----------
@@ -119,6 +120,9 @@ class Checkpoint:
         Save behind each epoch whose number is a multiple of this.
     monitor : {'loss', 'val_loss', 'val_score'}, default=None
         Save only when this is better than each time before in the same fit; None always saves.
+    resumable : bool, default=False
+        Whether the file also has the state of the optimizer, the best weights so far, and what else
+        it takes to resume the training: up to four times as many numbers.
 
     Raises
     ------
@@ -132,6 +136,7 @@ class Checkpoint:
     path: FilePath
     every: int = 1
     monitor: str | None = None
+    resumable: bool = False
 
     def __post_init__(self) -> None:
         check_positive_int("every", self.every)
@@ -164,7 +169,8 @@ class Checkpoint:
         return save_if_due
 
     def _save(self, end: EpochEnd) -> None:
-        save(end.snapshot(), os.fsdecode(self.path).replace("{epoch}", str(end.epoch)))
+        file = os.fsdecode(self.path).replace("{epoch}", str(end.epoch))
+        save(end.snapshot(resumable=self.resumable), file)
 
 
 @dataclass(frozen=True)

@@ -148,8 +148,7 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
 }
 
 template <class T>
-py::dict get_state(BoundTrainer<T>& self) {
-  const Exclusive<T> exclusive(self);
+py::dict present_state(BoundTrainer<T>& self) {
   const Progress& p = self.trainer.progress();
   py::list slots;
   for (int i = 0; i < self.trainer.slot_count(); ++i) {
@@ -159,6 +158,22 @@ py::dict get_state(BoundTrainer<T>& self) {
                   py::arg("steps") = p.steps, py::arg("rows_seen") = p.rows_seen,
                   py::arg("no_improvement") = p.no_improvement, py::arg("best") = p.best,
                   py::arg("kept") = p.kept, py::arg("slots") = slots);
+}
+
+template <class T>
+py::dict get_state(BoundTrainer<T>& self) {
+  const Exclusive<T> exclusive(self);
+  return present_state(self);
+}
+
+/// While a run is in its hook behind an epoch: the state, and the weights that are kept, if any.
+template <class T>
+py::dict state_behind_epoch(BoundTrainer<T>& self) {
+  py::dict state = present_state(self);
+  if (const T* kept = self.trainer.kept_params()) {
+    state["kept_params"] = export_params(self.trainer.network(), kept);
+  }
+  return state;
 }
 
 /// Takes over what `state` has; the rest stays as it is.
@@ -190,6 +205,12 @@ void set_state(BoundTrainer<T>& self, const py::dict& state) {
                     self.trainer.slot(i));
     }
   }
+  if (state.contains("kept_params")) {
+    const auto lists = py::cast<py::sequence>(state["kept_params"]);
+    import_params(self.trainer.network(), py::cast<py::sequence>(lists[0]),
+                  py::cast<py::sequence>(lists[1]), py::cast<py::sequence>(lists[2]),
+                  self.trainer.make_kept_params());
+  }
   self.trainer.progress() = p;
 }
 
@@ -217,6 +238,7 @@ void bind(py::module_& m, const char* name) {
            py::arg("score") = py::none(), py::arg("own_loss") = py::none(),
            py::arg("n_threads") = 0)
       .def("get_state", &get_state<T>)
+      .def("state_behind_epoch", &state_behind_epoch<T>)
       .def("set_state", &set_state<T>, py::arg("state"));
 }
 

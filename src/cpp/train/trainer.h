@@ -38,6 +38,12 @@ class Trainer {
   int slot_count() const { return update_.slot_count(); }
   /// The optimizer's memory: flat arrays of the parameters' layout.
   T* slot(int i) { return update_.slot(i); }
+  /// In a run, behind an epoch: the weights of the best one; null where none are kept.
+  const T* kept_params() const {
+    return progress_.kept > Progress::kNone ? kept_params_.data() : nullptr;
+  }
+  /// Room for such weights, for the next run to begin with in place of the network's.
+  T* make_kept_params();
 
  private:
   /// What an epoch's weights are worth on the validation set; NaN without one.
@@ -122,6 +128,7 @@ class Trainer {
   std::map<int, Balances> balances_;  // of this run, by the number of threads
   std::vector<Index> order_;
   AlignedBuffer<T> kept_params_;  // of the best epoch, or of the beginning of the run
+  bool kept_is_given_ = false;    // to the next run
   AlignedBuffer<T> val_outputs_;
 };
 

@@ -26,6 +26,7 @@ from fastmlp._estimator.parameters import PARAMETER_CONSTRAINTS, check_parameter
 from fastmlp._model.exclusive import as_it_is, changing, unchanged
 from fastmlp._model.model import Model
 from fastmlp._training.record import History, Log, Record
+from fastmlp._training.resuming import Begun, Resumption
 from fastmlp._training.settings import CoreLoss
 from fastmlp._training.sklearn_task import CallbackSupportMixin, begin_task
 
@@ -79,6 +80,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     _model: Model
     _codec: TargetCodec
     _log: Log
+    _resumption: Resumption
     _is_validated: bool
 
     def _keep_arguments(self, arguments: dict[str, Any]) -> None:
@@ -150,6 +152,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         groups: Any = None,
         coef_init: Any = None,
         intercept_init: Any = None,
+        resume_from: Any = None,
     ) -> Self:
         """Train the network on X and y.
 
@@ -190,6 +193,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             Weights to start from, one matrix per layer, in place of random ones.
         intercept_init : list of array-like of shape (fan_out,), default=None
             Biases to start from, one vector per layer, in place of random ones.
+        resume_from : object, default=None
+            What `fastmlp.load` read from the file of a ``Checkpoint(path, resumable=True)``: the
+            training that wrote it goes on from there, with the same result as if it had not been
+            cut off. Data and parameters must be those of that call of `fit`, but `max_iter`,
+            `callbacks`, `verbose` and `n_jobs`.
 
         Returns
         -------
@@ -201,13 +209,22 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         ValueError
             If an argument or a parameter is not valid, or the loss is no longer finite.
         TypeError
-            If `callbacks`, `scoring` or `learning_rate` is a function of other arguments.
+            If `callbacks`, `scoring` or `learning_rate` is a function of other arguments, or
+            `resume_from` is no estimator of this class.
         RuntimeError
             If it is training already, in another call that has not returned.
         """
         validation = name_sets(X_val, y_val, sample_weight_val)
         start = (coef_init, intercept_init)
-        return self._fit(X, y, sample_weight, validation=validation, groups=groups, start=start)
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            validation=validation,
+            groups=groups,
+            start=start,
+            resume_from=resume_from,
+        )
 
     def _fit(
         self,
@@ -220,6 +237,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         validation: Mapping[str, GivenSet] | None = None,
         groups: Any = None,
         start: tuple[Any, Any] = (None, None),
+        resume_from: Any = None,
     ) -> Self:
         """Fit or go on fitting; on any error the estimator stays what it was."""
         epochs = int(self.max_iter)
@@ -235,6 +253,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
                 validation=validation or {},
                 groups=groups,
                 start=start,
+                begun=Begun.of(copy, resume_from),
                 task=task,
             ).run()
             publish()
@@ -294,6 +313,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         """Become the fitted estimator of these: the one place that puts one together."""
         output = model.architecture.layers[-1]
         self.__dict__.update(record.attributes() | codec.attributes())
+        self.__dict__.pop("_resumption", None)
         self._codec = codec
         self.n_features_in_ = model.architecture.n_features
         self.n_layers_ = len(model.architecture.layers) + 1
@@ -436,6 +456,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
                 state["_model"] = state["_model"].state()
                 state["_codec"] = dict(vars(state["_codec"]))
                 state["_log"] = state["_log"].history()
+            if "_resumption" in state:
+                state["_resumption"] = dict(vars(state["_resumption"]))
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -443,6 +465,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         if "_model" in state:
             self._codec = self._codec_kind(**state["_codec"])
             self._log = Log.of(state["_log"])
+            if "_resumption" in state:
+                self._resumption = Resumption(**state["_resumption"])
             params = (self.coefs_, self.intercepts_, self.slopes_)
             self._show(Model.restored(state["_model"], params))
 

@@ -21,6 +21,7 @@ from fastmlp._model.architecture import Architecture, Params
 from fastmlp._model.initialisers import draw_params
 from fastmlp._model.model import Model
 from fastmlp._training.record import Record
+from fastmlp._training.resuming import Begun
 from fastmlp._training.sklearn_task import FitTask
 
 
@@ -43,6 +44,8 @@ class FitRun:
         The group of each sample, as the user gave it.
     start : tuple of coef_init and intercept_init
         The weights given to start from; None for others.
+    begun : Begun
+        What was trained of this fit before it was cut off.
     task : FitTask or None
         The call as scikit-learn's callbacks see it.
     """
@@ -63,6 +66,7 @@ class FitRun:
         validation: Mapping[str, GivenSet],
         groups: Any,
         start: tuple[Any, Any],
+        begun: Begun,
         task: FitTask | None,
     ) -> None:
         self.estimator = estimator
@@ -72,6 +76,7 @@ class FitRun:
         self.validation = validation
         self.groups = groups
         self.given_start = start
+        self.begun = begun
         self.task = task
         fitted = "coefs_" in vars(estimator)
         fresh = not fitted or not (estimator.warm_start or incremental)
@@ -81,7 +86,11 @@ class FitRun:
         """Train, and let the estimator become what came of it."""
         estimator = self.estimator
         data = self._read()
-        self.random_state = check_random_state(estimator.random_state)
+        if self.begun:
+            self.random_state = self.begun.resumption.random_state()
+        else:
+            self.random_state = check_random_state(estimator.random_state)
+        generator = self.random_state.get_state(legacy=False) if estimator.callbacks else None
         self.plan = self._make_plan(data)
         data = self._weigh(data, "class_weight" if self.given[2] is None else "sample_weight")
         if "feature_names_in_" in vars(estimator):
@@ -99,6 +108,8 @@ class FitRun:
             Record() if self.before is None else Record.of(estimator),
             self.task,
             check_groups(self.groups, data.n_rows),
+            self.begun,
+            generator,
         )
         if self.incremental:
             model, record = training.one_epoch(data)

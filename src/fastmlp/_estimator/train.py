@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp._checks.arrays import NonFiniteError
+from fastmlp._checks.arrays import NonFiniteError, require
 from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._checks.warn import warn
 from fastmlp._data.codec import TargetCodec
@@ -24,6 +24,7 @@ from fastmlp._training.evaluation import Evaluation
 from fastmlp._training.hooks import Callbacks, Hook, begin_callbacks
 from fastmlp._training.lbfgs import Objective, Trace, check_settings, minimize
 from fastmlp._training.record import History, Record
+from fastmlp._training.resuming import Begun, Resumption
 from fastmlp._training.run import non_finite_error, run
 from fastmlp._training.schedules import epoch_rates
 from fastmlp._training.scoring import score_hook
@@ -32,6 +33,12 @@ from fastmlp._training.sklearn_task import TRANSIENT, FitTask
 
 if TYPE_CHECKING:
     from fastmlp._core import RunReport
+
+
+_NOT_RESUMED = (
+    "A snapshot is only resumable in fit, and with a first-order solver. A pickle keeps what "
+    "partial_fit goes on with."
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,10 @@ class Training:
         The call as scikit-learn's callbacks see it.
     groups : ndarray or None
         The group of each sample; no split divides one.
+    begun : Begun
+        What was trained of this fit before it was cut off.
+    generator : dict or None
+        The state of `random_state` at the beginning, where somebody may want to resume the fit.
     """
 
     estimator: Any
@@ -68,11 +79,13 @@ class Training:
     before: Model | None
     record: Record
     task: FitTask | None
-    groups: NDArray[Any] | None = None
+    groups: NDArray[Any] | None
+    begun: Begun
+    generator: dict[str, Any] | None
 
     def by_steps(self, data: Data, sets: Mapping[str, Data]) -> tuple[Model, Record]:
         """Run a new trainer until a stopping rule ends it; the first of the `sets` is for that."""
-        estimator = self.estimator
+        estimator, begun = self.estimator, self.begun
         given = bool(sets)
         if not given and estimator.early_stopping:
             data, held = split_rows(
@@ -87,18 +100,34 @@ class Training:
         validated = validation is not None
         seed, mask_seed = self._draw_seed(), self._draw_mask_seed()
         settings = self._settings(data, seed, validates=validated)
-        state = self._warm_state(settings, given)
-        model = Model.to_train(self.plan, self.start, settings, state, mask_seed)
+        start, state = self.start, self._warm_state(settings, given)
+        if begun:
+            start, state = begun.params, begun.state(self.plan, data.n_rows)
+        model = Model.to_train(self.plan, start, settings, state, mask_seed)
         assert model.trainer is not None
         trainer = model.trainer
 
-        def snapshot() -> Any:
-            report = trainer.report
+        def snapshot(*, resumable: bool = False) -> Any:
+            report = begun.joined(trainer.report)
             metrics = evaluation.columns_of(report)
-            return self._snapshot(model.trained(), report, data.n_rows, validated, metrics)
+            copy = self._snapshot(model.trained(), report, data.n_rows, validated, metrics)
+            if resumable:
+                assert self.generator is not None
+                copy._resumption = Resumption.of(trainer.state_behind_epoch(), self.generator)
+            return copy
 
         loss = estimator._core_loss(self.codec)
         evaluation = Evaluation(estimator, sets, loss=loss, codec=self.codec, snapshot=snapshot)
+        evaluation.columns |= begun.metrics(list(evaluation.columns))
+        if reason := begun.finished(
+            int(estimator.max_iter), estimator.n_iter_no_change, settings.others["schedule"]
+        ):
+            report = begun.report(reason)
+            self._judge(report)
+            params = begun.final_params(self.plan) if validated else begun.params
+            metrics = evaluation.columns_of(report)
+            record = self._record(report, data.n_rows, validated, metrics)
+            return Model.of(self.plan, params, mask_seed), record
         score = None
         if settings.monitor == "hook":
             score = score_hook(estimator, snapshot, validation, self.codec)
@@ -107,14 +136,16 @@ class Training:
                 trainer,
                 data,
                 validation,
-                epochs=int(estimator.max_iter),
+                epochs=int(estimator.max_iter) - begun.n_epochs,
                 verbose=estimator.verbose,
                 n_threads=resolve_n_jobs(estimator.n_jobs),
                 hooks=hooks,
-                rate=self._rate(),
+                rate=self._rate(begun.n_epochs),
                 own_loss=loss.own,
                 score=score,
+                epochs_before=begun.n_epochs,
             )
+        report = begun.joined(report)
         self._judge(report)
         metrics = evaluation.columns_of(report)
         return model.trained(), self._record(report, data.n_rows, validated, metrics)
@@ -128,7 +159,8 @@ class Training:
         assert model.trainer is not None
         trainer = model.trainer
 
-        def snapshot() -> Any:
+        def snapshot(*, resumable: bool = False) -> Any:
+            require(not resumable, _NOT_RESUMED)
             return self._snapshot(model.trained(), trainer.report, data.n_rows)
 
         with self._hooks(snapshot) as hooks:
@@ -181,7 +213,8 @@ class Training:
         )
         trace = Trace(objective, self.start)
 
-        def snapshot() -> Any:
+        def snapshot(*, resumable: bool = False) -> Any:
+            require(not resumable, _NOT_RESUMED)
             model = Model.of(plan, trace.params, mask_seed)
             return self._snapshot(model, trace.report("callback"), 0)
 
@@ -264,20 +297,20 @@ class Training:
         state = model.trainer.get_state()
         return {name: state[name] for name in names}
 
-    def _rate(self) -> Callable[[int], float] | None:
+    def _rate(self, n_begun: int = 0) -> Callable[[int], float] | None:
         """Return what gives the rate of an epoch, where the schedule knows it by its number."""
         estimator = self.estimator
         return epoch_rates(
             estimator.learning_rate,
             float(estimator.learning_rate_init),
-            self.record.log.n_epochs,
+            self.record.log.n_epochs + n_begun,
             int(estimator.max_iter),
         )
 
     @contextmanager
     def _hooks(
         self,
-        snapshot: Callable[[], Any],
+        snapshot: Callable[..., Any],
         evaluation: Evaluation | None = None,
         *,
         validated: bool = False,

@@ -45,6 +45,7 @@ from fastmlp._model.architecture import Architecture
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._model.model import Model
 from fastmlp._training.record import Log, Record
+from fastmlp._training.resuming import Resumption
 from fastmlp.classifier import MLPClassifier
 from fastmlp.layers import Layer, plan
 from fastmlp.network import Network
@@ -57,6 +58,9 @@ Storable = (
 )
 
 _LAYERS: dict[str, Callable[..., Layer]] = {kind.__name__: kind for kind in get_args(Layer)}
+# The arrays of a checkpoint.
+_RESUMPTION = {"generator": "uint32", "slots": "float64", "kept_params": "float64"}
+_RESUMPTION_ROWS = {f"resumption.{name}": dtype for name, dtype in _RESUMPTION.items()}
 _NETWORK_PARAMS = {"layers", "n_features", "dtype", "n_jobs"}
 
 
@@ -167,6 +171,10 @@ def _store_mlp(estimator: Any) -> Stored:
     arrays["step_losses"] = estimator.step_losses_
     if classifies:
         store_classes(estimator.classes_, attributes, arrays)
+    if "_resumption" in vars(estimator):
+        state = vars(estimator._resumption)
+        attributes["_resumption"] = encode(state["numbers"])
+        arrays |= {f"resumption.{name}": state[name] for name in _RESUMPTION}
     return Stored(
         type(estimator).__name__,
         store_params(estimator),
@@ -193,6 +201,11 @@ def _restore_mlp(estimator: Any, stored: Stored) -> None:
         estimator.feature_names_in_ = found["feature_names_in_"]
     model = Model.of(plan, find_weights(plan, stored.arrays), found["_mask_seed"])
     estimator._become(codec, model, _restore_record(found, stored))
+    if "_resumption" in stored.attributes:
+        parts = {name: find_array(stored.arrays, f"resumption.{name}") for name in _RESUMPTION}
+        estimator._resumption = Resumption(decode(stored.attributes["_resumption"]), **parts)
+        estimator._resumption.check()
+        estimator._resumption.state(plan)
 
 
 def _number_codec(units: int, n_quantiles: int, has_spread: bool) -> NumberCodec:
@@ -299,9 +312,15 @@ _KINDS = {
             _store_mlp,
             _mlp_layouts,
             _restore_mlp,
-            {"step_losses": "float64", "classes": None},
+            {"step_losses": "float64", "classes": None, **_RESUMPTION_ROWS},
         ),
-        _Kind(MLPRegressor, _store_mlp, _mlp_layouts, _restore_mlp, {"step_losses": "float64"}),
+        _Kind(
+            MLPRegressor,
+            _store_mlp,
+            _mlp_layouts,
+            _restore_mlp,
+            {"step_losses": "float64", **_RESUMPTION_ROWS},
+        ),
         _Kind(
             Perceptron,
             _store_perceptron,

@@ -202,7 +202,7 @@ PERCEPTRON_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
     "mistakes_": lambda value: value != [] and _is_list_of(is_count, value),
     "n_iter_": is_count,
 }
-_OPTIONAL = ("classes_", "feature_names_in_")
+_OPTIONAL = ("_resumption", "classes_", "feature_names_in_")
 # What a file lacks where it says nothing else than this: the first ones don't have it.
 _DEFAULTS = {"_n_quantiles": 0, "_has_spread": False}
 
@@ -239,8 +239,7 @@ def find_attributes(
         sound = _is_list_of(lambda name: isinstance(name, str), features)
         require(sound and len(features) == n_features, f"{n_features} feature names are needed")
         found["feature_names_in_"] = np.array(features, dtype=object)
-    found.pop("classes_", None)
-    return found
+    return {name: value for name, value in found.items() if name not in ("_resumption", "classes_")}
 
 
 # Class labels: numbers are an array of the file, strings are in its header

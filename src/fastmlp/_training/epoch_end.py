@@ -40,11 +40,17 @@ class EpochEnd:
     elapsed: float
     metrics: dict[str, float]
 
-    def snapshot(self) -> Any:
+    def snapshot(self, *, resumable: bool = False) -> Any:
         """Return a fitted copy of the estimator, as if this epoch had been the last.
 
         Its weights are those behind this epoch, also where there is a validation set and an earlier
         epoch was better. The copy lacks the state of the optimizer.
+
+        Parameters
+        ----------
+        resumable : bool, default=False
+            Whether the copy is to hold all that the argument `resume_from` of `fit` needs, to go on
+            with this training from here.
 
         Returns
         -------
@@ -55,8 +61,11 @@ class EpochEnd:
         ------
         RuntimeError
             If the callback has returned: training has gone on since.
+        ValueError
+            If it is to be resumable, and is not a call of `fit` with a first-order solver, or draws
+            from a generator of another kind than NumPy's MT19937.
         """
         make = self.__dict__.get("_make_snapshot")
         if make is None:
             raise RuntimeError("snapshot() works only while the callback runs.")
-        return make()
+        return make(resumable=resumable)

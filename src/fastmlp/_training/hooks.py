@@ -92,9 +92,17 @@ class Callbacks:
             del end.__dict__["_make_snapshot"]
 
 
-def join(hooks: Sequence[Hook], progress: Progress) -> Hook | None:
-    """Make one hook of several, the display coming last; None when there is nothing to do."""
+def join(hooks: Sequence[Hook], progress: Progress, epochs_before: int = 0) -> Hook | None:
+    """Make one hook of several, the display coming last; None when there is nothing to do.
+
+    They count the epochs from `epochs_before` on.
+    """
     every: list[Hook] = [*hooks, progress] if progress else list(hooks)
     if not every:
         return None
-    return lambda report: any([hook(report) for hook in every])
+
+    def hook(report: "EpochReport") -> bool:
+        report["epoch"] += epochs_before
+        return any([each(report) for each in every])
+
+    return hook

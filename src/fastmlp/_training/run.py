@@ -27,13 +27,15 @@ def run(
     score: Callable[[], float] | None = None,
     own_loss: Callable[..., Any] | None = None,
     ends_by_interrupt: bool = True,
+    epochs_before: int = 0,
 ) -> "RunReport":
     """Train, show the epochs as they finish, and return the core's report.
 
     Ctrl-C ends the run with a warning and the report of the epochs that were finished, whose
-    `stopped` is then 'interrupted'; unless `ends_by_interrupt` is False: then it is raised.
+    `stopped` is then 'interrupted'; unless `ends_by_interrupt` is False: then it is raised. Hooks
+    count epochs from `epochs_before` on.
     """
-    with Progress(verbose, epochs) as progress:
+    with Progress(verbose, epochs_before + epochs) as progress:
         try:
             report = trainer.run(
                 data.x,
@@ -45,7 +47,7 @@ def run(
                 sample_weight_val=validation.sample_weight if validation else None,
                 rows=data.rows,
                 rows_val=validation.rows if validation else None,
-                on_epoch_end=join(hooks, progress),
+                on_epoch_end=join(hooks, progress, epochs_before),
                 rate=rate,
                 score=score,
                 own_loss=own_loss,
