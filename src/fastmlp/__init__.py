@@ -9,7 +9,7 @@ with kept_affinity():
     from fastmlp.classifier import MLPClassifier
     from fastmlp.conversion import from_sklearn, to_c, to_onnx, to_sklearn
     from fastmlp.display import LossCurveDisplay, NetworkDisplay, WeightsDisplay
-    from fastmlp.layers import Activation, Dense, Dropout
+    from fastmlp.layers import Activation, Dense, Dropout, LayerNorm
     from fastmlp.learning_rate import find_learning_rate
     from fastmlp.network import Network
     from fastmlp.neuron import McCullochPitts
@@ -23,6 +23,7 @@ __all__ = [
     "Activation",
     "Dense",
     "Dropout",
+    "LayerNorm",
     "LossCurveDisplay",
     "MLPClassifier",
     "MLPRegressor",

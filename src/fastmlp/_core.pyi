@@ -158,13 +158,14 @@ class GraphOptimizerFloat32(_GraphOptimizer): ...
 class GraphOptimizerFloat64(_GraphOptimizer): ...
 
 class DenseSpec:
-    """One dense layer, and the dropout applied to its input."""
+    """One dense layer, and what is done to its input."""
     def __init__(
         self,
         parts: Sequence[tuple[str, int, float | None]],
         *,
         input_dropout: float = ...,
         dropout_mode: str = ...,
+        norm_epsilon: float = ...,
         l1: float = ...,
         l2: float = ...,
     ) -> None: ...

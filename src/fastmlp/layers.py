@@ -95,6 +95,35 @@ class Dropout:
 
 
 @dataclass(frozen=True)
+class LayerNorm:
+    """Layer normalisation of what enters the next dense layer [1]_.
+
+    The values of each sample are shifted to mean 0 and scaled to variance 1, while training and
+    when predicting alike. Gain and bias would say nothing that the weights and biases of the dense
+    layer don't say. A `Dropout` may follow, but not come before.
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-5
+        Added to the variance.
+
+    Raises
+    ------
+    ValueError
+        If `epsilon` is not a finite number of at least 1e-12.
+
+    References
+    ----------
+    .. [1] J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", 2016.
+    """
+
+    epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        _check_number("epsilon", self.epsilon, 1e-12, float("inf"), "a finite number >= 1e-12")
+
+
+@dataclass(frozen=True)
 class Activation:
     """An activation of its own, applied to the `Dense` layer right before it.
 
@@ -115,7 +144,7 @@ class Activation:
         parse_choice("name", self.name, ACTIVATIONS)
 
 
-Layer = Dense | Dropout | Activation
+Layer = Dense | Dropout | LayerNorm | Activation
 
 
 def initialisers(layers: Sequence[Layer]) -> list[Initialiser]:
@@ -125,27 +154,33 @@ def initialisers(layers: Sequence[Layer]) -> list[Initialiser]:
 
 
 def plan(layers: Sequence[Layer]) -> tuple[LayerPlan, ...]:
-    """Fold activations and dropouts into the dense layers that the core knows.
+    """Fold activations, normalisations and dropouts into the dense layers that the core knows.
 
     Raises
     ------
     ValueError
         If there is no dense layer, an `Activation` doesn't follow a `Dense` layer without one of
-        its own, or a `Dropout` doesn't stand before a `Dense` layer.
+        its own, or what changes the input of a dense layer has none behind it, or stands there
+        twice or in another order.
     TypeError
         If something is not a layer.
     """
     plans: list[LayerPlan] = []
     previous: Layer | None = None
+    changes: dict[str, Any] = {}  # of the next dense layer's input
     for i, layer in enumerate(layers):
         if isinstance(layer, Dense):
             activation = plan_activation("activation", layer.activation, layer.units, ACTIVATIONS)
-            dense = LayerPlan(int(layer.units), activation, l1=float(layer.l1), l2=float(layer.l2))
-            if isinstance(previous, Dropout):
-                dense = replace(
-                    dense, input_dropout=float(previous.rate), dropout_mode=previous.mode
+            plans.append(
+                LayerPlan(
+                    int(layer.units),
+                    activation,
+                    l1=float(layer.l1),
+                    l2=float(layer.l2),
+                    **changes,
                 )
-            plans.append(dense)
+            )
+            changes = {}
         elif isinstance(layer, Activation):
             if not isinstance(previous, Dense) or previous.activation != "identity":
                 raise ValueError(
@@ -156,11 +191,17 @@ def plan(layers: Sequence[Layer]) -> tuple[LayerPlan, ...]:
         elif isinstance(layer, Dropout):
             if isinstance(previous, Dropout):
                 raise ValueError(f"layers[{i}], {layer}, follows another Dropout.")
+            changes |= {"input_dropout": float(layer.rate), "dropout_mode": layer.mode}
+        elif isinstance(layer, LayerNorm):
+            if isinstance(previous, Dropout | LayerNorm):
+                raise ValueError(f"layers[{i}], {layer}, must not follow {previous}.")
+            changes["norm_epsilon"] = float(layer.epsilon)
         else:
-            raise TypeError(f"layers[{i}] must be a Dense, Dropout or Activation; got {layer!r}.")
+            kinds = "a Dense, Dropout, LayerNorm or Activation"
+            raise TypeError(f"layers[{i}] must be {kinds}; got {layer!r}.")
         previous = layer
     if not plans:
         raise ValueError("layers must hold at least one Dense layer.")
-    if isinstance(previous, Dropout):
+    if changes:
         raise ValueError(f"layers must not end with {previous}: no Dense layer follows it.")
     return tuple(plans)

@@ -61,9 +61,9 @@ class Network:
 
     Parameters
     ----------
-    layers : sequence of Dense, Dropout and Activation
-        The layers from input to output. A `Dropout` acts on the input of the `Dense` layer after
-        it; an `Activation` is that of the `Dense` layer before it.
+    layers : sequence of Dense, Dropout, LayerNorm and Activation
+        The layers from input to output. A `Dropout` and a `LayerNorm` act on the input of the
+        `Dense` layer after them; an `Activation` is that of the `Dense` layer before it.
     n_features : int
         The number of inputs.
     random_state : int, RandomState instance or None, default=None
@@ -116,7 +116,8 @@ class Network:
         resolve_n_jobs(n_jobs)
         if not isinstance(layers, Sequence) or isinstance(layers, str):
             raise TypeError(
-                f"layers must be a list of Dense, Dropout and Activation; got {layers!r}."
+                "layers must be a list of Dense, Dropout, LayerNorm and Activation; got "
+                f"{layers!r}."
             )
         self.layers = tuple(layers)
         self.n_jobs = n_jobs
@@ -512,16 +513,16 @@ class Network:
         Returns
         -------
         text : str
-            A line for each: its inputs and outputs, its activation, the dropout on its input, and
-            how many numbers it learns; then how many these are, and their bytes.
+            A line for each: its inputs, what happens to them before, its outputs, its activation,
+            and how many numbers it learns; then how many these are, and their bytes.
 
         Examples
         --------
         >>> from fastmlp import Dense, Dropout, Network
         >>> print(Network([Dense(8, "relu"), Dropout(0.5), Dense(3, "softmax")], 4).summary())
-        layer  inputs  outputs  activation  dropout  parameters
-            1       4        8  relu              0          40
-            2       8        3  softmax         0.5          27
+        layer  inputs  before       outputs  activation  parameters
+            1       4                     8  relu                40
+            2       8  dropout 0.5        3  softmax             27
         67 parameters, 268 bytes as float32
         """
         plan, lines = self._model.architecture, []
@@ -529,13 +530,17 @@ class Network:
             activation = layer.activation
             if not isinstance(activation, str):
                 activation = ", ".join(f"{units} {name}" for name, units in activation)
+            before = "norm, " if layer.norm_epsilon else ""
+            before += f"dropout {layer.input_dropout:g}" if layer.input_dropout else ""
             count = (n_in + 1 + layer.learns) * n_out
-            lines.append((n_in, n_out, activation, layer.input_dropout, count))
-        width = max(len("activation"), *(len(activation) for _, _, activation, _, _ in lines))
-        text = [f"layer  inputs  outputs  {'activation':{width}}  dropout  parameters"]
-        for number, (n_in, n_out, activation, dropout, count) in enumerate(lines, 1):
+            lines.append((n_in, before.rstrip(", "), n_out, activation, count))
+        wide = max(len("before"), *(len(before) for _, before, *_ in lines))
+        width = max(len("activation"), *(len(activation) for *_, activation, _ in lines))
+        text = [f"layer  inputs  {'before':{wide}}  outputs  {'activation':{width}}  parameters"]
+        for number, (n_in, before, n_out, activation, count) in enumerate(lines, 1):
             text.append(
-                f"{number:5}  {n_in:6}  {n_out:7}  {activation:{width}}  {dropout:7g}  {count:10}"
+                f"{number:5}  {n_in:6}  {before:{wide}}  {n_out:7}  {activation:{width}}  "
+                f"{count:10}"
             )
         total = sum(count for *_, count in lines)
         size = total * np.dtype(self.dtype).itemsize

@@ -192,7 +192,7 @@ def test_a_summary_counts_what_is_learned():
     network = Network(layers, 4, dtype="float64", random_state=0)
     lines = network.summary().splitlines()
     assert [len(line) for line in lines[:4]] == [len(lines[0])] * 4
-    assert lines[1].split() == ["1", "4", "8", "5", "relu,", "3", "tanh", "0", "40"]
-    assert lines[2].split() == ["2", "8", "6", "prelu", "0.25", "60"]
+    assert lines[1].split() == ["1", "4", "8", "5", "relu,", "3", "tanh", "40"]
+    assert lines[2].split() == ["2", "8", "dropout", "0.25", "6", "prelu", "60"]
     total = sum(array.size for arrays in network.params for array in arrays)
     assert lines[-1] == f"{total} parameters, {8 * total} bytes as float64"

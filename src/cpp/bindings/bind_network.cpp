@@ -17,7 +17,7 @@ using PartTuple = std::tuple<std::string, Index, std::optional<double>>;
 
 /// Each part is (activation, units, its parameter or None for the default).
 DenseSpec make_spec(const std::vector<PartTuple>& parts, double input_dropout,
-                    const std::string& mode, double l1, double l2) {
+                    const std::string& mode, double norm_epsilon, double l1, double l2) {
   if (mode != "inverted" && mode != "classic") {
     throw std::invalid_argument("unknown dropout_mode '" + mode +
                                 "'; allowed: 'inverted', 'classic'");
@@ -28,6 +28,7 @@ DenseSpec make_spec(const std::vector<PartTuple>& parts, double input_dropout,
     spec.parts.push_back(
         {activation, units, given_parameter(row_of(activation).parameter, parameter, name)});
   }
+  spec.norm_epsilon = norm_epsilon;
   spec.input_dropout = input_dropout;
   spec.dropout_mode = mode == "classic" ? DropoutMode::kClassic : DropoutMode::kInverted;
   spec.l1 = l1;
@@ -341,9 +342,10 @@ void bind_network(py::module_& m) {
   m.attr("GIVE_OUTPUTS") = static_cast<int>(Give::kOutputs);
   m.attr("GIVE_LOGITS") = static_cast<int>(Give::kLogits);
   m.attr("GIVE_PROBABILITIES") = static_cast<int>(Give::kProbabilities);
-  py::class_<DenseSpec>(m, "DenseSpec", "One dense layer, and the dropout applied to its input.")
+  py::class_<DenseSpec>(m, "DenseSpec", "One dense layer, and what is done to its input.")
       .def(py::init(&make_spec), py::arg("parts"), py::kw_only(), py::arg("input_dropout") = 0.0,
-           py::arg("dropout_mode") = "inverted", py::arg("l1") = 0.0, py::arg("l2") = 0.0)
+           py::arg("dropout_mode") = "inverted", py::arg("norm_epsilon") = 0.0, py::arg("l1") = 0.0,
+           py::arg("l2") = 0.0)
       .def_property_readonly("units", &DenseSpec::units);
   py::class_<EncodingSpec>(m, "EncodingSpec", "What becomes of a column of a table.")
       .def(py::init(&make_encoding), py::arg("kind"), py::arg("column"), py::kw_only(),

@@ -198,6 +198,18 @@ struct DropoutArgs {
   std::uint32_t layer;
 };
 
+/// y = x with each row normalised; or y, a gradient by such rows, becomes that by x.
+template <class T>
+struct NormArgs {
+  const T* x;
+  Index ldx;
+  T* y;
+  Index ldy;
+  Index rows;
+  Index cols;
+  T epsilon;  // added to the variance
+};
+
 /// y = cos(2 pi turns), or y *= its slope by the turns: a product with -2 pi sin(2 pi turns).
 template <class T>
 struct PeriodicArgs {
@@ -237,6 +249,8 @@ struct Kernels {
   double (*add_penalty)(const PenaltyArgs<T>&);
   void (*sum_parts)(const SumArgs<T>&);
   bool (*all_finite)(const FiniteArgs<T>&);
+  void (*normalize)(const NormArgs<T>&);
+  void (*normalize_slope)(const NormArgs<T>&);
   void (*periodic)(const PeriodicArgs<T>&);
   void (*periodic_slope)(const PeriodicArgs<T>&);
   void (*dropout)(const DropoutArgs<T>&);

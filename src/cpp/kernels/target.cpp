@@ -5,6 +5,7 @@
 #include "kernels/dropout.h"
 #include "kernels/limits.h"
 #include "kernels/losses.h"
+#include "kernels/norm.h"
 #include "kernels/optimizers.h"
 #include "kernels/periodic.h"
 
@@ -67,6 +68,8 @@ const Kernels<Scalar> FASTMLP_TABLE = {
     add_penalty<Scalar>,
     sum_parts<Scalar>,
     all_finite<Scalar>,
+    normalize<Scalar>,
+    normalize_slope<Scalar>,
     periodic<Scalar>,
     periodic_slope<Scalar>,
     dropout<Scalar>,

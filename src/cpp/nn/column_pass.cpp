@@ -78,7 +78,7 @@ void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, co
     turn.share_pieces(share(y.count(), 1, turn.part()), y.per_panel(), flops, [&](Range pieces) {
       y.for_each(pieces, [&](Range block, const Columns& columns) {
         forward_layer(network, ws, i, block, columns, without_activation);
-        if (!last) drop_input(network, ws, i + 1, block, columns, masks);
+        if (!last) change_input(network, ws, i + 1, block, columns, masks);
       });
       return static_cast<double>(y.size(pieces) * layer.shape.in);
     });
@@ -94,7 +94,7 @@ bool train_columns(const Network<T>& network, Workspace<T>& ws, const Batch& bat
                    const Team& team) noexcept {
   const Range mine = share(batch.rows, row_grain(network), turn.part());
   gather_batch(network, ws, batch, weight_sum, loss, mine);
-  drop_input(network, ws, 0, mine, whole_row(network.n_features()), masks);
+  change_input(network, ws, 0, mine, whole_row(network.n_features()), masks);
   team.barrier();
   forward_columns(network, ws, batch.rows, masks, loss.on_logits, turn, team);
   loss_rows(network, ws, loss, mine);

@@ -39,6 +39,37 @@ void apply_dropout(const Network<T>& network, Index index, Range rows, const Col
   network.kernels().dropout(args);
 }
 
+/// Whether dropout does anything to the layer's input.
+bool drops_here(const DenseLayer& layer, const MaskKey* masks) {
+  return masks ? layer.drops() : layer.scales_at_test_time();
+}
+
+/// The values that a layer's input is made of.
+template <class T>
+struct Source {
+  const T* values;
+  Index ld;
+};
+template <class T>
+Source<T> input_below(const Workspace<T>& ws, Index index) {
+  if (index == 0) return {ws.x, ws.ldx};
+  return {ws.layer(index - 1).y, ws.layer(index - 1).ldy};
+}
+
+/// The normalisation of some rows of a layer's input, to y, or back from a gradient y.
+template <class T>
+NormArgs<T> norm_args(const Workspace<T>& ws, Index index, Range rows, const DenseLayer& layer,
+                      T* y, Index ldy) {
+  const Source<T> below = input_below(ws, index);
+  return {below.values + rows.begin * below.ld,
+          below.ld,
+          y + rows.begin * ldy,
+          ldy,
+          rows.size(),
+          layer.shape.in,
+          static_cast<T>(layer.spec.norm_epsilon)};
+}
+
 template <class T>
 ActivationParameter<T> parameter_of(const Network<T>& network, const DenseLayer& layer,
                                     const ActivationPart& part) {
@@ -128,7 +159,7 @@ LossPlan plan_loss(const Network<T>& network, const LossChoice& choice) {
 template <class T>
 bool read_in_place(const Network<T>& network, Workspace<T>& ws, const TableView& x, Index first) {
   LayerBuffers<T>& input = ws.layer(0);
-  if (input.dropped || network.encoder()) return false;
+  if (input.changed || network.encoder()) return false;
   const PanelShape& shape = network.layers().front().shape;
   const bool reads_padding = shape.narrow && shape.in < padded_in(shape);
   const T* rows = reads_padding ? nullptr : in_place<T>(x);
@@ -165,14 +196,22 @@ void gather_batch(const Network<T>& network, Workspace<T>& ws, const Batch& batc
 }
 
 template <class T>
-void drop_input(const Network<T>& network, Workspace<T>& ws, Index index, Range rows,
-                const Columns& columns, const MaskKey* masks) {
+void change_input(const Network<T>& network, Workspace<T>& ws, Index index, Range rows,
+                  const Columns& columns, const MaskKey* masks) {
   LayerBuffers<T>& buffers = ws.layer(index);
-  if (buffers.dropped == nullptr) return;
-  const T* below = index == 0 ? ws.x : ws.layer(index - 1).y;
-  const Index ldbelow = index == 0 ? ws.ldx : ws.layer(index - 1).ldy;
-  apply_dropout(network, index, rows, columns, masks, below, ldbelow, buffers.dropped,
-                buffers.lddropped);
+  if (buffers.changed == nullptr) return;
+  const DenseLayer& layer = network.layers()[at(index)];
+  const Source<T> below = input_below(ws, index);
+  if (!layer.normalizes()) {
+    return apply_dropout(network, index, rows, columns, masks, below.values, below.ld,
+                         buffers.changed, buffers.ldchanged);
+  }
+  network.kernels().normalize(
+      norm_args(ws, index, rows, layer, buffers.changed, buffers.ldchanged));
+  if (drops_here(layer, masks)) {
+    apply_dropout(network, index, rows, columns, masks, buffers.changed, buffers.ldchanged,
+                  buffers.changed, buffers.ldchanged);
+  }
 }
 
 template <class T>
@@ -265,18 +304,21 @@ void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index ind
   const LayerBuffers<T>& buffers = ws.layer(index);
   const DenseLayer& layer_below = network.layers()[at(index - 1)];
   const LayerBuffers<T>& below = ws.layer(index - 1);
-  const Activation activation =
-      layer_below.mixes() ? Activation::identity : layer_below.activation();
+  const bool apart = layer_below.mixes() || layer.normalizes();  // of the slope, from the product
+  const Activation activation = apart ? Activation::identity : layer_below.activation();
   const Index offset = rows.begin * below.ldy;
   network.kernels().backward_input[at(activation)](
       {buffers.dz + rows.begin * buffers.ldy, buffers.ldy, network.params() + layer.offset,
        kept_for(below, activation) + offset, below.ldy, below.dz + offset, below.ldy,
        ws.scratch(rank), rows.size(), layer.shape,
        parameter_of(network, layer_below, layer_below.spec.parts.front()), columns});
-  if (layer_below.mixes()) slope_layer(network, layer_below, below, rows, columns);
-  if (buffers.dropped == nullptr) return;
-  // The slope, already applied, and the mask are both factors of the same number.
-  apply_dropout(network, index, rows, columns, masks, below.dz, below.ldy, below.dz, below.ldy);
+  if (buffers.changed && drops_here(layer, masks)) {  // which commutes with a slope
+    apply_dropout(network, index, rows, columns, masks, below.dz, below.ldy, below.dz, below.ldy);
+  }
+  if (layer.normalizes()) {
+    network.kernels().normalize_slope(norm_args(ws, index, rows, layer, below.dz, below.ldy));
+  }
+  if (apart) slope_layer(network, layer_below, below, rows, columns);
 }
 
 template <class T>
@@ -295,8 +337,13 @@ void backward_input(const Network<T>& network, const Workspace<T>& ws, Range row
   const DenseLayer& layer = network.layers().front();
   const Columns columns = whole_row(layer.shape.in);
   multiply_back(network, ws, rows, columns, ws.dinput + rows.begin * ws.lddinput, ws.lddinput, 0);
-  if (ws.layer(0).dropped == nullptr) return;
-  apply_dropout(network, 0, rows, columns, nullptr, ws.dinput, ws.lddinput, ws.dinput, ws.lddinput);
+  if (drops_here(layer, nullptr)) {
+    apply_dropout(network, 0, rows, columns, nullptr, ws.dinput, ws.lddinput, ws.dinput,
+                  ws.lddinput);
+  }
+  if (layer.normalizes()) {
+    network.kernels().normalize_slope(norm_args(ws, 0, rows, layer, ws.dinput, ws.lddinput));
+  }
 }
 
 template <class T>
@@ -309,7 +356,7 @@ void backward_encoder(const Network<T>& network, Workspace<T>& ws, Range rows, c
   const Columns columns{0, end, end == layer.shape.in};
   T* dx = ws.dencoding + encoder.gradient_place();
   multiply_back(network, ws, rows, columns, dx + rows.begin * ws.lddencoding, ws.lddencoding, rank);
-  if (buffers.dropped) {
+  if (buffers.changed) {
     apply_dropout(network, 0, rows, columns, masks, dx, ws.lddencoding, dx, ws.lddencoding);
   }
   encoder.differentiate(network.kernels(), ws.raw + rows.begin * ws.ldraw, ws.ldraw, rows.size(),
@@ -327,8 +374,8 @@ void backward_encoder(const Network<T>& network, Workspace<T>& ws, Range rows, c
   template void begin_backward<T>(const Network<T>&, const Workspace<T>&, Index, Range);           \
   template void backward_input<T>(const Network<T>&, const Workspace<T>&, Range);                  \
   template void backward_encoder<T>(const Network<T>&, Workspace<T>&, Range, const MaskKey*, int); \
-  template void drop_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&,      \
-                              const MaskKey*);                                                     \
+  template void change_input<T>(const Network<T>&, Workspace<T>&, Index, Range, const Columns&,    \
+                                const MaskKey*);                                                   \
   template void forward_layer<T>(const Network<T>&, const Workspace<T>&, Index, Range,             \
                                  const Columns&, bool);                                            \
   template void activate_rows<T>(const Network<T>&, const Workspace<T>&, Index, Range);            \

@@ -12,8 +12,8 @@ template <class T>
 LossPlan plan_loss(const Network<T>& network, const LossChoice& choice);
 
 /// Lets the first layer read rows of x from `first` on where they lie, unless type, strides,
-/// dropout or zeros wanted behind the last column forbid it: then from ws.x. Returns whether it
-/// does. The workspace must be one thread's own.
+/// normalisation, dropout or zeros wanted behind the last column forbid it: then from ws.x. Returns
+/// whether it does. The workspace must be one thread's own.
 template <class T>
 bool read_in_place(const Network<T>& network, Workspace<T>& ws, const TableView& x, Index first);
 
@@ -28,11 +28,11 @@ template <class T>
 void gather_batch(const Network<T>& network, Workspace<T>& ws, const Batch& batch,
                   double weight_sum, const LossPlan& plan, Range rows);
 
-/// Some columns of layer `index`'s input from what lies below it, where dropout changes it. `masks`
-/// null means test time.
+/// Some columns of layer `index`'s input from what lies below it, where dropout changes it, or all
+/// of them where it is normalised. `masks` null means test time.
 template <class T>
-void drop_input(const Network<T>& network, Workspace<T>& ws, Index index, Range rows,
-                const Columns& columns, const MaskKey* masks);
+void change_input(const Network<T>& network, Workspace<T>& ws, Index index, Range rows,
+                  const Columns& columns, const MaskKey* masks);
 
 /// z and y of some columns of layer `index`; with `logits` the activation is left out.
 template <class T>

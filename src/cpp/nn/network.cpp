@@ -30,6 +30,10 @@ void check(const ActivationPart& part, bool mixed) {
 void check(const DenseSpec& spec) {
   if (spec.parts.empty()) throw std::invalid_argument("a dense layer needs an activation");
   for (const ActivationPart& part : spec.parts) check(part, spec.parts.size() > 1);
+  if (!(spec.norm_epsilon >= 0.0 && std::isfinite(spec.norm_epsilon))) {
+    throw std::invalid_argument("norm_epsilon must be finite and not negative, got " +
+                                std::to_string(spec.norm_epsilon));
+  }
   if (!(spec.input_dropout >= 0.0 && spec.input_dropout < 1.0)) {
     throw std::invalid_argument("dropout rate must be in [0, 1), got " +
                                 std::to_string(spec.input_dropout));
@@ -71,6 +75,9 @@ Network<T>::Network(Index n_features, const std::vector<DenseSpec>& specs,
     throw std::invalid_argument("n_features must be at least 1, got " + std::to_string(n_features));
   }
   if (specs.empty()) throw std::invalid_argument("a network needs at least one dense layer");
+  if (encoder && specs.front().norm_epsilon > 0.0) {
+    throw std::invalid_argument("encoded columns are not normalised");
+  }
   const Index lanes = kernels_->lanes;
   Index in = n_features;
   Index offset = 0;

@@ -23,9 +23,11 @@ struct ActivationPart {
   double parameter;  // unused by an activation without one
 };
 
-/// A dense layer as the user states it, with the dropout on its input.
+/// A dense layer as the user states it, with what is done to its input: first it is normalised,
+/// then dropped.
 struct DenseSpec {
   std::vector<ActivationPart> parts;  // several where the activation differs within the layer
+  double norm_epsilon = 0.0;          // of the normalisation of each row; 0 for none
   double input_dropout = 0.0;
   DropoutMode dropout_mode = DropoutMode::kInverted;
   double l1 = 0.0;
@@ -49,6 +51,7 @@ struct DenseLayer {
   Activation activation() const { return spec.parts.front().activation; }
   bool keeps_input() const;
   double keep() const { return 1.0 - spec.input_dropout; }
+  bool normalizes() const { return spec.norm_epsilon > 0.0; }
   bool drops() const { return spec.input_dropout > 0.0; }
   bool scales_at_test_time() const { return drops() && spec.dropout_mode == DropoutMode::kClassic; }
 };

@@ -112,7 +112,7 @@ Outcome predict_few(const Network<T>& network, const TableView& x, Give give, Th
   Workspace<T> ws(network, finish.pass(), x.rows, 1);
   if (!take_in(network, ws, x, {0, x.rows})) return Outcome::kInputNotFinite;
   const MaskKey* masks = nullptr;
-  drop_input(network, ws, 0, {0, x.rows}, whole_row(network.n_features()), masks);
+  change_input(network, ws, 0, {0, x.rows}, whole_row(network.n_features()), masks);
   auto body = [&](const Team& team) noexcept {
     Turn turn(team);
     forward_columns(network, ws, x.rows, masks, finish.wants_logits(), turn, team);

@@ -11,7 +11,7 @@ void forward_rows(const Network<T>& network, Workspace<T>& ws, Range rows, const
                   bool logits) noexcept {
   for (Index i = 0; i < ws.layer_count(); ++i) {
     const PanelShape& shape = network.layers()[static_cast<std::size_t>(i)].shape;
-    drop_input(network, ws, i, rows, whole_row(shape.in), masks);
+    change_input(network, ws, i, rows, whole_row(shape.in), masks);
     const bool last = i + 1 == ws.layer_count();
     forward_layer(network, ws, i, rows, whole_row(shape.out), last && logits);
   }

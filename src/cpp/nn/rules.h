@@ -53,7 +53,7 @@ bool suits_columns(const Network<T>& network, Index rows) {
   Index values = 0;
   for (const DenseLayer& layer : network.layers()) {
     const bool output = &layer == &network.layers().back();
-    if (!output && is_row_wise(layer.activation())) return false;
+    if ((!output && is_row_wise(layer.activation())) || layer.normalizes()) return false;
     weights += layer.shape.in * layer.shape.out;
     values += layer.shape.in;
   }
@@ -199,10 +199,11 @@ Index shared_panels(const Network<T>& network) {
   Index fewest = network.flat_size();
   for (std::size_t i = 0; i + 1 < network.layers().size(); ++i) {
     const DenseLayer& layer = network.layers()[i];
-    if (is_row_wise(layer.activation())) return 0;
+    if (is_row_wise(layer.activation()) || layer.normalizes()) return 0;
     fewest = min_index(fewest, panel_count(layer.shape));
   }
-  return network.layers().size() > 1 ? fewest : 0;
+  const bool last_normalizes = network.layers().back().normalizes();
+  return network.layers().size() > 1 && !last_normalizes ? fewest : 0;
 }
 
 }  // namespace fastmlp

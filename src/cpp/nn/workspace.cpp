@@ -9,6 +9,7 @@ namespace fastmlp {
 namespace {
 
 bool changes_input(const DenseLayer& layer, Pass pass) {
+  if (layer.normalizes()) return true;
   const bool masked = pass == Pass::kTrain || pass == Pass::kSample;
   return masked ? layer.drops() : layer.scales_at_test_time();
 }
@@ -42,9 +43,9 @@ Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int th
     const DenseLayer& layer = network.layers()[i];
     LayerBuffers<T>& buffers = layers_[i];
     buffers.ldy = padded_ld<T>(layer.shape.out);
-    buffers.lddropped = padded_ld<T>(layer.shape.in);
+    buffers.ldchanged = padded_ld<T>(layer.shape.in);
     const bool keep_z = pass == Pass::kInspect || (goes_back && layer.keeps_input());
-    changes_input(layer, pass) ? plan(buffers.lddropped, &buffers.dropped) : skip(&buffers.dropped);
+    changes_input(layer, pass) ? plan(buffers.ldchanged, &buffers.changed) : skip(&buffers.changed);
     keep_z ? plan(buffers.ldy, &buffers.z) : skip(&buffers.z);
     plan(buffers.ldy, &buffers.y);
     const bool last = i + 1 == layers_.size();
@@ -72,8 +73,8 @@ Workspace<T>::Workspace(const Network<T>& network, Pass pass, Index rows, int th
   const T* below = x;
   Index ld_below = ldx;
   for (LayerBuffers<T>& buffers : layers_) {
-    buffers.x = buffers.dropped ? buffers.dropped : below;
-    buffers.ldx = buffers.dropped ? buffers.lddropped : ld_below;
+    buffers.x = buffers.changed ? buffers.changed : below;
+    buffers.ldx = buffers.changed ? buffers.ldchanged : ld_below;
     below = buffers.y;
     ld_below = buffers.ldy;
   }

@@ -9,10 +9,10 @@ namespace fastmlp {
 /// The buffers of one dense layer. Rows are those of the batch.
 template <class T>
 struct LayerBuffers {
-  const T* x;  // input: the layer below's y, or `dropped`, or the caller's rows
+  const T* x;  // input: the layer below's y, or `changed`, or the caller's rows
   Index ldx;
-  T* dropped;  // input after dropout; null without dropout
-  Index lddropped;
+  T* changed;  // input after normalisation and dropout; null where neither changes it
+  Index ldchanged;
   T* z;  // pre-activations where the activation's slope needs them, or all are wanted; else null
   T* y;
   T* dz;      // null where only predicting; of an evaluation, the output layer's only

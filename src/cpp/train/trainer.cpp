@@ -112,7 +112,7 @@ Work Trainer<T>::work_of(const Plan& plan) const {
   for (const DenseLayer& layer : network_.layers()) {
     work.insert(work.end(),
                 {layer.shape.in, layer.shape.out, static_cast<Index>(layer.activation()),
-                 static_cast<Index>(layer.drops())});
+                 static_cast<Index>(layer.drops()) + 2 * static_cast<Index>(layer.normalizes())});
   }
   return work;
 }

@@ -42,7 +42,7 @@ ROW_ACTIVATIONS = {
     "softmax": "y[i] = exp(y[i] - most) / sum",
     "log_softmax": "y[i] = y[i] - most - log(sum)",
 }
-_FUNCTION = re.compile(r"\b(exp|expm1|log|log1p|tanh|erfc|fabs)\(")
+_FUNCTION = re.compile(r"\b(exp|expm1|log|log1p|tanh|erfc|fabs|sqrt)\(")
 _FRACTION = re.compile(r"\b\d+\.\d+\b")
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _NUMBERS_IN_A_LINE = 8
@@ -53,6 +53,16 @@ static void {name}_dense(const {real} *x, int n, const {real} *w, const {real} *
     for (j = 0; j < m; ++j) y[j] = b[j];
     for (i = 0; i < n; ++i)
         for (j = 0; j < m; ++j) y[j] += x[i] * w[(long)i * m + j];
+}}
+"""
+_NORM = """\
+static void {name}_normalize(const {real} *x, int n, {real} epsilon, {real} *y)
+{{
+    {real} mean = 0, variance = 0;
+    int i;
+    for (i = 0; i < n; ++i) mean += x[i] / ({real})n;
+    for (i = 0; i < n; ++i) variance += (x[i] - mean) * (x[i] - mean) / ({real})n;
+    for (i = 0; i < n; ++i) y[i] = (x[i] - mean) / {sqrt}(variance + epsilon);
 }}
 """
 _ROW = """\
@@ -194,6 +204,7 @@ class _Writer:
                 *self._head(),
                 *self._weights(),
                 _DENSE.format(**self.names),
+                *self._norm(),
                 *self._activations(),
                 *self._outputs(),
                 *self._labels(),
@@ -248,6 +259,10 @@ class _Writer:
             return expression
         return _FRACTION.sub(r"\g<0>f", _FUNCTION.sub(r"\1f(", expression))
 
+    def _norm(self) -> Iterator[str]:
+        if any(layer.norm_epsilon for layer in self.plan.layers):
+            yield "\n" + _NORM.format(**self.names, sqrt=self._typed("sqrt(")[:-1])
+
     def _activations(self) -> Iterator[str]:
         used = dict.fromkeys(part[0] for layer in self.plan.layers for part in layer.parts)
         for name in used:
@@ -266,13 +281,20 @@ class _Writer:
                 )
 
     def _outputs(self) -> Iterator[str]:
-        widest = max(layer.units for layer in self.plan.layers)
+        layers = self.plan.layers
+        widest = max(layer.units for layer in layers)
+        if layers[0].norm_epsilon:
+            widest = max(widest, self.plan.n_features)
         yield "\n/* The outputs for one sample. */\n"
         yield f"void {self.name}_outputs(const {self.real} *x, {self.real} *y)\n{{\n"
         yield f"    {self.real} a[2][{widest}];\n    int i;\n"
         source, n = "x", self.plan.n_features
         for k, (layer, _, _, _) in enumerate(self.params):
-            to = f"a[{k % 2}]"
+            to, other = f"a[{k % 2}]", f"a[{(k + 1) % 2}]"
+            if layer.norm_epsilon:
+                epsilon = self._number(layer.norm_epsilon)
+                yield f"    {self.name}_normalize({source}, {n}, {epsilon}, {other});\n"
+                source = other
             weights = f"{self.name}_w{k}, {self.name}_b{k}"
             yield f"    {self.name}_dense({source}, {n}, {weights}, {layer.units}, {to});\n"
             yield from self._activate(k, layer, to)

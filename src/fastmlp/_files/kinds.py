@@ -34,6 +34,7 @@ from fastmlp._files.parts import (
     name_weights,
     require_layouts,
     restore_architecture,
+    store_architecture,
     store_attributes,
     store_classes,
     store_params,
@@ -178,7 +179,7 @@ def _store_mlp(estimator: Any) -> Stored:
     return Stored(
         type(estimator).__name__,
         store_params(estimator),
-        encode(asdict(model.architecture)),
+        store_architecture(model.architecture),
         attributes,
         arrays,
     )
@@ -277,7 +278,7 @@ def _store_network(network: Network) -> Stored:
     }
     arrays = name_weights(model.architecture, model.network.get_params())
     arrays["step_losses"] = network.step_losses
-    return Stored("Network", encode(params), encode(asdict(model.architecture)), {}, arrays)
+    return Stored("Network", encode(params), store_architecture(model.architecture), {}, arrays)
 
 
 def _restore_network(network: Network, stored: Stored) -> None:

@@ -41,11 +41,20 @@ def _add_layers(g: Graph, estimator: Any) -> str:
     params = model.network.get_params()
     y = _INPUT
     for layer, w, b, slopes in zip(model.architecture.layers, *params, strict=True):
+        if layer.norm_epsilon:
+            y = _normalize(g, y, layer.norm_epsilon)
         if layer.dropout_mode == "classic":
             w = w * w.dtype.type(1 - layer.input_dropout)
         z = g.add("Gemm", y, g.constant(w), g.constant(b))
         y = _add_activation(g, z, layer, slopes)
     return y
+
+
+def _normalize(g: Graph, x: str, epsilon: float) -> str:
+    """Add the normalisation of each row."""
+    off = g.add("Sub", x, g.add("ReduceMean", x, axes=[1], keepdims=1))
+    variance = g.add("ReduceMean", g.add("Mul", off, off), axes=[1], keepdims=1)
+    return g.add("Div", off, g.add("Sqrt", g.add("Add", variance, g.constant(epsilon))))
 
 
 def _add_activation(g: Graph, z: str, layer: LayerPlan, slopes: NDArray[Any]) -> str:

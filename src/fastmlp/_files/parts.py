@@ -1,7 +1,7 @@
 """The parts of a stored estimator: what goes into a file, and checks of what comes out."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,15 @@ def _encode_param(name: str, value: Any) -> Any:
 
 
 # Architectures
+
+
+def store_architecture(architecture: Architecture) -> dict[str, Any]:
+    """Return the architecture in plain values; the first files know nothing of normalisation."""
+    fields: dict[str, Any] = encode(asdict(architecture))
+    for layer in fields["layers"]["$tuple"]:
+        if not layer["norm_epsilon"]:
+            del layer["norm_epsilon"]
+    return fields
 
 
 def restore_architecture(fields: Any) -> Architecture:

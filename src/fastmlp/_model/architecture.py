@@ -60,7 +60,7 @@ def plan_activation(
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """One dense layer, with the dropout on its input and its penalties."""
+    """One dense layer, with what is done to its input, normalisation first, and its penalties."""
 
     units: int
     activation: ActivationPlan
@@ -68,6 +68,7 @@ class LayerPlan:
     dropout_mode: str = "inverted"
     l1: float = 0.0
     l2: float = 0.0
+    norm_epsilon: float = 0.0  # of the normalisation; 0 for none
 
     @property
     def parts(self) -> list[tuple[str, int, float | None]]:
@@ -88,6 +89,7 @@ class LayerPlan:
             self.parts,
             input_dropout=self.input_dropout,
             dropout_mode=self.dropout_mode,
+            norm_epsilon=self.norm_epsilon,
             l1=self.l1,
             l2=self.l2,
         )
