@@ -1,14 +1,17 @@
-"""Pipelines in ONNX: raw columns in, what the pipeline predicts out."""
+"""Pipelines and the like in ONNX: raw columns in, what they predict out."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor, StackingRegressor
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-from sklearn.tree import DecisionTreeClassifier
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor
@@ -85,10 +88,60 @@ def test_arrays(steps, dtype):
     np.testing.assert_allclose(given["probabilities"], pipeline.predict_proba(X), atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"loss": "gaussian"}, {"loss": "quantile", "quantiles": [0.1, 0.9]}],
+    ids=["mean", "normal", "quantiles"],
+)
+@pytest.mark.parametrize("k", [1, 2])
+def test_regressors(k, settings, dtype):
+    y = np.squeeze(X[:, :k] + X[:, 2:])
+    pipeline = make_pipeline(StandardScaler(), MLPRegressor(**SMALL, **settings, dtype=dtype))
+    found = run(fastmlp.to_onnx(pipeline.fit(X, y)), {"X": X.astype("float32")})
+    assert found["output"].dtype == dtype
+    np.testing.assert_allclose(found["output"], pipeline.predict(X), rtol=1e-5, atol=1e-5)
+    if "loss" in settings and "quantiles" not in settings:
+        _, std = pipeline.predict(X, return_std=True)
+        np.testing.assert_allclose(found["std"], std, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("labels", ["numbers", "strings", "truths"])
+def test_labels(labels, dtype):
+    y = {"numbers": np.arange(200) % 3, "strings": np.array(["a", "b", "c"])[np.arange(200) % 3]}
+    y["truths"] = X[:, 0] > 0
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier(**SMALL, dtype=dtype))
+    found = run(fastmlp.to_onnx(pipeline.fit(X, y[labels])), {"X": X.astype("float32")})
+    assert np.array_equal(found["label"], pipeline.predict(X))
+    np.testing.assert_allclose(found["probabilities"], pipeline.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("k", [2, 3])
+def test_networks_anywhere(k, dtype):
+    """Whatever of scikit-learn's has them inside, as far as skl2onnx writes it."""
+    y, x = np.arange(200) % k, X.astype("float32")
+    how = {**SMALL, "dtype": dtype}
+    for model in (
+        CalibratedClassifierCV(MLPClassifier(**how), cv=2),
+        BaggingClassifier(MLPClassifier(**how), n_estimators=2),
+        GridSearchCV(MLPClassifier(**how), {"alpha": [0.1, 1]}, cv=2),
+        make_pipeline(StandardScaler(), BaggingClassifier(MLPClassifier(**how), n_estimators=2)),
+    ):
+        found = run(fastmlp.to_onnx(model.fit(X, y)), {"X": x})
+        assert np.array_equal(found["label"], model.predict(x))
+        np.testing.assert_allclose(found["probabilities"], model.predict_proba(x), atol=1e-5)
+    for model in (
+        StackingRegressor([("net", MLPRegressor(**how)), ("line", Ridge())]),
+        BaggingRegressor(MLPRegressor(**how), n_estimators=2),
+    ):
+        (found,) = run(fastmlp.to_onnx(model.fit(X, X[:, 0])), {"X": x}).values()
+        np.testing.assert_allclose(found.ravel(), model.predict(x), rtol=1e-4, atol=1e-5)
+
+
 def test_what_is_refused():
-    with pytest.raises(TypeError, match="must end in an MLPClassifier"):
-        fastmlp.to_onnx(
-            make_pipeline(StandardScaler(), DecisionTreeClassifier()).fit(X, X[:, 0] > 0)
-        )
+    with pytest.raises(TypeError, match="estimator must be one of MLPClassifier"):
+        fastmlp.to_onnx("a network")
     with pytest.raises(ValueError, match="not fitted"):
         fastmlp.to_onnx(Pipeline([("scale", StandardScaler()), ("net", MLPRegressor())]))

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from fastmlp._files.onnx_graph import import_onnx
 from fastmlp._files.onnx_networks import write_network
-from fastmlp._files.onnx_pipelines import write_pipeline
+from fastmlp._files.onnx_pipelines import write_with_skl2onnx
 from fastmlp._files.onnx_tables import write_table
 from fastmlp._model.exclusive import as_it_is
 from fastmlp.classifier import MLPClassifier
@@ -27,7 +28,7 @@ def to_onnx(
     | Network
     | TabularClassifier
     | TabularRegressor
-    | Pipeline,
+    | BaseEstimator,
     X: Any = None,
 ) -> "ModelProto":
     """Write a fitted network or ensemble as an ONNX model, which predicts the same, to rounding.
@@ -40,9 +41,10 @@ def to_onnx(
     are missing. Numbers and truths among the categories are written as 1, not as 1.0 or True. A
     name that an output has, too, or none, gets an underscore.
 
-    A `Pipeline` that ends in an MLPClassifier or MLPRegressor has what comes before it inside,
-    written by skl2onnx: an input `X` of numbers, or, where it begins with a ColumnTransformer of a
-    frame, an input for each column, of shape (n_samples, 1), by its name.
+    Another estimator of scikit-learn, such as a `Pipeline` or a `VotingClassifier`, with networks
+    inside is written by skl2onnx, which learns from here how these are: it has an input `X` of
+    numbers, or, where it begins with a ColumnTransformer of a frame, an input for each column, of
+    shape (n_samples, 1), by its name. A pipeline that ends in a network has the outputs of that.
 
     The outputs:
 
@@ -55,10 +57,11 @@ def to_onnx(
     Parameters
     ----------
     estimator : object
-        A fitted MLPClassifier, MLPRegressor, TabularClassifier or TabularRegressor, a fitted
-        Pipeline that ends in one of the first two, or a Network. Labels must be numbers or strings.
+        A fitted MLPClassifier, MLPRegressor, TabularClassifier or TabularRegressor, a Network, or
+        another fitted estimator with some of the first two inside. Labels must be numbers or
+        strings.
     X : array-like or frame, default=None
-        Samples for a pipeline, an array or a frame, whose columns' types the inputs get,
+        Samples for another estimator, an array or a frame, whose columns' types the inputs get,
         but float32 for float64. Without them numbers are float32, and columns whose texts a step
         has learnt are strings.
 
@@ -72,20 +75,16 @@ def to_onnx(
     Raises
     ------
     ImportError
-        If onnx is not installed, or skl2onnx for a pipeline.
+        If onnx is not installed, or skl2onnx for another estimator.
     TypeError
-        If `estimator` is of another class, or a pipeline ends in one.
+        If `estimator` is none of them.
     ValueError
         If it is not fitted, its labels are of a type that ONNX lacks, or no column of the table was
         of use.
     """
     import_onnx()
-    if isinstance(estimator, Pipeline):
-        if not isinstance(estimator[-1], MLPClassifier | MLPRegressor):
-            raise TypeError(
-                f"The pipeline must end in an MLPClassifier or MLPRegressor; got {estimator[-1]!r}."
-            )
-        return write_pipeline(estimator, X)
+    if isinstance(estimator, Pipeline) and len(estimator) == 1:
+        estimator = estimator[-1]
     write: Any = next(
         (
             write
@@ -94,8 +93,13 @@ def to_onnx(
         ),
         None,
     )
+    if write is None and isinstance(estimator, BaseEstimator):
+        return write_with_skl2onnx(estimator, X)
     if write is None:
-        names = ", ".join(kind.__name__ for kind in (*_NETWORKS, *_TABLES, Pipeline))
-        raise TypeError(f"estimator must be one of {names}; got {estimator!r}.")
+        names = ", ".join(kind.__name__ for kind in (*_NETWORKS, *_TABLES))
+        raise TypeError(
+            f"estimator must be one of {names}, or an estimator of scikit-learn with networks "
+            f"inside; got {estimator!r}."
+        )
     model: ModelProto = write(as_it_is(estimator))  # while it may be training in another thread
     return model

@@ -1,8 +1,9 @@
-"""Pipelines that end in a network: what comes before it is written by skl2onnx."""
+"""Estimators of scikit-learn with networks inside: written by skl2onnx, which learns of ours."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -10,28 +11,108 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp._files.onnx_graph import IR, OPSETS
 from fastmlp._files.onnx_networks import write_network
 from fastmlp._model.exclusive import as_it_is
+from fastmlp.classifier import MLPClassifier
+from fastmlp.regressor import MLPRegressor
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-def write_pipeline(pipeline: Pipeline, X: Any) -> "ModelProto":
-    """Write a pipeline; the types of the columns are those of X, or found in the steps."""
-    skl2onnx = _import_skl2onnx()
-    from onnx import compose
+def write_with_skl2onnx(estimator: Any, X: Any) -> "ModelProto":
+    """Write an estimator of scikit-learn that has networks inside.
 
-    check_is_fitted(pipeline)
-    head, network = pipeline[:-1], write_network(as_it_is(pipeline[-1]))
-    if len(head) == 0:
-        return network
-    types = {"X": _sample(X)} if X is not None else {"initial_types": _initial_types(pipeline)}
-    first = skl2onnx.to_onnx(head, **types, target_opset=dict(OPSETS))
-    first.ir_version = IR
-    first = compose.add_prefix(first, "pipeline_", rename_inputs=False)
-    (given,) = first.graph.output
-    _cast(first, given, network.graph.input[0].type.tensor_type.elem_type)
-    merged: ModelProto = compose.merge_models(first, network, [(given.name, "X")])
-    return merged
+    The types of the columns are those of X, or found in the steps.
+    """
+    skl2onnx = _import_skl2onnx()
+    check_is_fitted(estimator)
+    _register(skl2onnx)
+    types = {"X": _sample(X)} if X is not None else {"initial_types": _initial_types(estimator)}
+    options = {"zipmap": False} if is_classifier(estimator) else None
+    model: ModelProto = skl2onnx.to_onnx(
+        estimator, **types, target_opset=dict(OPSETS), options=options
+    )
+    model.ir_version = IR
+    return model
+
+
+def _register(skl2onnx: Any) -> None:
+    """Let skl2onnx know how networks are written, wherever they stand."""
+    for kind in (MLPClassifier, MLPRegressor):
+        skl2onnx.update_registered_converter(
+            kind,
+            f"Fastmlp{kind.__name__}",
+            _no_shapes,
+            _convert,
+            parser=_parse,
+            options={"zipmap": [False]} if kind is MLPClassifier else None,
+        )
+
+
+def _no_shapes(operator: Any) -> None:
+    """Say nothing of the shapes of outputs, which a network writes itself."""
+
+
+def _parse(scope: Any, network: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Declare the outputs of a network that is an operator by itself, by their own names."""
+    from skl2onnx import get_model_alias
+
+    operator = scope.declare_local_operator(get_model_alias(type(network)), network)
+    operator.inputs.append(inputs[0])
+    for output in write_network(as_it_is(network)).graph.output:
+        tensor = _tensor_type(output.type.tensor_type)
+        operator.outputs.append(scope.declare_local_variable(output.name, tensor))
+    return operator.outputs
+
+
+def _tensor_type(tensor: Any) -> Any:
+    """Return what skl2onnx calls a type of ONNX: DoubleTensorType for DOUBLE."""
+    from onnx import TensorProto
+    from skl2onnx.common import data_types
+
+    name = TensorProto.DataType.Name(tensor.elem_type).title()
+    name = {"Bool": "Boolean"}.get(name, name.replace("Uint", "UInt"))
+    shape = [None, *(each.dim_value for each in tensor.shape.dim[1:])]
+    return getattr(data_types, f"{name}TensorType")(shape)
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    """Add the nodes of a network, whose outputs have the type and shape that skl2onnx expects."""
+    from onnx import helper
+    from onnx.numpy_helper import from_array
+    from skl2onnx.common.data_types import guess_proto_type
+
+    graph = write_network(as_it_is(operator.raw_operator)).graph
+    names: dict[str, str] = {}
+
+    def name_of(ours: str) -> str:
+        return names.setdefault(ours, scope.get_unique_variable_name(ours))
+
+    def add(kind: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None:
+        version = OPSETS[attributes.get("op_domain", "")]
+        name = scope.get_unique_operator_name(kind)
+        container.add_node(kind, inputs, outputs, op_version=version, name=name, **attributes)
+
+    (given,), (taken,) = operator.inputs, graph.input
+    add("Cast", [given.full_name], [name_of(taken.name)], to=taken.type.tensor_type.elem_type)
+    for constant in graph.initializer:
+        constant.name = name_of(constant.name)
+        container.initializers.append(constant)
+    for node in graph.node:
+        attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        inputs, outputs = ([name_of(name) for name in side] for side in (node.input, node.output))
+        add(node.op_type, inputs, outputs, op_domain=node.domain, **attributes)
+    for ours, theirs in zip(graph.output, operator.outputs, strict=False):
+        value = name_of(ours.name)
+        if len(ours.type.tensor_type.shape.dim) == 1 and len(theirs.type.shape or "ab") == 2:
+            column = scope.get_unique_variable_name("column")
+            axes = scope.get_unique_variable_name("axes")
+            container.initializers.append(from_array(np.array([1]), axes))
+            add("Unsqueeze", [value, axes], [column])
+            value = column
+        if ours.name == "label":
+            add("Identity", [value], [theirs.full_name])
+        else:
+            add("Cast", [value], [theirs.full_name], to=guess_proto_type(theirs.type))
 
 
 def _sample(X: Any) -> Any:
@@ -52,27 +133,13 @@ def _import_skl2onnx() -> Any:
     return skl2onnx
 
 
-def _cast(model: "ModelProto", output: Any, to: int) -> None:
-    """Let the output have the network's type."""
-    from onnx import helper
-
-    if output.type.tensor_type.elem_type == to:
-        return
-    inner = f"{output.name}_as_made"
-    for node in model.graph.node:
-        node.output[:] = [inner if name == output.name else name for name in node.output]
-        node.input[:] = [inner if name == output.name else name for name in node.input]
-    model.graph.node.append(helper.make_node("Cast", [inner], [output.name], to=to))
-    output.type.tensor_type.elem_type = to
-
-
-def _initial_types(pipeline: Pipeline) -> list[tuple[str, Any]]:
+def _initial_types(estimator: Any) -> list[tuple[str, Any]]:
     """Return the inputs: numbers in one array, or a column each where columns are told apart."""
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    first = pipeline[0]
+    first = estimator[0] if isinstance(estimator, Pipeline) else estimator
     if not (isinstance(first, ColumnTransformer) and hasattr(first, "feature_names_in_")):
-        return [("X", FloatTensorType([None, pipeline.n_features_in_]))]
+        return [("X", FloatTensorType([None, estimator.n_features_in_]))]
     texts = {
         int(place)
         for name, transformer, _ in first.transformers_
