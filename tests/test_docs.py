@@ -9,7 +9,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 GUIDE = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *GUIDE]
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```python\n(?P<code>.*?)^```(?:\n\n```text\n(?P<output>.*?)^```)?", re.MULTILINE | re.DOTALL
+)
+NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
 
 
@@ -27,14 +30,26 @@ def test_there_are_pages():
     assert GUIDE
 
 
+def assert_alike(shown, printed):
+    """The same words, and about the same numbers: the last digits depend on the CPU."""
+    words = [NUMBER.sub("#", text).split() for text in (shown, printed)]
+    assert words[0] == words[1], printed
+    numbers = [[float(number) for number in NUMBER.findall(text)] for text in (shown, printed)]
+    assert numbers[1] == pytest.approx(numbers[0], rel=0.3, abs=0.05), printed
+
+
 @pytest.mark.parametrize("page", PAGES, ids=ids)
-def test_python_runs(page, tmp_path, monkeypatch):
+def test_python_runs(page, tmp_path, monkeypatch, capsys):
+    """Each block, and where an output is shown behind it, that this is what it prints."""
     monkeypatch.chdir(tmp_path)
     text, namespace = page.read_text(encoding="utf-8"), {"__name__": "__main__"}
     for block in BLOCK.finditer(text):
         # Empty lines in front, so that errors name the line of the page.
-        before = "\n" * text.count("\n", 0, block.start(1))
-        exec(compile(before + block.group(1), str(page), "exec"), namespace)
+        before = "\n" * text.count("\n", 0, block.start("code"))
+        exec(compile(before + block["code"], str(page), "exec"), namespace)
+        printed = capsys.readouterr().out
+        if block["output"] is not None:
+            assert_alike(block["output"], printed)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
@@ -59,4 +74,5 @@ def test_the_index_leads_to_every_page():
     linked = {
         (index.parent / target).resolve() for target, _ in LINK.findall(index.read_text("utf-8"))
     }
-    assert linked == {page.resolve() for page in GUIDE} - {index.resolve()}
+    contents = {page.resolve() for page in GUIDE if "```{toctree}" in page.read_text("utf-8")}
+    assert linked == {page.resolve() for page in GUIDE} - {index.resolve()} - contents

@@ -222,12 +222,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         The number of outputs.
     out_activation_ : str
         The activation of the output layer.
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (n_features,)
         How strongly each input moves the outputs: `input_gradients` on average, for features of the
         same spread. Worked out when it is asked for.
     n_features_in_ : int
         The number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         The names of the features, if X had names that are all strings.
 
     See Also

@@ -62,7 +62,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         The number of epochs of the last call.
     n_features_in_ : int
         The number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         The names of the features, if X had names that are all strings.
 
     See Also

@@ -65,12 +65,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     oof_predictions_ : ndarray of shape (n_samples, n_classes)
         Probabilities for the rows of X by the networks that were not trained on them; NaN for rows
         without weight, and of folds for which the time was not enough. Only where there were folds.
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (n_features,)
         How much of the growth of the log loss on rows that were left out is due to the shuffling of
         each column; their sum is 1, or 0 where no column matters.
     n_features_in_ : int
         The number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if they are all strings.
 
     See Also
@@ -275,12 +275,12 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     oof_predictions_ : ndarray of shape (n_samples,)
         Predictions for the rows of X by the networks that were not trained on them; NaN for rows
         without weight, and of folds for which the time was not enough. Only where there were folds.
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (n_features,)
         How much of the growth of the squared error on rows that were left out is due to the
         shuffling of each column; their sum is 1, or 0 where no column matters.
     n_features_in_ : int
         The number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if they are all strings.
 
     See Also

@@ -258,7 +258,7 @@ def _make_activation(row: "ActivationRow") -> Callable[..., Node]:
     def activation(x: Operand, **given: float) -> Node:
         return apply("activation", x, kind=name, parameter=_only(given, name))
 
-    activation.__doc__ = f"""Apply the activation '{name}', {formula}.
+    activation.__doc__ = f"""Apply the activation '{name}': ``{formula}``.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ def _make_loss(row: "LossRow") -> Callable[..., Node]:
         value = _only(given, name)
         return apply("loss", outputs, targets, kind=name, on_logits=bool(logits), parameter=value)
 
-    loss.__doc__ = f"""Average the loss '{name}', {formula}, over the rows.
+    loss.__doc__ = f"""Average the loss '{name}' over the rows: ``{formula}``.
 
     Parameters
     ----------
