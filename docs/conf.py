@@ -84,7 +84,7 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "start": [], "api": []}
 
 
 class LinksToTheRepository(SphinxTransform):
@@ -124,8 +124,9 @@ class LinksToTheRepository(SphinxTransform):
         return place if (ROOT / place).exists() else None
 
 
-def without_foreign_labels(app: Any, what: str, name: str, obj: Any, options: Any, lines: Any) -> None:
+def without_foreign_labels(*told: Any) -> None:
     """Turn labels of scikit-learn's pages, in docstrings that are inherited, into plain text."""
+    lines = told[-1]
     lines[:] = [re.sub(r":ref:`([^<`]*?)\s*<[^`]*>`", r"\1", line) for line in lines]
 
 

@@ -37,10 +37,11 @@ dropping = MLPRegressor(dropout=0.1, **common).fit(x, y)
 low, middle, high = quantiles.predict(grid).T
 mean, std = normal.predict(grid, return_std=True)
 average, spread = dropping.predict(grid, dropout_samples=200, return_std=True)
+z = 1.64  # of 90 % between minus and plus so many standard deviations
 bands = {
     "quantiles 5, 50, 95 %": (low, middle, high),
-    "normal: mean and 1.64 deviations": (mean - 1.64 * std, mean, mean + 1.64 * std),
-    "dropout: mean and 1.64 deviations": (average - 1.64 * spread, average, average + 1.64 * spread),
+    "normal: 90 %": (mean - z * std, mean, mean + z * std),
+    "dropout: 90 % of the masks": (average - z * spread, average, average + z * spread),
 }
 fig, axes = plt.subplots(1, 3, figsize=(13, 4), sharey=True)
 for ax, (title, (lower, line, upper)) in zip(axes, bands.items(), strict=True):

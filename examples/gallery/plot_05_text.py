@@ -18,9 +18,9 @@ from fastmlp import MLPClassifier
 
 rng = np.random.default_rng(0)
 topics = {
-    "delivery": "late parcel courier van tracking address doorstep".split(),
-    "billing": "invoice charged refund twice card amount statement".split(),
-    "quality": "broken scratched smell loose crack missing screw".split(),
+    "delivery": ["late", "parcel", "courier", "van", "tracking", "address", "doorstep"],
+    "billing": ["invoice", "charged", "refund", "twice", "card", "amount", "statement"],
+    "quality": ["broken", "scratched", "smell", "loose", "crack", "missing", "screw"],
 }
 filler = [f"word{i}" for i in range(500)]
 labels = rng.choice(list(topics), 3000)

@@ -11,8 +11,9 @@ import csv
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 from fastmlp._checks.names import check_choice
 from fastmlp._files.disk import FilePath, check_path
@@ -122,7 +123,8 @@ class Checkpoint:
         Save only when this is better than each time before in the same fit; None always saves.
     resumable : bool, default=False
         Whether the file also has the state of the optimizer, the best weights so far, and what else
-        it takes to resume the training: up to four times as many numbers.
+        it takes to resume the training: up to four times as many numbers. A function as `scoring`,
+        `loss` or `learning_rate` can't be stored, so that such a fit can't be resumed.
 
     Raises
     ------
@@ -204,7 +206,8 @@ class CSVLogger:
     """Write a line per epoch to a CSV file, which can be read while training goes on.
 
     The columns are the attributes of `EpochEnd`, and its metrics by name; what is None is left
-    empty. The first epoch of a network begins the file anew, and a warm start appends to it.
+    empty. The first epoch of a network begins the file anew. A warm start, and a fit that resumes
+    another, go on with it: behind the epochs before their first, with the columns of both.
 
     Parameters
     ----------
@@ -222,16 +225,37 @@ class CSVLogger:
     def __post_init__(self) -> None:
         check_path("path", self.path)
 
-    def __call__(self, end: EpochEnd) -> bool:
-        """Write the epoch's line; return False, which lets training go on."""
-        first, values = end.epoch == 1, asdict(end)
-        values |= values.pop("metrics")
-        with open(self.path, "w" if first else "a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if first:
-                writer.writerow(values)
-            writer.writerow(values.values())
-        return False
+    def begin_fit(self) -> Callable[[EpochEnd], bool]:
+        """Begin a fit.
+
+        Returns
+        -------
+        callback : callable
+            What is called with each `EpochEnd` of this fit.
+        """
+        columns: list[str] = []
+
+        def write(end: EpochEnd) -> bool:
+            values = end.numbers()
+            begins = not columns
+            before = self._before(end.epoch) if begins else []
+            if begins:
+                columns.extend(dict.fromkeys([*(before[0] if before else ()), *values]))
+            with open(self.path, "w" if begins else "a", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, columns)
+                if begins:
+                    writer.writeheader()
+                writer.writerows([*before, values])
+            return False
+
+        return write
+
+    def _before(self, epoch: int) -> list[dict[str, Any]]:
+        """Return the rows of the epochs before, where this one goes on with others."""
+        if epoch == 1 or not os.path.exists(self.path):
+            return []
+        with open(self.path, newline="", encoding="utf-8") as file:
+            return [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -22,6 +21,7 @@ from fastmlp._core import GIVE_LOGITS, GIVE_OUTPUTS, GIVE_PROBABILITIES
 from fastmlp._data.class_weight import class_factors
 from fastmlp._data.labels import LabelCodec, read_labels
 from fastmlp._data.missing import set_apart
+from fastmlp._data.weights import check_weights
 from fastmlp._estimator.base import BaseMLP, plain_outputs
 from fastmlp._estimator.going_on import going_on
 from fastmlp._model.exclusive import as_it_is
@@ -102,7 +102,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         weights of the best epoch. The split is stratified for two classes. A validation set given
         to `fit` takes the place of the samples set aside. Not used by 'lbfgs'.
     validation_fraction : float, default=0.1
-        The share of the samples set aside by `early_stopping`.
+        The share of the samples set aside by `early_stopping`, or of the groups where `fit` is
+        given some.
     beta_1 : float, default=0.9
         Decay rate of the first moment of 'adam', in [0, 1).
     beta_2 : float, default=0.999
@@ -149,7 +150,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         of `predict_proba`. A function ``loss(outputs, targets)`` of your own gets the probabilities
         and the targets of a batch, of shape (n, n_outputs), and returns the loss of each row, of
         shape (n,), and its gradient by the outputs, of shape (n, n_outputs), all NumPy arrays; the
-        mean by the sample weights is minimised. Not for 'lbfgs'.
+        mean by the sample weights is minimised. Labels of several that are missing are NaN there.
+        Not for 'lbfgs'.
     gamma : float or None, default=None
         The exponent of 'focal', for searches over it; None leaves it to `loss`. Not used by others.
     label_smoothing : float, default=0.0
@@ -165,7 +167,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         What else to measure on each validation set behind every epoch: names of scorers of
         scikit-learn, or functions of (estimator, X, y). `history_` has them as 'val_accuracy', say,
         by the names of set and metric, which are the keys of a dict. They stop nothing; `scoring`
-        does.
+        does. Where samples of the set have weights, functions take `sample_weight` too. Missing
+        targets are NaN in `y`, which scikit-learn's scorers don't take.
     callbacks : callable or list of callable, default=None
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
@@ -409,7 +412,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             The inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The labels. Of several per sample, all must be right, but those that are NaN.
+            The labels. Of several per sample, all must be right, but those that are NaN, which are
+            missing; samples without any don't count.
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample; None weighs all the same.
 
@@ -429,8 +433,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y = plain_array("y", y)
         if missing is None:
             return float(super().score(X, y, sample_weight))
-        y, predicted = y.astype(np.intp), np.where(missing, 0, self.predict(X))
-        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        predicted, known = self.predict(X), ~missing.all(axis=1)
+        right = ((predicted == y) | missing).all(axis=1)
+        weight = check_weights("sample_weight", sample_weight, len(right))
+        return float(np.average(right[known], weights=None if weight is None else weight[known]))
 
     def _require_probabilities(self) -> bool:
         if self._has_margins():
@@ -551,7 +557,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return log_y_prob
 
     def _read_samples(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
-        return read_labels(self, X, y, reset=reset)
+        return read_labels(self, X, y, reset=reset, may_lack=True)
 
     def _learn_targets(self, y: NDArray[Any], announced: Any) -> LabelCodec:
         return LabelCodec.learn(y, announced)

@@ -89,6 +89,8 @@ def to_sklearn(estimator: MLPClassifier | MLPRegressor) -> Any:
         )
     estimator = as_it_is(estimator)  # while it may be training in another thread
     check_is_fitted(estimator)
+    if isinstance(estimator, MLPRegressor) and not estimator._codec.is_plain:
+        raise ValueError("scikit-learn has neither several quantiles at once nor loss='gaussian'.")
     hidden = estimator._model.architecture.layers[:-1]
     converted = _like(estimator, _KINDS[kind], [layer.units for layer in hidden])
     converted.activation = _one_activation(estimator)

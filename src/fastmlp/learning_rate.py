@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state, indexable
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import _num_samples
 
 from fastmlp._checks.arrays import NonFiniteError
 from fastmlp._checks.content import plain_array
+from fastmlp._data.class_weight import class_factors
+from fastmlp._data.missing import put_back, set_apart
 from fastmlp._data.weights import check_weights
 from fastmlp._training.settings import resolve_batch_size
 from fastmlp.classifier import MLPClassifier
@@ -145,10 +146,12 @@ def find_learning_rate(
     )
     options = {}
     if isinstance(model, MLPClassifier):
-        y = plain_array("y", y)
-        options["classes"] = unique_labels(y)
+        filled, missing = set_apart(y)
+        filled = plain_array("y", filled)
+        options["classes"] = unique_labels(filled)
+        y = put_back(filled, missing)
         if model.class_weight == "balanced":  # of all samples, which no step sees
-            balance = compute_sample_weight("balanced", y)
+            balance = class_factors("balanced", np.asarray(y), options["classes"])
             sample_weight = balance if sample_weight is None else balance * sample_weight
             model.set_params(class_weight=None)
     if sample_weight is not None:

@@ -43,8 +43,9 @@ def save(estimator: Storable, path: FilePath) -> None:
     that file is kept, and its owner where the system allows. A process that is killed meanwhile
     leaves what is beside, which can be deleted.
 
-    Not stored are `callbacks`, a `random_state` that is no int (it becomes None), and the state of
-    the optimizer, with which training begins anew.
+    Not stored are `callbacks`, `eval_metrics`, a `random_state` that is no int (it becomes None),
+    and the state of the optimizer, with which training begins anew, but for a resumable
+    `EpochEnd.snapshot`.
 
     Parameters
     ----------

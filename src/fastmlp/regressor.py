@@ -62,7 +62,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         means, and with ``return_std=True`` the standard deviations as well. A function
         ``loss(outputs, targets)`` of your own gets both for a batch, of shape (n, n_outputs), and
         returns the loss of each row, of shape (n,), and its gradient by the outputs, of shape (n,
-        n_outputs), all NumPy arrays; the mean by the sample weights is minimised. Not for 'lbfgs'.
+        n_outputs), all NumPy arrays; the mean by the sample weights is minimised. Targets of
+        several that are missing are NaN there. Not for 'lbfgs'.
     hidden_layer_sizes : int or sequence of int, default=(100,)
         The number of units in each hidden layer; an empty sequence makes a linear model.
     activation : str or sequence of str, default='relu'
@@ -123,7 +124,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         weights of the best epoch. A validation set given to `fit` takes the place of the samples
         set aside. Not used by 'lbfgs'.
     validation_fraction : float, default=0.1
-        The share of the samples set aside by `early_stopping`.
+        The share of the samples set aside by `early_stopping`, or of the groups where `fit` is
+        given some.
     beta_1 : float, default=0.9
         Decay rate of the first moment of 'adam', in [0, 1).
     beta_2 : float, default=0.999
@@ -181,7 +183,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         What else to measure on each validation set behind every epoch: names of scorers of
         scikit-learn, or functions of (estimator, X, y). `history_` has them as 'val_accuracy', say,
         by the names of set and metric, which are the keys of a dict. They stop nothing; `scoring`
-        does.
+        does. Where samples of the set have weights, functions take `sample_weight` too. Missing
+        targets are NaN in `y`, which scikit-learn's scorers don't take.
     callbacks : callable or list of callable, default=None
         Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
@@ -397,7 +400,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             nothing. The masks are determined by the `random_state` of the fit and by the place of
             a sample in X, so that the same call gives the same result.
         return_std : bool, default=False
-            Whether to return the standard deviation over the masks as well.
+            Whether to return the standard deviation as well: of the normal distribution with
+            ``loss='gaussian'``, over the masks otherwise, and of both together with both.
 
         Returns
         -------
@@ -411,7 +415,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ------
         ValueError
             If the estimator is not fitted, if `X` or `dropout_samples` is not valid, or if
-            `return_std` is True without `dropout_samples`.
+            `return_std` is True without `dropout_samples` and ``loss='gaussian'``.
         """
         known = vars(self)  # as they are now, whatever a fit in another thread makes of them
         if dropout_samples is None and not return_std:
@@ -471,10 +475,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         t, missing = (y, None) if issparse(y) else set_apart(y)
         t = plain_array("y", t)
-        predicted = self.predict(X)
+        model = as_it_is(self)
+        predicted = model.predict(X)
         weight = check_weights("sample_weight", sample_weight, len(predicted))
-        levels = self._levels()
-        if levels is None:
+        levels = model._codec.quantiles
+        if not levels:
             return _mean_score(r2_score, t, predicted, weight, missing)
         by_level = zip(levels, np.moveaxis(predicted, -1, 0), strict=True)
         scores = [
@@ -491,22 +496,24 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return X, t
 
     def _learn_targets(self, y: NDArray[Any], announced: Any) -> NumberCodec:
-        return NumberCodec(y.shape[1], len(self._levels() or ()), self._has_spread())
+        return NumberCodec(y.shape[1], self._levels(), self._has_spread())
 
     def _has_spread(self) -> bool:
         return not callable(self.loss) and parse_loss(self.loss, "", _LOSSES)[0] == "gaussian"
 
-    def _levels(self) -> list[float] | None:
-        """Return the quantiles to learn at once, in ascending order; None otherwise."""
+    def _levels(self) -> tuple[float, ...]:
+        """Return the quantiles to learn at once, in ascending order; none otherwise."""
         if self.quantiles is None or callable(self.loss):
-            return None
+            return ()
         name, inside = parse_loss(self.loss, "", _LOSSES)
         if name != "quantile":
-            return None
+            return ()
         if inside is not None or self.quantile is not None:
             raise ValueError("Of a quantile and quantiles only one can be given; got both.")
         where = f"quantiles={self.quantiles!r}"
-        levels = [check_parameter(where, "quantile", level) for level in self.quantiles]
+        if np.ndim(self.quantiles) != 1:
+            raise ValueError(f"{where} must be a list of numbers.")
+        levels = tuple(check_parameter(where, "quantile", level) for level in self.quantiles)
         if not levels or any(low >= high for low, high in pairwise(levels)):
             raise ValueError(f"{where} must hold numbers in ascending order.")
         return levels
@@ -526,15 +533,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _core_loss(self, codec: NumberCodec) -> CoreLoss:
         levels = self._levels()
-        if (len(levels or ()), self._has_spread()) != (codec.n_quantiles, codec.has_spread):
+        if (levels, self._has_spread()) != (codec.quantiles, codec.has_spread):
             raise ValueError(
                 "warm_start and partial_fit go on with the outputs of the previous fit: neither "
-                "the number of quantiles can change, nor whether loss='gaussian'."
+                "the quantiles can change, nor whether loss='gaussian'."
             )
         skips = codec.n_targets > 1
         if callable(self.loss):
             return CoreLoss.of_users("mse", self.loss, skips_missing=skips)
-        if levels is not None:
+        if levels:
             each = np.repeat(levels, codec.n_targets).tolist()
             return CoreLoss("quantile", each, skips_missing=skips)
         name, parameter = parse_loss_of(self, "", _LOSSES)
@@ -557,7 +564,12 @@ def _mean_score(
         return float(measure(t, predicted, sample_weight=weight))
     scores = []
     for column, known in enumerate(~missing.T):
-        if known.any():
-            its = None if weight is None else weight[known]
-            scores.append(measure(t[known, column], predicted[known, column], sample_weight=its))
+        its = None if weight is None else weight[known]
+        if not (known.any() if its is None else its.any()):
+            continue
+        right, given = t[known, column], predicted[known, column]
+        if len(right) == 1:  # nothing to explain: met or not
+            scores.append(float(right[0] == given[0]))
+        else:
+            scores.append(measure(right, given, sample_weight=its))
     return float(np.mean(scores))

@@ -279,3 +279,14 @@ def test_without_onnx(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match="to_onnx needs onnx"):
         fastmlp.to_onnx(MLPRegressor())
+
+
+@pytest.mark.parametrize(
+    "settings", [{"loss": "gaussian"}, {"loss": "quantile", "quantiles": [0.5]}]
+)
+def test_what_scikit_learn_has_no_outputs_for(settings):
+    x = np.arange(20.0).reshape(-1, 1)
+    model = MLPRegressor(**settings, max_iter=3000, tol=1).fit(x, x.ravel())
+    model.set_params(loss="squared_error")
+    with pytest.raises(ValueError, match="neither several quantiles at once nor loss='gaussian'"):
+        fastmlp.to_sklearn(model)

@@ -77,11 +77,12 @@ def test_scores_are_those_of_what_is_there():
     plain = model.score(X, with_gaps(Y))
     assert model.best_validation_score_ == pytest.approx(plain, rel=1e-9)
     classifier = MLPClassifier(**SMALL).fit(X, with_gaps(LABELS), X_val=X, y_val=with_gaps(LABELS))
-    right = ((classifier.predict(X) == LABELS) | GAPS).all(axis=1)
+    some = ~GAPS.all(axis=1)
+    right = ((classifier.predict(X) == LABELS) | GAPS).all(axis=1)[some]
     assert classifier.score(X, with_gaps(LABELS)) == right.mean()
     assert classifier.best_validation_score_ == right.mean()
     weighted = classifier.score(X, with_gaps(LABELS), WEIGHTS)
-    assert weighted == pytest.approx(np.average(right, weights=WEIGHTS), rel=1e-12)
+    assert weighted == pytest.approx(np.average(right, weights=WEIGHTS[some]), rel=1e-12)
 
 
 @pytest.mark.parametrize("loss", ["poisson", "huber", "absolute_error", "quantile", "gaussian"])
@@ -189,3 +190,55 @@ def test_a_loss_of_ones_own_sees_them():
     seen = []
     MLPRegressor(loss, **SMALL).fit(X, with_gaps(Y))
     assert all(seen)
+
+
+def test_rows_without_any_label_do_not_count():
+    known = with_gaps(LABELS)
+    empty = np.vstack([known, np.full((300, 3), np.nan)])
+    both = np.vstack([X, X])
+    model = MLPClassifier(**SMALL).fit(X, known, X_val=both, y_val=empty)
+    assert model.score(both, empty) == pytest.approx(model.score(X, known), rel=1e-12)
+    assert model.best_validation_score_ == pytest.approx(model.score(X, known), rel=1e-12)
+    halves = np.where(GAPS, np.nan, 0.5)
+    assert MLPClassifier(**SMALL).fit(X, known).score(X, halves) == 0
+
+
+def test_only_where_they_can_be_left_out():
+    with pytest.raises(ValueError, match="NaN"):
+        fastmlp.Perceptron().fit(X, with_gaps(LABELS))
+    nothing = np.full((4, 3), np.nan)
+    model = MLPRegressor(**{**SMALL, "dtype": "float32"}).fit(X, with_gaps(Y))
+    before = model.predict(X)
+    model.partial_fit(X[:4], nothing)
+    np.testing.assert_allclose(model.predict(X), before, rtol=0.1, atol=0.1)
+    for kind, y in ((MLPClassifier, LABELS), (MLPRegressor, Y)):
+        found = fastmlp.find_learning_rate(kind(**SMALL), X, with_gaps(y))
+        assert 0 < found.suggestion < 10
+
+
+def test_losses_of_whole_rows_have_no_missing_targets():
+    network = fastmlp.Network([fastmlp.Dense(3, "softmax")], 6)._model.network
+    for settings in ({"skips_missing": True}, {"loss_parameter": [1.0, 1.0, 1.0]}):
+        with pytest.raises(ValueError, match="'focal'"):
+            network.mean_loss(X, np.eye(3)[np.arange(300) % 3], "focal", **settings)
+
+
+@pytest.mark.parametrize("dtype", [">f8", "f2", "longdouble"])
+@pytest.mark.parametrize(("kind", "y"), [(MLPRegressor, Y), (MLPClassifier, LABELS)])
+def test_odd_types(kind, y, dtype):
+    model = kind(**SMALL).fit(X, with_gaps(y).astype(dtype))
+    assert np.isfinite(model.score(X, with_gaps(y).astype(dtype)))
+
+
+def test_columns_with_next_to_nothing():
+    model = MLPRegressor(**SMALL).fit(X, with_gaps(Y))
+    few = np.full((20, 3), np.nan)
+    few[:, 0] = Y[:20, 0]
+    few[3, 1] = Y[3, 1]
+    plain = r2_score(Y[:20, 0], model.predict(X[:20])[:, 0])
+    assert model.score(X[:20], few) == pytest.approx(plain / 2)
+    weights = np.ones(20)
+    weights[3] = 0
+    kept = np.delete(np.arange(20), 3)
+    weighted = r2_score(Y[kept, 0], model.predict(X[kept])[:, 0])
+    assert model.score(X[:20], few, weights) == pytest.approx(weighted)

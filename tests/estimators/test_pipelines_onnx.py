@@ -145,3 +145,19 @@ def test_what_is_refused():
         fastmlp.to_onnx("a network")
     with pytest.raises(ValueError, match="not fitted"):
         fastmlp.to_onnx(Pipeline([("scale", StandardScaler()), ("net", MLPRegressor())]))
+
+
+def test_margins_are_no_probabilities():
+    model = CalibratedClassifierCV(MLPClassifier(**SMALL, loss="hinge"), cv=2)
+    with pytest.raises(ValueError, match="loss='hinge' has no probabilities"):
+        fastmlp.to_onnx(model.fit(X, X[:, 0] > 0))
+    with pytest.raises(TypeError, match="estimator must be one of"):
+        fastmlp.to_onnx(fastmlp.Perceptron().fit(X, X[:, 0] > 0))
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "gaussian"])
+def test_pipelines_inside(loss):
+    inner = make_pipeline(StandardScaler(), MLPRegressor(loss, **SMALL))
+    model = StackingRegressor([("net", inner), ("line", Ridge())]).fit(X, X[:, 0])
+    (found,) = run(fastmlp.to_onnx(model), {"X": X.astype("float32")}).values()
+    np.testing.assert_allclose(found.ravel(), model.predict(X), rtol=1e-4, atol=1e-4)

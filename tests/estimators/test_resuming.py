@@ -180,10 +180,10 @@ def test_what_cannot_be_resumed(tmp_path):
     cases = [
         (MLPClassifier(**how), {"resume_from": fastmlp.load(plain)}, "not saved to be resumed"),
         (MLPClassifier(**how, alpha=1.0), {}, r"made with alpha=0.0001; got 1.0"),
-        (MLPClassifier(**how, warm_start=True), {}, "warm_start=True"),
+        (MLPClassifier(**how, warm_start=True), {}, "made with warm_start=False; got True"),
         (MLPClassifier(**how), {"X": X[:99], "y": Y[:99]}, "another number of samples than 99"),
         (MLPClassifier(**how), {"X": X[:, :3]}, "another network"),
-        (MLPClassifier(**how), {"y": np.arange(230) % 9}, "another network"),
+        (MLPClassifier(**how), {"y": np.arange(230) % 9}, "other targets"),
     ]
     for other, given, match in cases:
         with pytest.raises(ValueError, match=match):
@@ -203,3 +203,88 @@ def test_what_cannot_be_resumed(tmp_path):
         MLPClassifier(**how | {"random_state": odd}, callbacks=resumable).fit(X, Y)
     with pytest.raises(ValueError, match="made with solver='adam'; got 'lbfgs'"):
         MLPClassifier(**how, solver="lbfgs").fit(X, Y, resume_from=checkpoint)
+
+
+def test_other_data_are_noticed(tmp_path):
+    path = tmp_path / "file"
+    MLPClassifier(**SMALL, callbacks=Checkpoint(path, resumable=True, every=7)).fit(X, Y)
+    checkpoint = fastmlp.load(path)
+    others = np.array(["x", "y", "z"])[np.unique(Y, return_inverse=True)[1]]
+    with pytest.raises(ValueError, match="trained on other targets"):
+        MLPClassifier(**SMALL).fit(X, others, resume_from=checkpoint)
+    with pytest.raises(ValueError, match="a validation set"):
+        MLPClassifier(**SMALL).fit(X, Y, X_val=X, y_val=Y, resume_from=checkpoint)
+
+
+def test_whatever_becomes_of_the_checkpoint_meanwhile(tmp_path):
+    path = tmp_path / "file"
+    whole = MLPClassifier(**SMALL, callbacks=Checkpoint(path, resumable=True, every=7)).fit(X, Y)
+    checkpoint = fastmlp.load(path)
+    model = MLPClassifier(
+        **SMALL, callbacks=lambda end: checkpoint.set_params(max_iter=1).fit(X, Y)
+    )
+    assert_same(model.fit(X, Y, resume_from=checkpoint), whole)
+
+
+def test_a_snapshot_is_of_the_hook_alone():
+    """A thread that a callback leaves behind may not look at what is being changed."""
+    import threading
+
+    from fastmlp import _core
+
+    found = []
+
+    def later(trainer, go):
+        go.wait()
+        for _ in range(200):
+            try:
+                trainer.copy_network()
+                trainer.get_state()
+            except RuntimeError as error:
+                found.append(str(error))
+
+    layers = [("relu", 300, None), ("identity", 3, None)]
+    network = _core.NetworkFloat32(6, [_core.DenseSpec([layer]) for layer in layers])
+    trainer = _core.TrainerFloat32(network, loss="mse", optimizer="adam", rate=1e-3, batch_size=64)
+    x = np.random.default_rng(0).normal(size=(4000, 6)).astype("f")
+    go = threading.Event()
+    thread = threading.Thread(target=later, args=(trainer, go))
+    thread.start()
+    trainer.run(x, x[:, :3], epochs=30, on_epoch_end=lambda _: go.set() or False)
+    thread.join()
+    assert found
+    assert set(found) == {"it is training already, in another call"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True, "n_iter_no_change": 2}], ids=str)
+def test_what_follows_is_the_same_too(settings, tmp_path):
+    """Also behind a fit that had come to its end before it was resumed."""
+    path = tmp_path / "file"
+    settings = {**SMALL, **settings}
+    whole = MLPClassifier(**settings, callbacks=Checkpoint(path, resumable=True)).fit(X, Y)
+    again = MLPClassifier(**settings).fit(X, Y, resume_from=fastmlp.load(path))
+    assert_same(again, whole)
+    for model in (whole, again):
+        model.set_params(early_stopping=False, callbacks=None).partial_fit(X, Y)
+    np.testing.assert_array_equal(again.coefs_[0], whole.coefs_[0])
+
+
+def test_a_warm_start_has_no_checkpoint_to_resume(tmp_path):
+    path = tmp_path / "file"
+    settings = {**SMALL, "warm_start": True}
+    whole = MLPClassifier(**settings, callbacks=Checkpoint(path, resumable=True, every=7)).fit(X, Y)
+    assert_same(MLPClassifier(**settings).fit(X, Y, resume_from=fastmlp.load(path)), whole)
+    with pytest.raises(ValueError, match="not in a warm start"):
+        whole.fit(X, Y)
+    with pytest.raises(ValueError, match="warm_start=True with another"):
+        whole.fit(X, Y, resume_from=fastmlp.load(path))
+
+
+def test_metrics_that_are_functions_are_left_out_of_the_file(tmp_path):
+    def metric(estimator, X, y):
+        return 1.0
+
+    path = tmp_path / "file"
+    settings = {**SMALL, "early_stopping": True, "eval_metrics": [metric]}
+    whole = MLPClassifier(**settings, callbacks=Checkpoint(path, resumable=True, every=7)).fit(X, Y)
+    assert_same(MLPClassifier(**settings).fit(X, Y, resume_from=fastmlp.load(path)), whole)

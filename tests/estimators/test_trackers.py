@@ -142,3 +142,20 @@ def test_mlflow_logs_a_model(mlflow):
         )
     loaded = mlflow.sklearn.load_model(info.model_uri)
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+def test_the_core_refuses_to_be_pickled():
+    """By an error, and not by the end of the process."""
+    import pickle
+
+    from fastmlp import TabularRegressor, _core
+
+    sio = pytest.importorskip("skops.io")
+    spec = _core.DenseSpec([("relu", 2, None)])
+    for thing in (spec, _core.NetworkFloat32(3, [spec])):
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            with pytest.raises(TypeError, match="cannot pickle"):
+                pickle.dumps(thing, protocol)
+    model = TabularRegressor(preset="fast", random_state=0).fit(*numbers())
+    with pytest.raises(Exception, match="cannot pickle"):
+        sio.dumps(model)

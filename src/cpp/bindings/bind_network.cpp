@@ -5,6 +5,7 @@
 #include "bindings/gil.h"
 #include "bindings/numpy_view.h"
 #include "bindings/python_hooks.h"
+#include "bindings/python_loss.h"
 #include "nn/input_gradients.h"
 #include "nn/objective.h"
 #include "nn/predict.h"
@@ -159,6 +160,8 @@ struct LossArguments {
   LossChoice loss;
   HeldView x, t, weight;
 
+  LossArguments(const LossArguments&) = delete;  // the loss looks at `parameters`
+  LossArguments& operator=(const LossArguments&) = delete;
   LossArguments(const Network<T>& network, const py::object& x_, const py::array& t_,
                 const std::string& loss_, const py::object& sample_weight,
                 const LossParameter& loss_parameter, bool skips_missing)
@@ -192,9 +195,13 @@ py::tuple loss_and_gradients(const Network<T>& network, const py::object& x, con
 template <class T>
 double mean_loss(const Network<T>& network, const py::object& x, const py::array& t,
                  const std::string& loss, const py::object& sample_weight,
-                 const LossParameter& loss_parameter, bool skips_missing, int threads) {
+                 const LossParameter& loss_parameter, bool skips_missing,
+                 const py::object& own_loss, int threads) {
   check_threads(threads);
-  const LossArguments<T> given(network, x, t, loss, sample_weight, loss_parameter, skips_missing);
+  LossArguments<T> given(network, x, t, loss, sample_weight, loss_parameter, skips_missing);
+  PythonLoss own;
+  const PythonLoss::Scope scope(own_loss.is_none() ? nullptr : &own, own_loss);
+  if (!own_loss.is_none()) given.loss.own = &own;
   double value;
   PythonCaller caller;
   Poll poll(caller);
@@ -205,6 +212,7 @@ double mean_loss(const Network<T>& network, const py::object& x, const py::array
                           poll, value, Give::kOutputs, nullptr);
   }
   caller.rethrow();
+  own.rethrow();
   if (outcome != Outcome::kDone) refuse(outcome);
   return value;
 }
@@ -329,7 +337,8 @@ void bind(py::module_& m, const char* name) {
       .def("input_gradients", &input_gradient_array<T>, py::arg("x"), py::arg("n_threads") = 0)
       .def("mean_loss", &mean_loss<T>, py::arg("x"), py::arg("t"), py::arg("loss"),
            py::arg("sample_weight") = py::none(), py::arg("loss_parameter") = py::none(),
-           py::arg("skips_missing") = false, py::arg("n_threads") = 0)
+           py::arg("skips_missing") = false, py::arg("own_loss") = py::none(),
+           py::arg("n_threads") = 0)
       .def("loss_and_gradients", &loss_and_gradients<T>, py::arg("x"), py::arg("t"),
            py::arg("loss"), py::arg("sample_weight") = py::none(),
            py::arg("loss_parameter") = py::none(), py::arg("skips_missing") = false,

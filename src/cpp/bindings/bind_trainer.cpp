@@ -102,7 +102,7 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
   auto own = own_loss ? std::make_unique<PythonLoss>() : nullptr;
   s.loss.own = own.get();
   return std::unique_ptr<BoundTrainer<T>>(new BoundTrainer<T>{
-      std::move(own), std::move(loss_parameters), Trainer<T>(network, s), {}, false});
+      std::move(own), std::move(loss_parameters), Trainer<T>(network, s), {}, false, false});
 }
 
 template <class T>
@@ -132,7 +132,7 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
   if (score.is_none() == (self.trainer.settings().monitor == Monitor::kHook)) {
     throw std::invalid_argument("score belongs to the monitor 'hook', which needs it");
   }
-  PythonHooks hooks(on_epoch_end, score, rate);
+  PythonHooks hooks(on_epoch_end, score, rate, self.in_hook);
   self.report = RunReport{};
   const PythonLoss::Scope loss_scope(self.own_loss.get(), own_loss);
   {
@@ -147,29 +147,25 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
   return to_dict(self.report);
 }
 
+/// Refuses to look at what a run is changing: it may be looked at in its hooks alone.
 template <class T>
-py::dict present_state(BoundTrainer<T>& self) {
+void require_rest(const BoundTrainer<T>& self) {
+  if (self.runs && !self.in_hook)
+    throw std::runtime_error("it is training already, in another call");
+}
+
+/// In a run's hook behind an epoch, with the weights that are kept, if any.
+template <class T>
+py::dict get_state(BoundTrainer<T>& self) {
+  require_rest(self);
   const Progress& p = self.trainer.progress();
   py::list slots;
   for (int i = 0; i < self.trainer.slot_count(); ++i) {
     slots.append(export_params(self.trainer.network(), self.trainer.slot(i)));
   }
-  return py::dict(py::arg("rate") = p.rate, py::arg("epochs") = p.epochs,
-                  py::arg("steps") = p.steps, py::arg("rows_seen") = p.rows_seen,
-                  py::arg("no_improvement") = p.no_improvement, py::arg("best") = p.best,
-                  py::arg("kept") = p.kept, py::arg("slots") = slots);
-}
-
-template <class T>
-py::dict get_state(BoundTrainer<T>& self) {
-  const Exclusive<T> exclusive(self);
-  return present_state(self);
-}
-
-/// While a run is in its hook behind an epoch: the state, and the weights that are kept, if any.
-template <class T>
-py::dict state_behind_epoch(BoundTrainer<T>& self) {
-  py::dict state = present_state(self);
+  py::dict state(py::arg("rate") = p.rate, py::arg("epochs") = p.epochs, py::arg("steps") = p.steps,
+                 py::arg("rows_seen") = p.rows_seen, py::arg("no_improvement") = p.no_improvement,
+                 py::arg("best") = p.best, py::arg("kept") = p.kept, py::arg("slots") = slots);
   if (const T* kept = self.trainer.kept_params()) {
     state["kept_params"] = export_params(self.trainer.network(), kept);
   }
@@ -207,9 +203,10 @@ void set_state(BoundTrainer<T>& self, const py::dict& state) {
   }
   if (state.contains("kept_params")) {
     const auto lists = py::cast<py::sequence>(state["kept_params"]);
+    AlignedBuffer<T> kept(self.trainer.network().flat_size());
     import_params(self.trainer.network(), py::cast<py::sequence>(lists[0]),
-                  py::cast<py::sequence>(lists[1]), py::cast<py::sequence>(lists[2]),
-                  self.trainer.make_kept_params());
+                  py::cast<py::sequence>(lists[1]), py::cast<py::sequence>(lists[2]), kept.data());
+    self.trainer.keep_params(std::move(kept));
   }
   self.trainer.progress() = p;
 }
@@ -226,7 +223,10 @@ void bind(py::module_& m, const char* name) {
       .def_property_readonly("steps", [](Bound& self) { return self.trainer.progress().steps; })
       .def_property_readonly("rate", [](Bound& self) { return self.trainer.progress().rate; })
       .def("copy_network",
-           [](const Bound& self) { return std::make_unique<Network<T>>(self.trainer.network()); })
+           [](const Bound& self) {
+             require_rest(self);
+             return std::make_unique<Network<T>>(self.trainer.network());
+           })
       .def_property_readonly("report", [](const Bound& self) { return to_dict(self.report); })
       .def_property_readonly("fewest_threads",
                              [](const Bound& self) { return self.report.fewest_threads; })
@@ -238,7 +238,6 @@ void bind(py::module_& m, const char* name) {
            py::arg("score") = py::none(), py::arg("own_loss") = py::none(),
            py::arg("n_threads") = 0)
       .def("get_state", &get_state<T>)
-      .def("state_behind_epoch", &state_behind_epoch<T>)
       .def("set_state", &set_state<T>, py::arg("state"));
 }
 

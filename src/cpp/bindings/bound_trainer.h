@@ -18,6 +18,7 @@ struct BoundTrainer {
   Trainer<T> trainer;
   RunReport report;
   bool runs = false;
+  bool in_hook = false;  // of the run that is in progress
 };
 
 /// Only one thread at a time may use a trainer; all of them look while they hold the GIL.

@@ -325,7 +325,14 @@ LossChoice loss_choice(const std::string& name, const LossParameter& parameter, 
     throw std::invalid_argument("'" + name + "' needs two outputs for each target, got " +
                                 std::to_string(n_outputs) + " in all");
   }
+  const bool by_row = row_of(row.link).keeps == Keep::kRow;
+  if (by_row && skips_missing) {
+    throw std::invalid_argument("'" + name + "' is of whole rows, none of which may be missing");
+  }
   if (given) {
+    if (by_row || row.over == Over::kPairs) {
+      throw std::invalid_argument("'" + name + "' has no parameter for each output");
+    }
     if (static_cast<Index>(given->size()) != n_outputs) {
       throw std::invalid_argument("'" + name + "' needs a parameter for each of " +
                                   std::to_string(n_outputs) + " outputs, got " +

@@ -65,8 +65,12 @@ class PythonCaller final : public Caller {
 /// Runs with the GIL released. Errors found while polling wait in here until the loop is left.
 class PythonHooks final : public Hooks {
  public:
-  explicit PythonHooks(py::object on_epoch_end, py::object score, py::object rate)
-      : on_epoch_end_(std::move(on_epoch_end)), score_(std::move(score)), rate_(std::move(rate)) {}
+  /// `in_hook` tells, to whoever holds the GIL, whether one is being called.
+  explicit PythonHooks(py::object on_epoch_end, py::object score, py::object rate, bool& in_hook)
+      : on_epoch_end_(std::move(on_epoch_end)),
+        score_(std::move(score)),
+        rate_(std::move(rate)),
+        in_hook_(in_hook) {}
 
   bool poll() noexcept override { return signal_raised(error_); }
 
@@ -78,12 +82,14 @@ class PythonHooks final : public Hooks {
 
   double score() override {
     const GilHeld acquire;
+    const Within within(in_hook_);
     return py::cast<double>(score_());
   }
 
   bool epoch_end(const EpochReport& report) override {
     if (on_epoch_end_.is_none()) return false;
     const GilHeld acquire;
+    const Within within(in_hook_);
     return py::cast<bool>(py::bool_(on_epoch_end_(to_dict(report))));
   }
 
@@ -92,9 +98,21 @@ class PythonHooks final : public Hooks {
   }
 
  private:
+  class Within {
+   public:
+    explicit Within(bool& flag) : flag_(flag) { flag_ = true; }
+    ~Within() { flag_ = false; }
+    Within(const Within&) = delete;
+    Within& operator=(const Within&) = delete;
+
+   private:
+    bool& flag_;
+  };
+
   py::object on_epoch_end_;
   py::object score_;
   py::object rate_;
+  bool& in_hook_;
   std::exception_ptr error_;
 };
 

@@ -9,7 +9,7 @@
 namespace fastmlp {
 
 /// The outputs of every layer for rows [0, rows) by a team that shares columns, behind a barrier
-/// and the first layer's change_input(). Hidden layers must not be row-wise. Each thread leaves the
+/// and the first layer's change_input(). No layer may take whole rows. Each thread leaves the
 /// rows finished that `turn.part()` makes its own, by grains of row_grain().
 template <class T>
 void forward_columns(const Network<T>& network, Workspace<T>& ws, Index rows, const MaskKey* masks,

@@ -304,7 +304,10 @@ void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index ind
   const LayerBuffers<T>& buffers = ws.layer(index);
   const DenseLayer& layer_below = network.layers()[at(index - 1)];
   const LayerBuffers<T>& below = ws.layer(index - 1);
-  const bool apart = layer_below.mixes() || layer.normalizes();  // of the slope, from the product
+  const bool drops = buffers.changed && drops_here(layer, masks);
+  // Where the slope is more than a factor of each number, the mask has to come first.
+  const bool is_factor = !is_row_wise(layer_below.activation()) && layer_below.learned_size == 0;
+  const bool apart = layer_below.mixes() || layer.normalizes() || (drops && !is_factor);
   const Activation activation = apart ? Activation::identity : layer_below.activation();
   const Index offset = rows.begin * below.ldy;
   network.kernels().backward_input[at(activation)](
@@ -312,7 +315,7 @@ void backward_layer(const Network<T>& network, const Workspace<T>& ws, Index ind
        kept_for(below, activation) + offset, below.ldy, below.dz + offset, below.ldy,
        ws.scratch(rank), rows.size(), layer.shape,
        parameter_of(network, layer_below, layer_below.spec.parts.front()), columns});
-  if (buffers.changed && drops_here(layer, masks)) {  // which commutes with a slope
+  if (drops) {
     apply_dropout(network, index, rows, columns, masks, below.dz, below.ldy, below.dz, below.ldy);
   }
   if (layer.normalizes()) {

@@ -41,6 +41,11 @@ bool suits_chunks(const Network<T>& network, Index rows) {
   return rows >= kFewestChunkedRows && network.flat_size() <= kSmallNetwork;
 }
 
+/// Whether a layer, hidden or the output, needs whole rows where threads share columns.
+inline bool takes_whole_rows(const DenseLayer& layer, bool hidden) {
+  return (hidden && is_row_wise(layer.activation())) || layer.normalizes();
+}
+
 /// Whether a team shares the columns of a step with so many rows (nn/column_pass.h): where there
 /// are more weights than values in the layers' inputs, and enough of them to make up for a barrier
 /// behind each layer.
@@ -52,8 +57,7 @@ bool suits_columns(const Network<T>& network, Index rows) {
   Index weights = 0;
   Index values = 0;
   for (const DenseLayer& layer : network.layers()) {
-    const bool output = &layer == &network.layers().back();
-    if ((!output && is_row_wise(layer.activation())) || layer.normalizes()) return false;
+    if (takes_whole_rows(layer, &layer != &network.layers().back())) return false;
     weights += layer.shape.in * layer.shape.out;
     values += layer.shape.in;
   }
@@ -199,11 +203,11 @@ Index shared_panels(const Network<T>& network) {
   Index fewest = network.flat_size();
   for (std::size_t i = 0; i + 1 < network.layers().size(); ++i) {
     const DenseLayer& layer = network.layers()[i];
-    if (is_row_wise(layer.activation()) || layer.normalizes()) return 0;
+    if (takes_whole_rows(layer, true)) return 0;
     fewest = min_index(fewest, panel_count(layer.shape));
   }
-  const bool last_normalizes = network.layers().back().normalizes();
-  return network.layers().size() > 1 && !last_normalizes ? fewest : 0;
+  if (takes_whole_rows(network.layers().back(), false)) return 0;
+  return network.layers().size() > 1 ? fewest : 0;
 }
 
 }  // namespace fastmlp

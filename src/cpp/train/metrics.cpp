@@ -35,6 +35,7 @@ double accuracy(const T* outputs, Index cols, const TableView& t, const TableVie
   double hits = 0.0, total = 0.0;
   for (Index r = 0; r < t.rows; ++r) {
     gather_rows(t, nullptr, r, 1, target.data(), cols);
+    if (std::all_of(target.begin(), target.end(), [](double x) { return std::isnan(x); })) continue;
     const double w = weight_of(weight, r);
     hits += right(outputs + r * cols, target.data(), cols, exclusive || t.one_hot > 0, threshold)
                 ? w

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <limits>
 #include <stdexcept>
-#include <utility>
 
 #include "nn/objective.h"
 #include "nn/rules.h"
@@ -74,7 +73,7 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   if (validation) {
     val_outputs_ = AlignedBuffer<T>(checked_mul(validation->x.rows, network_.n_outputs()));
   }
-  if (!std::exchange(kept_is_given_, false)) keep_params(plan.batch_threads);
+  if (kept_params_.size() == 0) keep_params(plan.batch_threads);
   struct End {  // on every way out, exceptions of the hooks included
     Trainer& trainer;
     bool validated;
@@ -187,13 +186,6 @@ void Trainer<T>::keep_params(Threads threads) {
   };
   if (!is_copied_by_team(size)) threads.count = 1;
   parallel(threads, body);
-}
-
-template <class T>
-T* Trainer<T>::make_kept_params() {
-  kept_params_ = AlignedBuffer<T>(network_.flat_size());
-  kept_is_given_ = true;
-  return kept_params_.data();
 }
 
 template <class T>

@@ -26,9 +26,9 @@ class Trainer {
 
   /// Trains for up to `epochs` epochs. With a validation set the best weights are put back at the
   /// end, whatever ended the run; without one, or where no epoch had a score, they stay those of
-  /// the last step, unless that left numbers that are not finite: then those of the beginning are
-  /// put back. `report` is filled as epochs finish, so it is right even where a hook throws.
-  /// `threads` 0 means all.
+  /// the last step, unless that left numbers that are not finite: then those of the beginning (or
+  /// those given to keep_params) are put back. `report` is filled as epochs finish, so it is right
+  /// even where a hook throws. `threads` 0 means all.
   void run(const DataView& data, const DataView* validation, Index epochs, int threads,
            Hooks& hooks, RunReport& report);
 
@@ -42,8 +42,8 @@ class Trainer {
   const T* kept_params() const {
     return progress_.kept > Progress::kNone ? kept_params_.data() : nullptr;
   }
-  /// Room for such weights, for the next run to begin with in place of the network's.
-  T* make_kept_params();
+  /// Such weights for the next run to begin with, in place of the network's.
+  void keep_params(AlignedBuffer<T> params) { kept_params_ = std::move(params); }
 
  private:
   /// What an epoch's weights are worth on the validation set; NaN without one.
@@ -128,7 +128,6 @@ class Trainer {
   std::map<int, Balances> balances_;  // of this run, by the number of threads
   std::vector<Index> order_;
   AlignedBuffer<T> kept_params_;  // of the best epoch, or of the beginning of the run
-  bool kept_is_given_ = false;    // to the next run
   AlignedBuffer<T> val_outputs_;
 };
 

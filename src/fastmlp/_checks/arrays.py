@@ -255,7 +255,7 @@ def check_range(argument: str, array: NDArray[Any], dtype: str) -> None:
         return
     peak = max(float(values.max()), -float(values.min()))
     if math.isnan(peak):  # some are missing
-        peak = float(np.nanmax(np.abs(values)))
+        peak = float(np.fmax.reduce(np.abs(values), axis=None))
     if peak > _FLOAT32_MAX:
         raise ValueError(
             f"{argument} holds the magnitude {peak:.3g}, which is too large for dtype='float32' "

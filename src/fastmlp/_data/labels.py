@@ -16,11 +16,18 @@ from fastmlp._data.missing import places, put_back, set_apart
 
 
 def read_labels(
-    estimator: Any, X: Any, y: Any, *, reset: bool, accept_sparse: str | bool = "csr"
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    reset: bool,
+    accept_sparse: str | bool = "csr",
+    may_lack: bool = False,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Check X and y of an estimator for what needs no knowledge of the classes.
 
-    Returns X as the core reads it, and the labels as a vector or an indicator matrix.
+    Returns X as the core reads it, and the labels as a vector or an indicator matrix, in which some
+    may be missing where `may_lack` says so.
 
     Raises
     ------
@@ -30,7 +37,7 @@ def read_labels(
     if are_plain_labels(y) and are_plain_samples(estimator, X, y, reset=reset):
         return X, y
     refuse_unfit("y", y)
-    y, missing = (y, None) if issparse(y) else set_apart(y)
+    y, missing = set_apart(y) if may_lack and not issparse(y) else (y, None)
     y = plain_array("y", y)
     X, y = validate_data(
         estimator,

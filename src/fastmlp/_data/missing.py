@@ -30,10 +30,10 @@ def set_apart(y: Any) -> tuple[Any, NDArray[np.bool_] | None]:
 
 
 def put_back(y: NDArray[Any], missing: NDArray[np.bool_] | None) -> NDArray[Any]:
-    """Return the targets with NaN for what is missing."""
+    """Return the targets with NaN for what is missing, in a type that the core reads."""
     if missing is None:
         return y
-    dtype = y.dtype if y.dtype.kind == "f" else np.float64
+    dtype = np.float32 if y.dtype == np.float32 else np.float64
     targets = y.astype(dtype)
     targets[missing] = np.nan
     return targets

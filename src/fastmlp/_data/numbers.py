@@ -70,25 +70,25 @@ class NumberCodec:
     ----------
     n_targets : int
         The number of targets of a sample.
-    n_quantiles : int
-        The number of quantiles that are learnt of each; 0 where none are.
+    quantiles : tuple of float
+        Those that are learnt of each, in ascending order; none where the mean or the like is.
     has_spread : bool
         Whether each has two: the mean and the logarithm of the variance of a normal distribution.
     """
 
     n_targets: int
-    n_quantiles: int = 0
+    quantiles: tuple[float, ...] = ()
     has_spread: bool = False
 
     @property
     def n_outputs(self) -> int:
         """The number of outputs that a network for them has."""
-        return self.n_targets * max(self.n_quantiles, 2 if self.has_spread else 1)
+        return self.n_targets * max(len(self.quantiles), 2 if self.has_spread else 1)
 
     @property
     def is_plain(self) -> bool:
         """Whether an output is the prediction of a target."""
-        return not (self.n_quantiles or self.has_spread)
+        return not (self.quantiles or self.has_spread)
 
     @property
     def stratifies(self) -> bool:
@@ -102,7 +102,7 @@ class NumberCodec:
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return the matrix as it is, once for each quantile."""
-        return np.tile(y, (1, self.n_quantiles)) if self.n_quantiles else y
+        return np.tile(y, (1, len(self.quantiles))) if self.quantiles else y
 
     def encode_plain(self, y: Any, loss: str, dtype: str) -> NDArray[Any] | None:
         """Check numbers at once where they are a plain array; None where in doubt."""
@@ -124,9 +124,9 @@ class NumberCodec:
         (Chernozhukov, Fernandez-Val and Galichon, "Quantile and probability curves without
         crossing", Econometrica 2010).
         """
-        if not self.n_quantiles:
+        if not self.quantiles:
             return _vector(outputs[:, : self.n_targets])
-        by_quantile = outputs.reshape(len(outputs), self.n_quantiles, self.n_targets)
+        by_quantile = outputs.reshape(len(outputs), len(self.quantiles), self.n_targets)
         found = np.sort(by_quantile, axis=1).transpose(0, 2, 1)
         return found[:, 0] if self.n_targets == 1 else found
 

@@ -11,8 +11,8 @@ from sklearn.utils import column_or_1d
 from fastmlp._data.rows import Data
 
 
-def check_groups(groups: Any, n_rows: int) -> NDArray[Any] | None:
-    """Return the group of each sample; None without any.
+def check_groups(groups: Any, kept: NDArray[np.bool_]) -> NDArray[Any] | None:
+    """Return the group of each sample that is kept; None without any.
 
     Raises
     ------
@@ -22,9 +22,24 @@ def check_groups(groups: Any, n_rows: int) -> NDArray[Any] | None:
     if groups is None:
         return None
     each: NDArray[Any] = column_or_1d(groups)
-    if len(each) != n_rows:
-        raise ValueError(f"groups must have one entry per sample ({n_rows}); got {len(each)}.")
-    return each
+    if len(each) != len(kept):
+        raise ValueError(f"groups must have one entry per sample ({len(kept)}); got {len(each)}.")
+    kept_groups: NDArray[Any] = each[kept]
+    return kept_groups
+
+
+def count_groups(groups: NDArray[Any]) -> int:
+    """Return how many groups there are.
+
+    Raises
+    ------
+    ValueError
+        If there is one only.
+    """
+    count = len(np.unique(groups))
+    if count < 2:
+        raise ValueError("groups must hold at least two groups: some are set aside.")
+    return count
 
 
 def split_rows(
@@ -46,7 +61,7 @@ def split_rows(
         If there are too few to validate on, or a part has no weight.
     """
     kind: Any = StratifiedShuffleSplit if stratifies else ShuffleSplit
-    if groups is not None:
+    if groups is not None and count_groups(groups):
         kind = GroupShuffleSplit
     splitter = kind(1, test_size=fraction, random_state=random_state)
     # A column of truth values: as a matrix it would be turned into texts, row by row.

@@ -19,7 +19,7 @@ def name_sets(X_val: Any, y_val: Any, sample_weight_val: Any) -> dict[str, Given
         return {}
     if isinstance(X_val, Mapping):
         return _by_name(X_val, y_val, sample_weight_val)
-    if isinstance(X_val, tuple) and all(len(getattr(X, "shape", ())) == 2 for X in X_val):
+    if isinstance(X_val, tuple) and X_val and all(len(getattr(X, "shape", ())) == 2 for X in X_val):
         names = ["val", *(f"val_{number}" for number in range(2, len(X_val) + 1))]
         parts = [X_val, y_val, sample_weight_val]
         if parts[2] is None:
@@ -40,13 +40,21 @@ def _by_name(X_val: Mapping[str, Any], y_val: Any, weights: Any) -> dict[str, Gi
     names = list(X_val)
     weights = {} if weights is None else weights
     if not isinstance(y_val, Mapping) or set(y_val) != set(names):
-        raise ValueError(f"y_val must be a dict with the names of X_val, {names}; got {y_val!r}.")
+        raise ValueError(
+            f"y_val must be a dict with the names of X_val, {names}; got {_kind_of(y_val)}."
+        )
     if not isinstance(weights, Mapping) or not set(weights) <= set(names):
         raise ValueError(
-            f"sample_weight_val must be a dict with names of X_val, {names}; got {weights!r}."
+            f"sample_weight_val must be a dict with names of X_val, {names}; got "
+            f"{_kind_of(weights)}."
         )
     if not names or not all(isinstance(name, str) and name for name in names):
         raise ValueError(f"X_val must have texts as the names of its sets; got {names}.")
     if "val" in names[1:]:
         raise ValueError("'val' is the name of the first set, whose loss is history_['val_loss'].")
     return {name: (X_val[name], y_val[name], weights.get(name)) for name in names}
+
+
+def _kind_of(given: Any) -> str:
+    """Return what was given in place of a dict with the right names, in short."""
+    return str(list(given)) if isinstance(given, Mapping) else f"a {type(given).__name__}"

@@ -56,6 +56,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
+    # Groups are for who splits the samples, unless somebody asks for them here.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": False}
     _codec_kind: ClassVar[Callable[..., TargetCodec]]
     label_smoothing: float = 0.0  # a parameter of the classifier
     n_jobs: int | None
@@ -420,10 +422,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def input_gradients(self, X: Any) -> NDArray[Any]:
         """Compute how each output changes with each input: its gradient at each sample.
 
-        Outputs are what `predict` of a regressor gives, and the probabilities of a classifier's
-        classes, of the second one where there are two (with ``loss='hinge'`` the margins). Where
-        units differ, a gradient times the standard deviation of the feature can be compared
-        between features.
+        Outputs are what `predict` of a regressor gives (with ``loss='gaussian'`` also the
+        logarithms of the variances, behind all means; quantiles are not sorted), and the
+        probabilities of a classifier's classes, of the second one where there are two (with
+        ``loss='hinge'`` the margins). Where units differ, a gradient times the standard deviation
+        of the feature can be compared between features.
 
         Parameters
         ----------

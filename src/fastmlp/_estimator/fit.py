@@ -90,7 +90,7 @@ class FitRun:
             self.random_state = self.begun.resumption.random_state()
         else:
             self.random_state = check_random_state(estimator.random_state)
-        generator = self.random_state.get_state(legacy=False) if estimator.callbacks else None
+        generator = self.random_state.get_state(legacy=False)
         self.plan = self._make_plan(data)
         data = self._weigh(data, "class_weight" if self.given[2] is None else "sample_weight")
         if "feature_names_in_" in vars(estimator):
@@ -107,7 +107,7 @@ class FitRun:
             self.before,
             Record() if self.before is None else Record.of(estimator),
             self.task,
-            check_groups(self.groups, data.n_rows),
+            check_groups(self.groups, np.ones(data.n_rows, dtype=bool)),
             self.begun,
             generator,
         )
@@ -185,8 +185,8 @@ class FitRun:
             check_range("X", X, dtype)
             check_range("y", t, dtype)
         except ValueError as error:
-            which = "" if name == "val" else f"[{name!r}]"
-            raise ValueError(f"In X_val{which} and y_val{which}: {error}") from error
+            which = "X_val and y_val" if name == "val" else f"the validation set {name!r}"
+            raise ValueError(f"In {which}: {error}") from error
         weight = check_weights("sample_weight_val", sample_weight_val, X.shape[0])
         validation = self._weigh(Data(X, t, weight, frame), "sample_weight_val")
         if validation.n_rows < 2:

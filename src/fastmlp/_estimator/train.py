@@ -27,7 +27,7 @@ from fastmlp._training.record import History, Record
 from fastmlp._training.resuming import Begun, Resumption
 from fastmlp._training.run import non_finite_error, run
 from fastmlp._training.schedules import epoch_rates
-from fastmlp._training.scoring import score_hook
+from fastmlp._training.scoring import Score
 from fastmlp._training.settings import trainer_settings
 from fastmlp._training.sklearn_task import TRANSIENT, FitTask
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 
 _NOT_RESUMED = (
-    "A snapshot is only resumable in fit, and with a first-order solver. A pickle keeps what "
-    "partial_fit goes on with."
+    "A snapshot is only resumable in fit, with a first-order solver, and not in a warm start. A "
+    "pickle keeps what partial_fit goes on with."
 )
 
 
@@ -67,8 +67,8 @@ class Training:
         The group of each sample; no split divides one.
     begun : Begun
         What was trained of this fit before it was cut off.
-    generator : dict or None
-        The state of `random_state` at the beginning, where somebody may want to resume the fit.
+    generator : dict
+        The state of `random_state` at the beginning, for whoever wants to resume the fit.
     """
 
     estimator: Any
@@ -81,7 +81,7 @@ class Training:
     task: FitTask | None
     groups: NDArray[Any] | None
     begun: Begun
-    generator: dict[str, Any] | None
+    generator: dict[str, Any]
 
     def by_steps(self, data: Data, sets: Mapping[str, Data]) -> tuple[Model, Record]:
         """Run a new trainer until a stopping rule ends it; the first of the `sets` is for that."""
@@ -101,8 +101,12 @@ class Training:
         seed, mask_seed = self._draw_seed(), self._draw_mask_seed()
         settings = self._settings(data, seed, validates=validated)
         start, state = self.start, self._warm_state(settings, given)
+        finished = begun.finished(
+            int(estimator.max_iter), estimator.n_iter_no_change, settings.others["schedule"]
+        )
         if begun:
-            start, state = begun.params, begun.state(self.plan, data.n_rows)
+            state = begun.state(self.plan, self.codec, data.n_rows, validated=validated)
+            start = state.pop("kept_params", begun.params) if finished else begun.params
         model = Model.to_train(self.plan, start, settings, state, mask_seed)
         assert model.trainer is not None
         trainer = model.trainer
@@ -112,25 +116,26 @@ class Training:
             metrics = evaluation.columns_of(report)
             copy = self._snapshot(model.trained(), report, data.n_rows, validated, metrics)
             if resumable:
-                assert self.generator is not None
-                copy._resumption = Resumption.of(trainer.state_behind_epoch(), self.generator)
+                require(self.before is None, _NOT_RESUMED)
+                copy._resumption = Resumption.of(
+                    trainer.get_state(), self.generator, self.plan.dtype
+                )
             return copy
 
         loss = estimator._core_loss(self.codec)
-        evaluation = Evaluation(estimator, sets, loss=loss, codec=self.codec, snapshot=snapshot)
-        evaluation.columns |= begun.metrics(list(evaluation.columns))
-        if reason := begun.finished(
-            int(estimator.max_iter), estimator.n_iter_no_change, settings.others["schedule"]
-        ):
-            report = begun.report(reason)
+        evaluation = Evaluation(
+            estimator, sets, loss=loss, codec=self.codec, snapshot=snapshot, begun=begun
+        )
+        if finished:
+            report = begun.report(finished)
             self._judge(report)
-            params = begun.final_params(self.plan) if validated else begun.params
             metrics = evaluation.columns_of(report)
-            record = self._record(report, data.n_rows, validated, metrics)
-            return Model.of(self.plan, params, mask_seed), record
+            return model.trained(), self._record(report, data.n_rows, validated, metrics)
         score = None
         if settings.monitor == "hook":
-            score = score_hook(estimator, snapshot, validation, self.codec)
+            assert validation is not None
+            scored = Score("scoring", estimator.scoring, estimator, validation, self.codec)
+            score = scored.of(snapshot)
         with self._hooks(snapshot, evaluation, validated=validated) as hooks:
             report = run(
                 trainer,

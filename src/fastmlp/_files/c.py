@@ -305,7 +305,7 @@ class _Writer:
             codec = self.estimator._codec
             template = _NORMAL if codec.has_spread else _QUANTILES
             exp = self._typed("exp(")[:-1]
-            numbers = {"targets": codec.n_targets, "quantiles": codec.n_quantiles, "exp": exp}
+            numbers = {"targets": codec.n_targets, "quantiles": len(codec.quantiles), "exp": exp}
             yield template.format(**self.names, **numbers, source=source)
         else:
             yield f"    for (i = 0; i < {n}; ++i) y[i] = {source}[i];\n}}\n"

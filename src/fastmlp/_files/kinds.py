@@ -60,7 +60,7 @@ Storable = (
 
 _LAYERS: dict[str, Callable[..., Layer]] = {kind.__name__: kind for kind in get_args(Layer)}
 # The arrays of a checkpoint.
-_RESUMPTION = {"generator": "uint32", "slots": "float64", "kept_params": "float64"}
+_RESUMPTION = {"generator": "uint32", "slots": None, "kept_params": None}
 _RESUMPTION_ROWS = {f"resumption.{name}": dtype for name, dtype in _RESUMPTION.items()}
 _NETWORK_PARAMS = {"layers", "n_features", "dtype", "n_jobs"}
 
@@ -165,7 +165,7 @@ def _store_mlp(estimator: Any) -> Stored:
     if classifies:
         others["_target_type"] = codec.kind
     else:
-        others |= {"_n_quantiles": codec.n_quantiles, "_has_spread": codec.has_spread}
+        others |= {"_quantiles": codec.quantiles, "_has_spread": codec.has_spread}
     attributes = store_attributes(estimator, table, **others)
     weights = (estimator.coefs_, estimator.intercepts_, estimator.slopes_)
     arrays = name_weights(model.architecture, weights)
@@ -197,7 +197,7 @@ def _restore_mlp(estimator: Any, stored: Stored) -> None:
         kind = found["_target_type"]
         codec = LabelCodec(kind, find_classes(stored, output.units, binary=kind == "binary"))
     else:
-        codec = _number_codec(output.units, found["_n_quantiles"], found["_has_spread"])
+        codec = _number_codec(output.units, found["_quantiles"], found["_has_spread"])
     if "feature_names_in_" in found:
         estimator.feature_names_in_ = found["feature_names_in_"]
     model = Model.of(plan, find_weights(plan, stored.arrays), found["_mask_seed"])
@@ -205,13 +205,15 @@ def _restore_mlp(estimator: Any, stored: Stored) -> None:
     if "_resumption" in stored.attributes:
         parts = {name: find_array(stored.arrays, f"resumption.{name}") for name in _RESUMPTION}
         estimator._resumption = Resumption(decode(stored.attributes["_resumption"]), **parts)
-        estimator._resumption.check()
+        n_epochs = estimator.n_iter_
+        require(len(estimator.loss_curve_) == n_epochs, "n_iter_ is not the length of the history")
+        estimator._resumption.check(n_epochs)
         estimator._resumption.state(plan)
 
 
-def _number_codec(units: int, n_quantiles: int, has_spread: bool) -> NumberCodec:
-    per_target = NumberCodec(1, n_quantiles, has_spread).n_outputs
-    codec = NumberCodec(units // per_target, n_quantiles, has_spread)
+def _number_codec(units: int, quantiles: tuple[float, ...], has_spread: bool) -> NumberCodec:
+    per_target = NumberCodec(1, quantiles, has_spread).n_outputs
+    codec = NumberCodec(units // per_target, quantiles, has_spread)
     require(codec.n_outputs == units, f"{units} outputs are not {per_target} for each target")
     return codec
 

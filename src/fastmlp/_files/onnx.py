@@ -41,7 +41,7 @@ def to_onnx(
     are missing. Numbers and truths among the categories are written as 1, not as 1.0 or True. A
     name that an output has, too, or none, gets an underscore.
 
-    Another estimator of scikit-learn, such as a `Pipeline` or a `VotingClassifier`, with networks
+    Another estimator of scikit-learn, such as a `Pipeline` or a `StackingRegressor`, with networks
     inside is written by skl2onnx, which learns from here how these are: it has an input `X` of
     numbers, or, where it begins with a ColumnTransformer of a frame, an input for each column, of
     shape (n_samples, 1), by its name. A pipeline that ends in a network has the outputs of that.
@@ -93,7 +93,8 @@ def to_onnx(
         ),
         None,
     )
-    if write is None and isinstance(estimator, BaseEstimator):
+    is_foreign = not type(estimator).__module__.startswith("fastmlp.")
+    if write is None and isinstance(estimator, BaseEstimator) and is_foreign:
         return write_with_skl2onnx(estimator, X)
     if write is None:
         names = ", ".join(kind.__name__ for kind in (*_NETWORKS, *_TABLES))

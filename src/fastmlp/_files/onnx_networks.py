@@ -74,7 +74,7 @@ def _apply(g: Graph, z: str, part: tuple[str, int, float | None], learned: Any) 
 
 def _add_numbers(g: Graph, codec: NumberCodec, y: str) -> list[Any]:
     """Add what `predict` makes of the outputs."""
-    n, n_quantiles = codec.n_targets, codec.n_quantiles
+    n, n_quantiles = codec.n_targets, len(codec.quantiles)
     targets = [] if n == 1 else [n]
     if codec.has_spread:
         mean, logarithm = g.split(y, [n, n])

@@ -25,7 +25,7 @@ def write_with_skl2onnx(estimator: Any, X: Any) -> "ModelProto":
     """
     skl2onnx = _import_skl2onnx()
     check_is_fitted(estimator)
-    _register(skl2onnx)
+    _register(skl2onnx, estimator[-1] if isinstance(estimator, Pipeline) else estimator)
     types = {"X": _sample(X)} if X is not None else {"initial_types": _initial_types(estimator)}
     options = {"zipmap": False} if is_classifier(estimator) else None
     model: ModelProto = skl2onnx.to_onnx(
@@ -35,15 +35,23 @@ def write_with_skl2onnx(estimator: Any, X: Any) -> "ModelProto":
     return model
 
 
-def _register(skl2onnx: Any) -> None:
-    """Let skl2onnx know how networks are written, wherever they stand."""
+def _register(skl2onnx: Any, last: Any) -> None:
+    """Let skl2onnx know how networks are written, wherever they stand.
+
+    One that is the `last` step of the whole has the outputs that it has by itself; among others it
+    has those that scikit-learn's estimators have there.
+    """
+
+    def parse(scope: Any, network: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+        return _declare(scope, network, inputs, alone=network is last)
+
     for kind in (MLPClassifier, MLPRegressor):
         skl2onnx.update_registered_converter(
             kind,
             f"Fastmlp{kind.__name__}",
             _no_shapes,
             _convert,
-            parser=_parse,
+            parser=parse,
             options={"zipmap": [False]} if kind is MLPClassifier else None,
         )
 
@@ -52,14 +60,18 @@ def _no_shapes(operator: Any) -> None:
     """Say nothing of the shapes of outputs, which a network writes itself."""
 
 
-def _parse(scope: Any, network: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """Declare the outputs of a network that is an operator by itself, by their own names."""
+def _declare(scope: Any, network: Any, inputs: Any, *, alone: bool) -> Any:
+    """Declare the outputs of a network that is a step of a pipeline, or all there is."""
     from skl2onnx import get_model_alias
 
     operator = scope.declare_local_operator(get_model_alias(type(network)), network)
     operator.inputs.append(inputs[0])
-    for output in write_network(as_it_is(network)).graph.output:
+    outputs = write_network(as_it_is(network)).graph.output
+    inner = not alone and isinstance(network, MLPRegressor)
+    for output in outputs[:1] if inner else outputs:
         tensor = _tensor_type(output.type.tensor_type)
+        if inner and len(tensor.shape) == 1:
+            tensor.shape = [None, 1]
         operator.outputs.append(scope.declare_local_variable(output.name, tensor))
     return operator.outputs
 
@@ -101,18 +113,25 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
         inputs, outputs = ([name_of(name) for name in side] for side in (node.input, node.output))
         add(node.op_type, inputs, outputs, op_domain=node.domain, **attributes)
+    # An operator among others has one output or two, as those of scikit-learn have.
     for ours, theirs in zip(graph.output, operator.outputs, strict=False):
         value = name_of(ours.name)
-        if len(ours.type.tensor_type.shape.dim) == 1 and len(theirs.type.shape or "ab") == 2:
-            column = scope.get_unique_variable_name("column")
-            axes = scope.get_unique_variable_name("axes")
+        if ours.name == "margins" and not theirs.raw_name.startswith("margins"):
+            raise ValueError(
+                "A classifier with loss='hinge' has no probabilities, which the estimator around "
+                "it wants in ONNX."
+            )
+        is_vector = len(ours.type.tensor_type.shape.dim) == 1
+        wants_column = not theirs.type.shape or len(theirs.type.shape) == 2
+        if ours.name == "label":
+            add("Identity", [value], [theirs.full_name])
+            continue
+        if is_vector and wants_column:
+            column, axes = (scope.get_unique_variable_name(name) for name in ("column", "axes"))
             container.initializers.append(from_array(np.array([1]), axes))
             add("Unsqueeze", [value, axes], [column])
             value = column
-        if ours.name == "label":
-            add("Identity", [value], [theirs.full_name])
-        else:
-            add("Cast", [value], [theirs.full_name], to=guess_proto_type(theirs.type))
+        add("Cast", [value], [theirs.full_name], to=guess_proto_type(theirs.type))
 
 
 def _sample(X: Any) -> Any:
@@ -128,7 +147,7 @@ def _import_skl2onnx() -> Any:
         import skl2onnx
     except ImportError as error:
         raise ImportError(
-            "to_onnx of a pipeline needs skl2onnx: pip install 'fastmlp[onnx]'."
+            "to_onnx of an estimator of scikit-learn needs skl2onnx: pip install 'fastmlp[onnx]'."
         ) from error
     return skl2onnx
 

@@ -15,7 +15,7 @@ from fastmlp._model.architecture import Architecture, LayerPlan, Params, plan_ac
 from fastmlp._training.record import new_history
 from fastmlp.layers import check_positive_int
 
-NOT_STORED = {"callbacks"}
+NOT_STORED = {"callbacks", "eval_metrics"}
 # An array of strings has room for the longest one in each of its places. So many characters are
 # fine, and so is a hundred times what the strings have.
 _FEW_CHARACTERS = 2**24
@@ -175,6 +175,10 @@ def _is_list_of(test: Callable[[Any], bool], value: Any) -> bool:
     return isinstance(value, list) and all(map(test, value))
 
 
+def _are_levels(value: Any) -> bool:
+    return isinstance(value, tuple) and all(is_number(level) and 0 < level < 1 for level in value)
+
+
 def _is_history(value: Any) -> bool:
     return (
         isinstance(value, dict)
@@ -202,7 +206,7 @@ CLASSIFIER_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
 }
 REGRESSOR_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
     **MLP_ATTRIBUTES,
-    "_n_quantiles": is_count,
+    "_quantiles": _are_levels,
     "_has_spread": lambda value: isinstance(value, bool),
 }
 PERCEPTRON_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
@@ -213,7 +217,7 @@ PERCEPTRON_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
 }
 _OPTIONAL = ("_resumption", "classes_", "feature_names_in_")
 # What a file lacks where it says nothing else than this: the first ones don't have it.
-_DEFAULTS = {"_n_quantiles": 0, "_has_spread": False}
+_DEFAULTS = {"_quantiles": (), "_has_spread": False}
 
 
 def store_attributes(estimator: Any, names: Iterable[str], **others: Any) -> dict[str, Any]:
@@ -243,8 +247,8 @@ def find_attributes(
     require(names == table.keys(), f"the attributes must be {sorted(table)}; got {sorted(names)}")
     for name, is_sound in table.items():
         require(is_sound(found[name]), f"{name}={found[name]!r} is not sound")
-    features = found.pop("feature_names_in_", None)
-    if features is not None:
+    if "feature_names_in_" in found:
+        features = found.pop("feature_names_in_")
         sound = _is_list_of(lambda name: isinstance(name, str), features)
         require(sound and len(features) == n_features, f"{n_features} feature names are needed")
         found["feature_names_in_"] = np.array(features, dtype=object)

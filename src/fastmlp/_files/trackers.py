@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -10,12 +10,13 @@ from fastmlp._files.disk import FilePath, check_path
 from fastmlp._training.epoch_end import EpochEnd
 
 
-def numbers_of(end: EpochEnd) -> dict[str, float]:
+def _known(end: EpochEnd) -> dict[str, float]:
     """Return what is known of an epoch but its number, by name."""
-    known = asdict(end)
-    known |= known.pop("metrics")
-    del known["epoch"]
-    return {name: value for name, value in known.items() if value is not None}
+    return {
+        name: value
+        for name, value in end.numbers().items()
+        if name != "epoch" and value is not None
+    }
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class MLflowLogger:
         -------
         callback : callable
             What is called with each `EpochEnd` of this fit.
+
+        Raises
+        ------
+        ImportError
+            If mlflow is not installed.
         """
         try:
             mlflow = import_module("mlflow")
@@ -57,7 +63,7 @@ class MLflowLogger:
                 params = end.snapshot().get_params(deep=False)
                 params.pop("callbacks")
                 mlflow.log_params(params)
-            mlflow.log_metrics(numbers_of(end), step=end.epoch)
+            mlflow.log_metrics(_known(end), step=end.epoch)
             return False
 
         return log
@@ -95,6 +101,11 @@ class TensorBoardLogger:
         -------
         callback : callable
             What is called with each `EpochEnd` of this fit.
+
+        Raises
+        ------
+        ImportError
+            If tensorboardX is not installed.
         """
         try:
             tensorboard = import_module("tensorboardX")
@@ -113,7 +124,7 @@ class _Writing:
 
     def __call__(self, end: EpochEnd) -> bool:
         """Write the epoch, so that it can be seen at once; training goes on."""
-        for name, value in numbers_of(end).items():
+        for name, value in _known(end).items():
             self.writer.add_scalar(name, value, end.epoch)
         self.writer.flush()
         return False

@@ -105,13 +105,12 @@ class BaseTabular(BaseEstimator, ABC):
     ) -> None:
         n_threads = resolve_n_jobs(self.n_jobs)
         X, y, weight, kept = self._read(X, y, sample_weight)
-        groups = check_groups(groups, len(kept))
         self._targets = self._learn_targets(y)
         task = self._targets.task
         reader = TableReader.learn(X, self._categorical())
         rows = Rows(reader.read(X), self._targets.encode(y), weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        groups = None if groups is None else groups[kept]
+        groups = check_groups(groups, kept)
         folds = self._folds(rows, reader, task, X_val, y_val, groups, seed)
         preset = PRESETS[self.preset]
         t, held_weight = joined(folds)

@@ -18,6 +18,7 @@ from sklearn.model_selection import (
 )
 
 from fastmlp import _core
+from fastmlp._data.split import count_groups
 from fastmlp._data.table import TableReader
 from fastmlp._tabular.encoding import TargetMeans, codes_of, encodings_of
 from fastmlp._tabular.member import Member, TableNetwork, Task
@@ -112,19 +113,12 @@ def split(
     """Return the rows to train and to validate on of each fold, classes in their shares.
 
     No fold divides a group.
-
-    Raises
-    ------
-    ValueError
-        If there is one group only.
     """
     counts = np.bincount(rows.t, minlength=task.n_classes) if task.n_classes else np.zeros(1)
     least = int(counts[counts > 0].min()) if task.n_classes else 0
     kind: Any
     if groups is not None:
-        n_groups = len(np.unique(groups))
-        if n_groups < 2:
-            raise ValueError("groups must hold at least two groups, or there is no fold.")
+        n_groups = count_groups(groups)
         if n_folds == 1:
             splitter = GroupShuffleSplit(1, test_size=_HOLD_OUT, random_state=seed)
         else:

@@ -1,6 +1,6 @@
 """What callbacks are told of an epoch. Users find it in `fastmlp.callbacks`."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -39,6 +39,18 @@ class EpochEnd:
     seconds: float
     elapsed: float
     metrics: dict[str, float]
+
+    def numbers(self) -> dict[str, Any]:
+        """Return all that is told, `metrics` among the rest by their own names.
+
+        Returns
+        -------
+        numbers : dict
+            The attributes by name; what is None stays so.
+        """
+        told = asdict(self)
+        metrics: dict[str, Any] = told.pop("metrics")
+        return told | metrics
 
     def snapshot(self, *, resumable: bool = False) -> Any:
         """Return a fitted copy of the estimator, as if this epoch had been the last.

@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.metrics import check_scoring
+from sklearn.metrics import get_scorer_names
 
+from fastmlp._checks.names import check_choice
 from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._data.codec import TargetCodec
 from fastmlp._data.rows import Data
 from fastmlp._training.record import History, new_history
+from fastmlp._training.resuming import Begun
+from fastmlp._training.scoring import Score
 from fastmlp._training.settings import CoreLoss
 
 if TYPE_CHECKING:
@@ -25,19 +28,21 @@ def name_metrics(metrics: Any) -> dict[str, Any]:
         If one is neither a name nor a function, or two go by the same name.
     """
     if isinstance(metrics, Mapping):
-        return dict(metrics)
-    if isinstance(metrics, str) or callable(metrics):
-        metrics = [metrics]
-    given = list(metrics or ())
-    names = [
-        metric if isinstance(metric, str) else getattr(metric, "__name__", "") for metric in given
-    ]
-    if "" in names or len(set(names)) < len(names):
+        named = dict(metrics)
+        names = list(named)
+    else:
+        given = [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics or ())
+        names = [m if isinstance(m, str) else getattr(m, "__name__", "") for m in given]
+        named = dict(zip(names, given, strict=True))
+    if len(named) < len(names) or not all(isinstance(name, str) and name for name in names):
         raise ValueError(
             "eval_metrics must hold names of scorers, and functions by different names, or be a "
             f"dict with a name for each; got {metrics!r}."
         )
-    return dict(zip(names, given, strict=True))
+    for metric in named.values():
+        if not callable(metric):
+            check_choice("eval_metrics", metric, get_scorer_names())
+    return named
 
 
 class Evaluation:
@@ -55,6 +60,8 @@ class Evaluation:
         Turns targets back into those of the user.
     snapshot : callable
         Makes a fitted copy of the estimator as it is behind the epoch.
+    begun : Begun
+        What was trained and measured before the fit was cut off.
 
     Raises
     ------
@@ -70,6 +77,7 @@ class Evaluation:
         loss: CoreLoss,
         codec: TargetCodec,
         snapshot: Callable[[], Any],
+        begun: Begun,
     ) -> None:
         metrics = name_metrics(estimator.eval_metrics)
         if metrics and not sets:
@@ -77,9 +85,8 @@ class Evaluation:
                 "eval_metrics need a validation set: set early_stopping=True, or give X_val and "
                 "y_val to fit."
             )
-        self.scorer = check_scoring(estimator, scoring=metrics) if metrics else None
-        self.others = list(sets)[1:]
-        measured = sets if metrics else {name: sets[name] for name in self.others}
+        self.others = dict(list(sets.items())[1:])
+        measured = sets if metrics else self.others
         names = [f"{name}_loss" for name in self.others]
         names += [f"{name}_{metric}" for name in measured for metric in metrics]
         columns = [*new_history(), *names]
@@ -88,25 +95,29 @@ class Evaluation:
                 f"history_ would have {sorted(twice)} twice: give the metric or the validation set "
                 "another name."
             )
-        self.sets = {name: data.on_its_own() for name, data in measured.items()}
+        self.scores = {
+            f"{name}_{metric}": Score("eval_metrics", scoring, estimator, data, codec)
+            for name, data in measured.items()
+            for metric, scoring in metrics.items()
+        }
         self.loss = loss
-        self.codec = codec
         self.snapshot = snapshot
-        self.columns: History = {name: [] for name in names}
+        self.columns = begun.metrics(names)
 
     def __call__(self, report: "EpochReport") -> bool:
         """Measure the epoch that ends; training goes on."""
         estimator = self.snapshot()
-        for name, data in self.sets.items():
-            if name in self.others:
-                self._note(f"{name}_loss", self._loss_on(data, estimator))
-            for metric, value in self._scores_on(data, estimator).items():
-                self._note(f"{name}_{metric}", value)
+        for name, data in self.others.items():
+            n_threads = resolve_n_jobs(estimator.n_jobs)
+            loss = self.loss.mean_on(estimator._model.network, data, n_threads)
+            self.columns[f"{name}_loss"].append(self.loss.scale * loss)
+        for name, score in self.scores.items():
+            self.columns[name].append(score(estimator))
         return False
 
     def __bool__(self) -> bool:
         """Whether there is anything to measure."""
-        return bool(self.sets)
+        return bool(self.columns)
 
     def latest(self) -> dict[str, float]:
         """Return what was measured last."""
@@ -122,32 +133,3 @@ class Evaluation:
 
     def _note(self, name: str, value: float) -> None:
         self.columns[name].append(value)
-
-    def _loss_on(self, data: Data, estimator: Any) -> float:
-        """Return the loss, without the penalty, on the scale of the training loss."""
-        network, n_threads = estimator._model.network, resolve_n_jobs(estimator.n_jobs)
-        if self.loss.own is not None:
-            losses, _ = self.loss.own(network.predict(data.x, n_threads), data.t)
-            return float(np.average(losses, weights=data.sample_weight))
-        value = network.mean_loss(
-            data.x,
-            data.t,
-            self.loss.name,
-            data.sample_weight,
-            loss_parameter=self.loss.parameter,
-            skips_missing=self.loss.skips_missing,
-            n_threads=n_threads,
-        )
-        return float(self.loss.scale * value)
-
-    def _scores_on(self, data: Data, estimator: Any) -> dict[str, float]:
-        if self.scorer is None:
-            return {}
-        X = data.x if data.frame is None else data.frame
-        weight = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
-        try:
-            scores = self.scorer(estimator, X, self.codec.decode(data.t), **weight)
-            return {name: float(score) for name, score in scores.items()}
-        except Exception as error:
-            error.add_note("This was one of eval_metrics on a validation set.")
-            raise

@@ -60,7 +60,7 @@ class Callbacks:
         self,
         callbacks: Sequence[Callable[[EpochEnd], Any]],
         epochs_before: int,
-        snapshot: Callable[[], Any],
+        snapshot: Callable[..., Any],
         *,
         validated: bool,
         metrics: Callable[[], dict[str, float]],

@@ -61,15 +61,8 @@ class Objective:
         z = network.predict(self.data.x, self.n_threads, GIVE_LOGITS).astype(np.float64)
         outputs = Architecture(last.units, (LayerPlan(last.units, last.activation),), "float64")
         no_bias, no_slope = np.zeros(last.units), np.empty(0)
-        data_loss = outputs.pack([np.eye(last.units)], [no_bias], [no_slope]).mean_loss(
-            z,
-            self.data.t,
-            self.loss.name,
-            self.data.sample_weight,
-            loss_parameter=self.loss.parameter,
-            skips_missing=self.loss.skips_missing,
-            n_threads=self.n_threads,
-        )
+        identity = outputs.pack([np.eye(last.units)], [no_bias], [no_slope])
+        data_loss = self.loss.mean_on(identity, replace(self.data, x=z), self.n_threads)
         coefs = [w.astype(np.float64) for w in network.get_params()[0]]
         return self.loss.scale * data_loss + self._penalty(coefs)
 

@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._checks.arrays import require
+from fastmlp._data.codec import TargetCodec
 from fastmlp._model.architecture import Architecture, Params
+from fastmlp._model.exclusive import as_it_is
 from fastmlp._training.record import History, history_of, new_history
 
 if TYPE_CHECKING:
     from fastmlp._core import RunReport
 
 # Parameters that may be others than those that the checkpoint was made with.
-_FREE = {"max_iter", "callbacks", "verbose", "n_jobs", "random_state"}
+_FREE = {"max_iter", "callbacks", "eval_metrics", "verbose", "n_jobs", "random_state"}
 _GENERATOR = ("position", "has_gauss", "gauss")
 _COUNTS = ("epochs", "steps", "rows_seen", "no_improvement", "position", "has_gauss")
 _REALS = ("rate", "best", "kept", "gauss")
@@ -35,16 +37,16 @@ class Resumption:
     slots : ndarray of shape (n_slots * n_parameters,)
         The optimizer's memory.
     kept_params : ndarray of shape (n_parameters,) or (0,)
-        The weights of the best epoch, where one is kept.
+        The weights of the best epoch, where one is kept; both of the dtype of the network.
     """
 
     numbers: dict[str, float]
     generator: NDArray[np.uint32]
-    slots: NDArray[np.float64]
-    kept_params: NDArray[np.float64]
+    slots: NDArray[Any]
+    kept_params: NDArray[Any]
 
     @classmethod
-    def of(cls, state: Mapping[str, Any], generator: Mapping[str, Any]) -> "Resumption":
+    def of(cls, state: Mapping[str, Any], generator: Mapping[str, Any], dtype: str) -> "Resumption":
         """Make it of a trainer's state, and of that of the generator at the beginning.
 
         Raises
@@ -64,12 +66,12 @@ class Resumption:
         return cls(
             numbers,
             np.array(twister["key"], np.uint32),
-            _join(state["slots"]),
-            _join([kept] if kept else []),
+            _join(state["slots"], dtype),
+            _join([kept] if kept else [], dtype),
         )
 
-    def check(self) -> None:
-        """Refuse what no `of` makes.
+    def check(self, n_epochs: int) -> None:
+        """Refuse what no `of` makes behind so many epochs.
 
         Raises
         ------
@@ -78,9 +80,12 @@ class Resumption:
         """
         names = {*_COUNTS, *_REALS}
         require(self.numbers.keys() == names, f"numbers must be {sorted(names)}")
-        sound = all(type(self.numbers[name]) is int and self.numbers[name] >= 0 for name in _COUNTS)
-        sound &= all(type(self.numbers[name]) is float for name in _REALS)
-        require(sound and self.numbers["position"] <= 624, "a number is not sound")
+        numbers = self.numbers
+        sound = all(type(numbers[name]) is int and 0 <= numbers[name] < 2**63 for name in _COUNTS)
+        sound &= all(type(numbers[name]) is float for name in _REALS)
+        sound &= numbers["position"] <= 624 and numbers["has_gauss"] <= 1
+        require(sound and 0 <= numbers["rate"] < np.inf, "a number is not sound")
+        require(numbers["epochs"] == n_epochs, f"there must be {n_epochs} epochs")
         require(self.generator.shape == (624,), "the generator needs 624 numbers")
 
     def random_state(self) -> np.random.RandomState:
@@ -105,24 +110,22 @@ class Resumption:
         return state
 
 
-def _join(groups: Sequence[Params]) -> NDArray[np.float64]:
-    """Return all numbers in one vector, in which float32 loses nothing."""
+def _join(groups: Sequence[Params], dtype: str) -> NDArray[Any]:
+    """Return all numbers in one vector."""
     arrays = [np.ravel(array) for group in groups for arrays in group for array in arrays]
-    return np.concatenate([np.empty(0), *arrays]).astype(np.float64)
+    return np.concatenate([np.empty(0, dtype), *arrays])
 
 
-def _split(joined: NDArray[np.float64], plan: Architecture) -> list[Params]:
+def _split(joined: NDArray[Any], plan: Architecture) -> list[Params]:
     """Return the groups that `_join` was given, each of the network's weights, biases, slopes."""
     shapes = [*plan.coef_shapes, *plan.intercept_shapes, *plan.slope_shapes]
     sizes = [int(np.prod(shape)) for shape in shapes]
-    require(joined.size % sum(sizes) == 0, "resume_from is of another network.")
+    sound = joined.size % sum(sizes) == 0 and joined.dtype == plan.dtype
+    require(sound, "resume_from is of another network.")
     groups = []
     for part in joined.reshape(-1, sum(sizes)):
         pieces = np.split(part, np.cumsum(sizes)[:-1])
-        arrays = [
-            piece.reshape(shape).astype(plan.dtype)
-            for piece, shape in zip(pieces, shapes, strict=True)
-        ]
+        arrays = [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
         n = len(arrays) // 3
         groups.append((arrays[:n], arrays[n : 2 * n], arrays[2 * n :]))
     return groups
@@ -163,11 +166,12 @@ class Begun:
             raise ValueError(
                 "resume_from was not saved to be resumed: Checkpoint(path, resumable=True) does."
             )
-        if estimator.warm_start:
+        checkpoint = as_it_is(checkpoint)  # whatever becomes of it meanwhile
+        if estimator.warm_start and "coefs_" in vars(estimator):
             raise ValueError("resume_from goes on with a fit, and warm_start=True with another.")
         theirs, ours = checkpoint.get_params(deep=False), estimator.get_params(deep=False)
-        for name in ours.keys() - _FREE:
-            if not _are_same(theirs[name], ours[name]):
+        for name in ours:
+            if name not in _FREE and not _are_same(theirs[name], ours[name]):
                 raise ValueError(
                     f"resume_from was made with {name}={theirs[name]!r}; got {ours[name]!r}."
                 )
@@ -192,19 +196,25 @@ class Begun:
         """The weights behind it."""
         return self.estimator.coefs_, self.estimator.intercepts_, self.estimator.slopes_
 
-    def final_params(self, plan: Architecture) -> Params:
-        """Return the weights of the best epoch, or of the last where none was."""
-        kept: Params = self.resumption.state(plan).get("kept_params", self.params)
-        return kept
-
-    def state(self, plan: Architecture, n_rows: int) -> dict[str, Any]:
+    def state(
+        self, plan: Architecture, codec: TargetCodec, n_rows: int, *, validated: bool
+    ) -> dict[str, Any]:
         """Return what the trainer of a network goes on with, on so many samples.
 
         Raises
         ------
         ValueError
-            If the network is another one, or the number of samples gives other data away.
+            If the network, the targets or the number of samples tell of other data, or there was a
+            validation set and is none, or the other way round.
         """
+        if validated != self.estimator._is_validated:
+            raise ValueError(
+                "resume_from was trained with a validation set, and there is none now, or the "
+                "other way round."
+            )
+        theirs, ours = vars(self.estimator._codec), vars(codec)
+        if not all(np.array_equal(theirs[name], ours[name]) for name in ours):
+            raise ValueError("resume_from was trained on other targets.")
         if plan != self.estimator._model.architecture:
             raise ValueError("resume_from is of another network: other inputs, outputs or dtype.")
         if self.resumption.numbers["rows_seen"] != self.n_epochs * n_rows:
@@ -234,8 +244,8 @@ class Begun:
         """Return the report of both parts as that of one run."""
         if not self:
             return report
-        history = self.estimator.history_
-        columns = {name: history[name] + history_of(report)[name] for name in new_history()}
+        before, after = self.estimator.history_, history_of(report)
+        columns = {name: before[name] + after[name] for name in new_history()}
         best = report["best_epoch"]
         return {
             **report,

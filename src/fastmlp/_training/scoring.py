@@ -1,4 +1,4 @@
-"""What `scoring` makes of an epoch: a user's score of the network in training."""
+"""A user's score of the network in training, as `scoring` and `eval_metrics` name it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,46 +10,66 @@ from fastmlp._data.codec import TargetCodec
 from fastmlp._data.rows import Data
 
 
-def score_hook(
-    estimator: Any, snapshot: Callable[[], Any], validation: Data | None, codec: TargetCodec
-) -> Callable[[], float]:
-    """Return the user's score of the estimator as it is at the moment of the call.
+class Score:
+    """A scorer on a validation set.
 
-    It sees a fitted copy, and the inputs as the user gave them where their columns have names.
+    It sees a fitted copy of the estimator, and the inputs as the user gave them where their columns
+    have names.
+
+    Parameters
+    ----------
+    argument : str
+        What the user knows it by.
+    scoring : str or callable
+        The name of a scorer of scikit-learn, or a function of (estimator, X, y), which takes
+        `sample_weight` too where the samples have weights.
+    estimator : object
+        The one that is fitted.
+    validation : Data
+        The set.
+    codec : TargetCodec
+        Turns targets back into those of the user.
 
     Raises
     ------
     TypeError
-        If a function given as `scoring` doesn't take what it has to.
+        If a function doesn't take what it has to.
     """
-    assert validation is not None
-    validation = validation.on_its_own()
-    scoring: Any = estimator.scoring
-    X = validation.x if validation.frame is None else validation.frame
-    y = codec.decode(validation.t)
-    weight = validation.sample_weight
-    extra = {} if weight is None else {"sample_weight": weight}
-    if isinstance(scoring, str):
-        scorer = get_scorer(scoring)
-    else:
-        scorer = scoring
+
+    def __init__(
+        self, argument: str, scoring: Any, estimator: Any, validation: Data, codec: TargetCodec
+    ) -> None:
+        own = validation.on_its_own()
+        self.name = f"{argument}={scoring!r}"
+        self.argument = argument
+        self.X = own.x if own.frame is None else own.frame
+        self.y = codec.decode(own.t)
+        weight = own.sample_weight
+        self.extra = {} if weight is None else {"sample_weight": weight}
+        if isinstance(scoring, str):
+            self.scorer: Callable[..., Any] = get_scorer(scoring)
+            return
+        self.scorer = scoring
         wanted = "(estimator, X, y)"
-        if extra:
+        if self.extra:
             wanted = (
                 "(estimator, X, y, sample_weight=), for the samples of the validation set have "
                 "weights"
             )
-        check_takes("scoring", scorer, wanted, estimator, X, y, **extra)
+        check_takes(argument, scoring, wanted, estimator, self.X, self.y, **self.extra)
 
-    def score() -> float:
+    def of(self, snapshot: Callable[[], Any]) -> Callable[[], float]:
+        """Return what scores the copy that `snapshot` makes at the moment of the call."""
+        return lambda: self(snapshot())
+
+    def __call__(self, estimator: Any) -> float:
+        """Return the score of a fitted copy."""
         try:
-            value = scorer(snapshot(), X, y, **extra)
+            value = self.scorer(estimator, self.X, self.y, **self.extra)
         except Exception as error:
-            error.add_note(f"This was scoring={scoring!r} on the validation set.")
+            error.add_note(f"This was {self.name} on the validation set.")
             raise
         try:
             return float(value)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"scoring must return a number; got {value!r}.") from error
-
-    return score
+            raise ValueError(f"{self.argument} must return a number; got {value!r}.") from error

@@ -1,14 +1,18 @@
 """What the core makes of an estimator's parameters of training."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastmlp._checks.arrays import LARGEST_COUNT, check_representable, check_takes
 from fastmlp._checks.names import OPTIMIZERS, check_hyperparameters
 from fastmlp._checks.warn import warn
+from fastmlp._data.rows import Data
 from fastmlp._model.settings import OwnLoss, TrainerSettings
+
+if TYPE_CHECKING:
+    from fastmlp._core import _Network
 
 # Schedules that look at how training goes, and the core's names of them. Those that scikit-learn
 # has are for 'sgd' alone, as there.
@@ -41,6 +45,19 @@ class CoreLoss(NamedTuple):
         """
         check_takes("loss", function, "outputs and targets", None, None)
         return cls(name, own=function, skips_missing=skips_missing)
+
+    def mean_on(self, network: "_Network", data: Data, n_threads: int) -> float:
+        """Return its weighted mean on a data set, without the penalty and the factor."""
+        return network.mean_loss(
+            data.x,
+            data.t,
+            self.name,
+            data.sample_weight,
+            loss_parameter=self.parameter,
+            skips_missing=self.skips_missing,
+            own_loss=self.own,
+            n_threads=n_threads,
+        )
 
 
 def resolve_batch_size(batch_size: Any, n_rows: int) -> int:
