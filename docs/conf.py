@@ -30,6 +30,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
+templates_path = ["_templates"]
 exclude_patterns = ["README.md"]  # the index of who reads the pages in the repository
 nitpicky = False
 
@@ -44,9 +45,7 @@ copybutton_prompt_is_regexp = True
 
 autosummary_generate = True
 autodoc_typehints = "none"
-numpydoc_show_class_members = True
-numpydoc_show_inherited_class_members = False
-numpydoc_class_members_toctree = False
+numpydoc_show_class_members = False  # which autodoc shows in full
 intersphinx_mapping: dict[str, Any] = {}  # builds need no network
 
 # Gallery: each example is a script that runs by itself; -D plot_gallery=0 leaves them unrun.

@@ -14,6 +14,7 @@ BLOCK = re.compile(
 )
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
+REPOSITORY = re.compile(r"\(https://github\.com/fastmlp/fastmlp/(?:blob|tree)/main/([^)?#]+)")
 
 
 def ids(page):
@@ -58,6 +59,17 @@ def test_links_lead_somewhere(page):
         target = page.parent / file if file else page
         assert target.exists(), file
         assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_links_to_the_repository_lead_somewhere(page):
+    """They are absolute where the page is shown elsewhere, as README.md is on a package index."""
+    for place in REPOSITORY.findall(page.read_text(encoding="utf-8")):
+        assert (ROOT / place).exists(), place
+
+
+def test_the_readme_has_no_relative_links():
+    assert not LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)

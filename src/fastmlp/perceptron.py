@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _core
 from fastmlp._checks.arrays import CORE_DTYPES, check_count, validate_data
-from fastmlp._checks.sklearn import fit_context
+from fastmlp._checks.sklearn import DOC_PAGE, fit_context
 from fastmlp._checks.warn import warn
 from fastmlp._data.labels import LabelCodec, read_classes, read_labels
 from fastmlp._model.exclusive import as_it_is, changing
@@ -94,6 +94,9 @@ class Perceptron(ClassifierMixin, BaseEstimator):
     >>> model.predict(X)
     array([0, 1, 1, 1])
     """
+
+    _doc_link_module = "fastmlp"
+    _doc_link_template = DOC_PAGE
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_iter": [Interval(Integral, 1, None, closed="left")],

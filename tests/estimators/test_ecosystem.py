@@ -44,6 +44,7 @@ from sklearn.multioutput import ClassifierChain, MultiOutputRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+import fastmlp
 from fastmlp import Dense, MLPClassifier, MLPRegressor, Network
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -425,3 +426,18 @@ def test_cross_predictions_are_those_of_the_folds():
     for train, test in KFold(2).split(x):
         alone = MLPClassifier(**SMALL).fit(x[train], y[train])
         np.testing.assert_array_equal(predicted[test], alone.predict(x[test]))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        fastmlp.MLPClassifier,
+        fastmlp.MLPRegressor,
+        fastmlp.Perceptron,
+        fastmlp.TabularClassifier,
+        fastmlp.TabularRegressor,
+    ],
+)
+def test_pictures_in_notebooks_lead_to_the_documentation(kind):
+    page = f"https://fastmlp.github.io/fastmlp/generated/fastmlp.{kind.__name__}.html"
+    assert page in kind()._repr_html_()

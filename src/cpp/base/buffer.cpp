@@ -3,8 +3,10 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
-#ifdef __linux__
+#if defined(__linux__)
 #include <sys/mman.h>
+#elif defined(_WIN32)
+#include <malloc.h>
 #endif
 
 namespace fastmlp {
@@ -60,6 +62,23 @@ void* map_pages(Index bytes) noexcept {
 }
 #endif
 
+// Windows has no std::aligned_alloc, since its free() takes no such memory.
+void* allocate_aligned(std::size_t size) noexcept {
+#ifdef _WIN32
+  return _aligned_malloc(size, kAlignment);
+#else
+  return std::aligned_alloc(kAlignment, size);
+#endif
+}
+
+void free_aligned(void* p) noexcept {
+#ifdef _WIN32
+  _aligned_free(p);
+#else
+  std::free(p);
+#endif
+}
+
 }  // namespace
 
 void* allocate_zeroed(Index bytes) {
@@ -72,7 +91,7 @@ void* allocate_zeroed(Index bytes) {
 #endif
   } else {
     const auto size = static_cast<std::size_t>(round_up(bytes > 0 ? bytes : 1, kAlignment));
-    p = std::aligned_alloc(kAlignment, size);
+    p = allocate_aligned(size);
     if (p != nullptr) std::memset(p, 0, size);
   }
   if (p == nullptr) throw std::bad_alloc();
@@ -86,7 +105,7 @@ void free_zeroed(void* p, [[maybe_unused]] Index bytes) noexcept {
     return;
   }
 #endif
-  std::free(p);
+  free_aligned(p);
 }
 
 }  // namespace detail

@@ -13,6 +13,8 @@ from sklearn.utils import metaestimators
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
+# Where the picture of an estimator in a notebook leads to.
+DOC_PAGE = "https://fastmlp.github.io/fastmlp/generated/fastmlp.{estimator_name}.html"
 
 # What other libraries call the validation set of fit.
 _VALIDATION_SETS = ("eval_set", "validation_data", "X_valid", "y_valid", "X_test", "y_test")

@@ -24,7 +24,8 @@ def set_apart(y: Any) -> tuple[Any, NDArray[np.bool_] | None]:
     missing = np.isnan(array) if array.dtype.kind == "f" else _are_missing(array).astype(bool)
     if not missing.any():
         return y, None
-    filled = array.copy()
+    kept = array.dtype == np.float32 or array.dtype.kind == "O"
+    filled = array.copy() if kept else array.astype(np.float64)  # which all of scikit-learn reads
     filled[missing] = 0
     return filled, missing
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._checks.arrays import LARGEST_COUNT, check_arrays
 from fastmlp._checks.names import did_you_mean
-from fastmlp._checks.sklearn import fit_context
+from fastmlp._checks.sklearn import DOC_PAGE, fit_context
 from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._core import GIVE_OUTPUTS
 from fastmlp._data.codec import TargetCodec
@@ -56,6 +56,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
+    _doc_link_module = "fastmlp"
+    _doc_link_template = DOC_PAGE
     # Groups are for who splits the samples, unless somebody asks for them here.
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": False}
     _codec_kind: ClassVar[Callable[..., TargetCodec]]

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._checks.content import refuse_unfit
+from fastmlp._checks.sklearn import DOC_PAGE
 from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._data.frames import check_table, count_rows, take_rows
 from fastmlp._data.split import check_groups
@@ -42,6 +43,11 @@ _BLOCK = 65_536  # rows of a table that are read at once
 
 class BaseTabular(BaseEstimator, ABC):
     """An ensemble of small networks on a table as it is."""
+
+    _doc_link_module = "fastmlp"
+    _doc_link_template = DOC_PAGE
+    # Groups are for who splits the samples, unless somebody asks for them here.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": False}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "preset": [StrOptions(set(PRESETS))],
