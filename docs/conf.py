@@ -126,7 +126,7 @@ class LinksToTheRepository(SphinxTransform):
 def without_foreign_labels(*told: Any) -> None:
     """Turn labels of scikit-learn's pages, in docstrings that are inherited, into plain text."""
     lines = told[-1]
-    lines[:] = [re.sub(r":ref:`([^<`]*?)\s*<[^`]*>`", r"\1", line) for line in lines]
+    lines[:] = [re.sub(r":(?:ref|term):`([^<`]*?)(?:\s*<[^`]*>)?`", r"\1", line) for line in lines]
 
 
 def setup(app: Any) -> None:

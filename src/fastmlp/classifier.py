@@ -38,7 +38,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     Parameters, attributes and meaning are those of `sklearn.neural_network.MLPClassifier`. Added
     are the parameters from `dropout` on, schedules for every solver, sequences as `activation` and
     `alpha`, ``batch_size='full'``, a validation set for `fit`, `history_`, `best_epoch_`,
-    `stopped_`, `step_losses_`, `forward` and predictions over dropout masks.
+    `stopped_`, `step_losses_`, `forward` and predictions over dropout masks [3]_.
 
     Parameters
     ----------
@@ -493,7 +493,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             The inputs.
         dropout_samples : int, default=None
-            Average over that many random dropout masks (Monte-Carlo dropout [3]_); None drops
+            Average over that many random dropout masks (Monte-Carlo dropout); None drops
             nothing. The masks are determined by the `random_state` of the fit and by the place of
             a sample in X, so that the same call gives the same result.
         return_std : bool, default=False

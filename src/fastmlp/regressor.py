@@ -45,7 +45,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     the losses 'absolute_error', 'huber' and 'quantile', the parameters from `dropout` on, schedules
     for every solver, sequences as `activation` and `alpha`, ``batch_size='full'``, a validation set
     for `fit`, `history_`, `best_epoch_`, `stopped_`, `step_losses_`, `forward` and predictions over
-    dropout masks.
+    dropout masks [3]_.
 
     Parameters
     ----------
@@ -396,7 +396,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             The inputs.
         dropout_samples : int, default=None
-            Average over that many random dropout masks (Monte-Carlo dropout [3]_); None drops
+            Average over that many random dropout masks (Monte-Carlo dropout); None drops
             nothing. The masks are determined by the `random_state` of the fit and by the place of
             a sample in X, so that the same call gives the same result.
         return_std : bool, default=False

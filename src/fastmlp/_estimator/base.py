@@ -438,7 +438,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         gradients : ndarray of shape (n_samples, n_features)
-            The partial derivatives, of the network's dtype; of shape (n_samples, n_outputs_,
+            The partial derivatives, of the network's dtype; of shape (n_samples, n_outputs,
             n_features) where there are several outputs.
 
         Raises
