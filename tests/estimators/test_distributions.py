@@ -58,6 +58,7 @@ def test_they_never_cross(y, dtype):
 def test_so_many_are_below(settings):
     model = MLPRegressor(**{**QUANTILES, "max_iter": 150}, learning_rate_init=0.01, **settings)
     predicted = model.fit(X, Y).predict(X)
+    # At the minimum a share is off by at most the parameters over the samples, 87 / 1500.
     np.testing.assert_allclose((Y[:, None] < predicted).mean(axis=0), LEVELS, atol=0.02)
     assert np.corrcoef(predicted[:, 2] - predicted[:, 0], SPREAD)[0, 1] > 0.9
 

@@ -143,9 +143,10 @@ def test_training_is_steps_along_the_gradient(rng):
 
 
 def test_scale_and_shift_of_the_inputs_do_not_matter(rng):
-    network = Network([LayerNorm(1e-12), Dense(4, "relu"), Dense(2)], 6, random_state=0)
+    layers = [LayerNorm(1e-12), Dense(4, "relu"), Dense(2)]
+    network = Network(layers, 6, random_state=0, dtype="float64")
     x = rng.normal(size=(9, 6))
-    np.testing.assert_allclose(network(1000 * x + 50), network(x), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(network(1000 * x + 50), network(x), rtol=1e-9, atol=1e-9)
     assert np.isfinite(network(np.ones((2, 6)))).all()  # all the same: nothing to scale
 
 

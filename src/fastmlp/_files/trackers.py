@@ -19,6 +19,14 @@ def _known(end: EpochEnd) -> dict[str, float]:
     }
 
 
+def _import(package: str, callback: str) -> Any:
+    """Return a tracker's package, or raise an ImportError that says how it is installed."""
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise ImportError(f"{callback} needs {package}: pip install {package}.") from error
+
+
 @dataclass(frozen=True)
 class MLflowLogger:
     """Log every epoch to the active run of MLflow.
@@ -53,10 +61,7 @@ class MLflowLogger:
         ImportError
             If mlflow is not installed.
         """
-        try:
-            mlflow = import_module("mlflow")
-        except ImportError as error:
-            raise ImportError("MLflowLogger needs mlflow: pip install mlflow.") from error
+        mlflow = _import("mlflow", "MLflowLogger")
 
         def log(end: EpochEnd) -> bool:
             if self.log_params and end.epoch == 1:
@@ -107,12 +112,7 @@ class TensorBoardLogger:
         ImportError
             If tensorboardX is not installed.
         """
-        try:
-            tensorboard = import_module("tensorboardX")
-        except ImportError as error:
-            raise ImportError(
-                "TensorBoardLogger needs tensorboardX: pip install tensorboardX."
-            ) from error
+        tensorboard = _import("tensorboardX", "TensorBoardLogger")
         return _Writing(tensorboard.SummaryWriter(os.fsdecode(self.log_dir)))
 
 
