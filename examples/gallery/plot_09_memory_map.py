@@ -21,7 +21,8 @@ from fastmlp.callbacks import StopAt
 rng = np.random.default_rng(0)
 n, width = 1_000_000, 20
 weights = rng.normal(size=width)
-path = os.path.join(tempfile.mkdtemp(), "rows.f4")
+folder = tempfile.TemporaryDirectory()
+path = os.path.join(folder.name, "rows.f4")
 X = np.memmap(path, np.float32, "w+", shape=(n, width))
 y = np.empty(n, np.float32)
 for begin in range(0, n, 100_000):
@@ -58,3 +59,8 @@ for epoch in range(1, model.n_iter_):
 ax.set_xlabel("step, of 1000 rows")
 ax.set_ylabel("loss")
 plt.show()
+
+# %%
+# The file goes.
+
+folder.cleanup()
