@@ -36,7 +36,7 @@ nitpicky = False
 
 # Pages
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -45,6 +45,7 @@ copybutton_prompt_is_regexp = True
 
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False  # which autodoc shows in full
 intersphinx_mapping: dict[str, Any] = {}  # builds need no network
 
@@ -65,7 +66,7 @@ sphinx_gallery_conf = {
 # Appearance
 
 html_theme = "pydata_sphinx_theme"
-html_title = "fastmlp"
+html_title = "fastmlp documentation"
 html_static_path = ["_static"]
 html_css_files = ["fastmlp.css"]
 html_show_sourcelink = False

@@ -2,7 +2,7 @@
 How sure is it?
 ===============
 
-Three ways to an interval of prediction: quantiles, a normal distribution, and dropout while
+Three ways to a prediction interval: quantiles, a normal distribution, and dropout while
 predicting.
 """
 
@@ -28,7 +28,7 @@ common = {
 
 # %%
 # Quantiles are learnt by one network and never cross. A normal distribution has a mean and a spread
-# for each sample. Dropout asks many thinned networks, which disagree where they know little.
+# for each sample. Dropout asks many thinned networks, and their spread is how much they disagree.
 
 quantiles = MLPRegressor("quantile", quantiles=[0.05, 0.5, 0.95], **common).fit(x, y)
 normal = MLPRegressor("gaussian", **common).fit(x, y)
@@ -53,8 +53,8 @@ fig.tight_layout()
 plt.show()
 
 # %%
-# The first two describe the noise of what is measured; the third tells where the network itself is
-# unsure, as in the gap, and knows nothing of noise.
+# The first two describe the noise of what is measured. The band of dropout knows nothing of noise
+# and is not calibrated: it is about as narrow in the gap as elsewhere. Take it for a hint at most.
 
 inside = (quantiles.predict(x)[:, 0] < y) & (y < quantiles.predict(x)[:, 2])
 print(f"between the quantiles: {inside.mean():.2f}")

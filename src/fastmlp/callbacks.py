@@ -1,4 +1,4 @@
-"""What is called behind every epoch of a fit: the record it gets, and some that are ready-made.
+"""What is called after every epoch of a fit: the record it gets, and some that are ready-made.
 
 A callback is any callable that takes an `EpochEnd`; returning True ends the training. One that has
 to remember something from epoch to epoch has a method `begin_fit` instead, which is called without
@@ -177,7 +177,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class TimeBudget:
-    """End training behind the first epoch that exceeds a time.
+    """End training after the first epoch that exceeds a time limit.
 
     Parameters
     ----------

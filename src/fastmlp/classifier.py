@@ -111,7 +111,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     epsilon : float, default=1e-8
         Keeps the division in 'adam' finite.
     n_iter_no_change : int or inf, default=10
-        Epochs without an improvement that are put up with; infinity never stops early.
+        Epochs without an improvement that are tolerated; infinity never stops early.
     max_fun : int, default=15000
         The largest number of evaluations by 'lbfgs'.
     dropout : float or sequence of float, default=0.0
@@ -164,13 +164,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         a sample has the product. They weigh the samples set aside by `early_stopping` too, but not
         the validation set given to `fit`.
     eval_metrics : str, callable, list or dict of them, default=None
-        What else to measure on each validation set behind every epoch: names of scorers of
+        What else to measure on each validation set after every epoch: names of scorers of
         scikit-learn, or functions of (estimator, X, y). `history_` has them as 'val_accuracy', say,
         by the names of set and metric, which are the keys of a dict. They stop nothing; `scoring`
         does. Where samples of the set have weights, functions take `sample_weight` too. Missing
         targets are NaN in `y`, which scikit-learn's scorers don't take.
     callbacks : callable or list of callable, default=None
-        Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
+        Called with an `EpochEnd` of `fastmlp.callbacks` after every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
         leaves the estimator as it was before. `fastmlp.callbacks` has some that are ready-made.
         Callbacks of scikit-learn's, from version 1.9 on, go to `set_callbacks` instead.
@@ -504,7 +504,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y_prob : ndarray of shape (n_samples, n_classes)
             One column per label, in the order of `classes_`. Rows sum to one, except with several
             labels per sample, where each column stands alone. The type is float32 where that of the
-            network and of `X` is, otherwise float64. None is 0, however small it is.
+            network and of `X` is, otherwise float64. Never exactly 0.
         y_std : ndarray of shape (n_samples, n_classes)
             The standard deviation of each, only with ``return_std=True``.
 

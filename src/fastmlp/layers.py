@@ -96,11 +96,11 @@ class Dropout:
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Layer normalisation of what enters the next dense layer [1]_.
+    """Layer normalisation of what enters the next dense layer.
 
-    The values of each sample are shifted to mean 0 and scaled to variance 1, while training and
-    when predicting alike. Gain and bias would say nothing that the weights and biases of the dense
-    layer don't say. A `Dropout` may follow, but not come before.
+    The values of each sample are shifted to mean 0 and scaled to variance 1 [1]_, while training
+    and when predicting alike. Gain and bias would say nothing that the weights and biases of the
+    dense layer don't say. A `Dropout` may follow, but not come before.
 
     Parameters
     ----------

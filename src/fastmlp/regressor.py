@@ -133,7 +133,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     epsilon : float, default=1e-8
         Keeps the division in 'adam' finite.
     n_iter_no_change : int or inf, default=10
-        Epochs without an improvement that are put up with; infinity never stops early.
+        Epochs without an improvement that are tolerated; infinity never stops early.
     max_fun : int, default=15000
         The largest number of evaluations by 'lbfgs'.
     dropout : float or sequence of float, default=0.0
@@ -180,13 +180,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Where ``loss='huber'`` turns linear, for searches over it; None leaves it to `loss`. Not
         used by other losses.
     eval_metrics : str, callable, list or dict of them, default=None
-        What else to measure on each validation set behind every epoch: names of scorers of
+        What else to measure on each validation set after every epoch: names of scorers of
         scikit-learn, or functions of (estimator, X, y). `history_` has them as 'val_accuracy', say,
         by the names of set and metric, which are the keys of a dict. They stop nothing; `scoring`
         does. Where samples of the set have weights, functions take `sample_weight` too. Missing
         targets are NaN in `y`, which scikit-learn's scorers don't take.
     callbacks : callable or list of callable, default=None
-        Called with an `EpochEnd` of `fastmlp.callbacks` behind every epoch, or iteration of
+        Called with an `EpochEnd` of `fastmlp.callbacks` after every epoch, or iteration of
         'lbfgs'; one that returns True ends the training. An exception in one ends `fit`, and
         leaves the estimator as it was before. `fastmlp.callbacks` has some that are ready-made.
         Callbacks of scikit-learn's, from version 1.9 on, go to `set_callbacks` instead.

@@ -5,9 +5,7 @@
 #include <mutex>
 #include <thread>
 
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#endif
+#include "base/fork.h"
 
 namespace fastmlp {
 
@@ -41,11 +39,7 @@ constexpr int came_of(std::uint64_t offer) { return static_cast<int>(offer >> kB
 /// How often this process is the child of a fork: the helpers of its parent aren't there.
 std::atomic<unsigned> forks{0};
 
-#if defined(__unix__) || defined(__APPLE__)
-const int registered = pthread_atfork(nullptr, nullptr, [] { forks += 1; });
-#else
-const int registered = 0;
-#endif
+const bool registered = call_in_forked_child([] { forks += 1; });
 
 }  // namespace
 

@@ -1,6 +1,5 @@
 // Nodes of computation graphs and their optimizers, for both scalar types, and _core.graph with the
 // table of operations.
-#include <pthread.h>
 
 #include <atomic>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/fork.h"
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
 #include "bindings/numpy_view.h"
@@ -49,7 +49,7 @@ class Exclusive {
   }
   static std::mutex& mutex() {
     static std::mutex& one = *new std::mutex;
-    static const int registered = pthread_atfork(nullptr, nullptr, [] {
+    static const bool registered = call_in_forked_child([] {
       new (&one) std::mutex;
       owner() = std::thread::id();
     });

@@ -162,7 +162,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
 
         When it raises, the estimator is what it was before.
 
-        A validation set given as `X_val` and `y_val` is scored behind every epoch, and the weights
+        A validation set given as `X_val` and `y_val` is scored after every epoch, and the weights
         of the epoch with the best score are kept, whatever ended training. What ends it is for
         `early_stopping` to say: when it is True, the stopping rule looks at this score, and no
         samples are set aside; when it is False, at the training loss, so that training takes the

@@ -320,7 +320,7 @@ class Training:
         *,
         validated: bool = False,
     ) -> Iterator[list[Hook]]:
-        """Give what is to be called behind every epoch, and end it with the fit."""
+        """Give what is to be called after every epoch, and end it with the fit."""
         hooks: list[Hook] = [evaluation] if evaluation else []
         with ExitStack() as stack:
             if callbacks := begin_callbacks(self.estimator.callbacks, stack):

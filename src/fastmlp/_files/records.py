@@ -10,11 +10,15 @@ from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastmlp._checks.arrays import require
 from fastmlp._files.json import decode, encode
 from fastmlp._files.parts import find_array
 from fastmlp._files.safetensors import Arrays, Layout, Layouts
+
+# A form of np.ndarray, or since NumPy 2.5 a name of its own for one.
+_ARRAY_HINTS = (np.ndarray, get_origin(NDArray[Any]))
 
 _ARRAY = "$array"  # no key of a dict: `encode` writes those that begin with $ in another way
 
@@ -58,7 +62,7 @@ def put_together(hint: Any, plain: Any, path: str, arrays: Arrays) -> Any:
         If something is of another type, or missing, or too much, or an array is not finite.
     """
     origin = get_origin(hint) or hint
-    if origin is np.ndarray:
+    if origin in _ARRAY_HINTS:
         return _array(hint, plain, path, arrays)
     if hint in (int, float, str, bool):
         value = decode(plain)
@@ -85,7 +89,8 @@ def put_together(hint: Any, plain: Any, path: str, arrays: Arrays) -> Any:
 
 def _array(hint: Any, plain: Any, path: str, arrays: Arrays) -> Any:
     require(isinstance(plain, dict) and plain.keys() == {_ARRAY}, f"{path} must be an array")
-    dtype = np.dtype(get_args(get_args(hint)[1])[0])
+    scalar = get_args(hint)[-1]  # np.float64, or np.dtype[np.float64]
+    dtype = np.dtype(next(iter(get_args(scalar)), scalar))
     require(plain[_ARRAY][0] == dtype.name, f"{path} must be of {dtype.name}")
     return find_array(arrays, path)
 

@@ -23,7 +23,7 @@ TRANSIENT = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 
 
 class FitTask:
-    """A call of fit as the callbacks see it; the trainer calls it behind every epoch.
+    """A call of fit as the callbacks see it; the trainer calls it after every epoch.
 
     They get `X`, `y` and `sample_weight` as the user gave them, so that scorers work on them.
     """
