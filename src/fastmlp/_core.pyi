@@ -313,6 +313,7 @@ class _Trainer:
         rate: Callable[[int], float] | None = ...,  # of an epoch of this run, from 0
         score: Callable[[], float] | None = ...,
         own_loss: Callable[..., Any] | None = ...,  # of outputs and targets
+        shared: Any = ...,  # rows of several processes: src/cpp/bindings/python_exchange.h
         n_threads: int = ...,
     ) -> RunReport: ...
     def get_state(self) -> dict[str, Any]: ...

@@ -5,6 +5,7 @@
 #include "bindings/bound_trainer.h"
 #include "bindings/gil.h"
 #include "bindings/numpy_view.h"
+#include "bindings/python_exchange.h"
 #include "bindings/python_hooks.h"
 
 namespace fastmlp::bindings {
@@ -110,7 +111,8 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
              const py::object& sample_weight, Index epochs, const py::object& x_val,
              const py::object& t_val, const py::object& sample_weight_val, const py::object& rows,
              const py::object& rows_val, const py::object& on_epoch_end, const py::object& rate,
-             const py::object& score, const py::object& own_loss, int n_threads) {
+             const py::object& score, const py::object& own_loss, const py::object& shared,
+             int n_threads) {
   const Exclusive<T> exclusive(self);
   check_threads(n_threads);
   const Network<T>& network = self.trainer.network();
@@ -133,6 +135,12 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
     throw std::invalid_argument("score belongs to the monitor 'hook', which needs it");
   }
   PythonHooks hooks(on_epoch_end, score, rate, self.in_hook);
+  std::optional<HeldSharing> sharing;
+  if (!shared.is_none()) {
+    if (!rows.is_none()) throw std::invalid_argument("rows belong to a run that nobody shares");
+    sharing.emplace(shared, hooks);
+    sharing->check(data.x.rows);
+  }
   self.report = RunReport{};
   const PythonLoss::Scope loss_scope(self.own_loss.get(), own_loss);
   {
@@ -140,8 +148,9 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
     const DataView validation_view = validation ? validation->view() : DataView{};
     const GilReleased release;
     self.trainer.run(data_view, validation ? &validation_view : nullptr, epochs, n_threads, hooks,
-                     self.report);
+                     self.report, sharing ? &sharing->rows() : nullptr);
   }
+  if (sharing) sharing->rethrow();
   hooks.rethrow();
   if (self.own_loss) self.own_loss->rethrow();
   return to_dict(self.report);
@@ -236,7 +245,7 @@ void bind(py::module_& m, const char* name) {
            py::arg("rows") = py::none(), py::arg("rows_val") = py::none(),
            py::arg("on_epoch_end") = py::none(), py::arg("rate") = py::none(),
            py::arg("score") = py::none(), py::arg("own_loss") = py::none(),
-           py::arg("n_threads") = 0)
+           py::arg("shared") = py::none(), py::arg("n_threads") = 0)
       .def("get_state", &get_state<T>)
       .def("set_state", &set_state<T>, py::arg("state"));
 }

@@ -73,6 +73,12 @@ class PythonHooks final : public Hooks {
         in_hook_(in_hook) {}
 
   bool poll() noexcept override { return signal_raised(error_); }
+  /// Ends the run as Ctrl-C does, where somebody has taken the signal already.
+  void interrupt() {
+    if (error_) return;
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+    error_ = std::make_exception_ptr(py::error_already_set());
+  }
 
   double rate(Index epoch, double present) override {
     if (rate_.is_none()) return present;

@@ -16,6 +16,7 @@ struct Step {
   double rate;
   Coefficients coefficients;  // of the optimizer
   double penalty_scale;
+  const Range* shards;  // rows of the batch, where several processes share it; else null
 };
 
 }  // namespace fastmlp

@@ -56,19 +56,23 @@ Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
 
 template <class T>
 void Trainer<T>::run(const DataView& data, const DataView* validation, Index epochs, int threads,
-                     Hooks& hooks, RunReport& report) {
+                     Hooks& hooks, RunReport& report, const SharedRows* shared) {
   if (epochs < 1) {
     throw std::invalid_argument("epochs must be at least 1, got " + std::to_string(epochs));
   }
   const bool awake = threads_awake();
-  Plan plan{epochs, min_index(settings_.batch_size, data.x.rows), {}, threads};
+  const Index rows = shared ? shared->count : data.x.rows;
+  Plan plan{rows, epochs, min_index(settings_.batch_size, rows), {}, threads};
   const double row_flops = 3 * network_.flops_per_row();
   const Waking waking(row_flops * static_cast<double>(plan.batch),
-                      row_flops * static_cast<double>(data.x.rows) * static_cast<double>(epochs),
-                      threads);
+                      row_flops * static_cast<double>(rows) * static_cast<double>(epochs), threads);
   plan.batch_threads = waking.threads();
   int& most = plan.batch_threads.count;
-  plan_run(data, plan.batch, most);
+  if (shared) {
+    sharing_ = std::make_unique<Sharing>(*shared, plan.batch, network_.flat_size());
+    schedule_.reset();
+  }
+  plan_run(rows, plan.batch, most);
   most = std::min(most, schedule_->most_threads());
   if (validation) {
     val_outputs_ = AlignedBuffer<T>(checked_mul(validation->x.rows, network_.n_outputs()));
@@ -83,9 +87,13 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
       if (kept || failed) trainer.put_back_params();
       trainer.kept_params_ = {};  // whoever reads the weights out of giant layers finds the room
       trainer.update_.end_run();
+      if (trainer.sharing_) {
+        trainer.schedule_.reset();  // which looks at it
+        trainer.sharing_.reset();
+      }
     }
   } end{*this, validation != nullptr, false};
-  const bool fixed = threads > 0 || most == 1;
+  const bool fixed = threads > 0 || most == 1 || shared;
   const Work work = fixed ? Work{} : work_of(plan);
   TeamSize team_size(most, plan.batch, fixed);
   if (!fixed) team_size = recall_team_size(work, team_size, awake);
@@ -94,7 +102,7 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   if (report.stopped != Stopped::kNonFinite && !network_.is_finite()) {
     report.stopped = Stopped::kNonFinite;  // only the next loss would have shown it
     report.failed_epoch = static_cast<Index>(report.epochs.size());
-    report.failed_batch = ceil_div(data.x.rows, plan.batch);
+    report.failed_batch = ceil_div(rows, plan.batch);
   }
   end.failed = report.stopped == Stopped::kNonFinite;
 }
@@ -128,7 +136,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     Epoch epoch{};
     progress_.rate = hooks.rate(i, progress_.rate);
     const double rate = progress_.rate;
-    make_room(report.step_loss, ceil_div(data.x.rows, plan.batch));
+    make_room(report.step_loss, ceil_div(plan.rows, plan.batch));
     epoch.step_loss = &report.step_loss;
     epoch.fewest_threads = report.fewest_threads;
     const bool whole = run_epoch(data, plan, team_size, poll, epoch);
@@ -141,7 +149,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     }
     if (!whole) return Stopped::kCallback;
     progress_.epochs += 1;
-    progress_.rows_seen += data.x.rows;
+    progress_.rows_seen += plan.rows;
     const double loss = epoch.loss_sum / static_cast<double>(epoch.rows);
     if (settings_.monitor == Monitor::kHook && !network_.is_finite()) {  // nothing to score
       report.failed_epoch = i + 1;
@@ -153,7 +161,8 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     EpochReport& end = report.epochs.back();
     end.val_loss = validated.loss;
     end.val_score = validated.score;
-    if (poll.stopped() || has_own_loss_stopped()) {  // in the validation: this epoch has no score
+    if (anybody_stops(poll.stopped() ||
+                      has_own_loss_stopped())) {  // in the validation: this epoch has no score
       report.epochs.pop_back();
       return Stopped::kCallback;
     }
@@ -194,9 +203,14 @@ void Trainer<T>::put_back_params() {
 }
 
 template <class T>
-void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
+void Trainer<T>::plan_run(Index rows, Index batch, int threads) {
   balances_.clear();
-  if (settings_.shuffle) order_.resize(static_cast<std::size_t>(data.x.rows));
+  if (settings_.shuffle) order_.resize(static_cast<std::size_t>(rows));
+  if (sharing_) {
+    schedule_ = std::make_unique<ByShards<T>>(network_, batch, threads, sharing_->reduction);
+    planned_ = {};
+    return update_.begin_run(schedule_->tasks(), true, &sharing_->reduction);
+  }
   const double flops = 3 * network_.flops_per_row() * static_cast<double>(batch);
   const bool whole =
       settings_.clip_norm > 0.0 || (!suits_chunks(network_, batch) && is_long_step(flops));
@@ -207,7 +221,7 @@ void Trainer<T>::plan_run(const DataView& data, Index batch, int threads) {
         make_schedule(network_, batch, threads, settings_.loss.own != nullptr, whole, slot_count());
     planned_ = {batch, threads, whole};
   }
-  update_.begin_run(schedule_->tasks(), whole);
+  update_.begin_run(schedule_->tasks(), whole, nullptr);
 }
 
 template <class T>
@@ -220,12 +234,41 @@ typename Trainer<T>::Balances& Trainer<T>::balances_of(Index batch, int threads)
 
 template <class T>
 Batch Trainer<T>::make_batch(const DataView& data, Index first, Index batch_size) const noexcept {
-  return {&data.x,
-          &data.t,
-          data.weight ? &data.weight : nullptr,
-          settings_.shuffle ? order_.data() : nullptr,
-          first,
-          min_index(batch_size, data.x.rows - first)};
+  const TableView* weight = data.weight ? &data.weight : nullptr;
+  if (sharing_) {
+    const Range part = sharing_->epoch.part(first / batch_size);
+    return {&data.x, &data.t, weight, sharing_->epoch.order(), part.begin, part.size()};
+  }
+  return {&data.x, &data.t,
+          weight,  settings_.shuffle ? order_.data() : nullptr,
+          first,   min_index(batch_size, data.x.rows - first)};
+}
+
+template <class T>
+double Trainer<T>::weight_of(const Batch& batch, Index first, Index batch_size) const noexcept {
+  return sharing_ ? sharing_->epoch.weight_sum(first / batch_size) : total_weight(batch);
+}
+
+/// What the processes find in the first phase of a step, and its loss. Returns false where it ends
+/// there.
+template <class T>
+bool Trainer<T>::agree(const Step& step, Epoch& epoch, double& loss) noexcept {
+  Tally tally{epoch.finite, epoch.stop, 0.0};
+  static_cast<const ByShards<T>&>(*schedule_).take_losses(step, sharing_->losses);
+  const bool told = sharing_->reduction.agree(tally, sharing_->losses);
+  epoch.finite = tally.finite;
+  epoch.stop = tally.stop || !told;
+  loss = tally.loss;
+  return epoch.finite && !epoch.stop;
+}
+
+/// Whether one of the processes does.
+template <class T>
+bool Trainer<T>::anybody_stops(bool stops) noexcept {
+  if (!sharing_) return stops;
+  Tally tally{true, stops, 0.0};
+  std::fill(sharing_->losses.begin(), sharing_->losses.end(), 0.0);
+  return !sharing_->reduction.agree(tally, sharing_->losses) || tally.stop;
 }
 
 template <class T>
@@ -247,11 +290,12 @@ Step Trainer<T>::make_step(const Batch& batch, double weight_sum, Index number) 
 template <class T>
 bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& team_size, Poll& poll,
                            Epoch& epoch) {
-  const Index rows = data.x.rows;
+  const Index rows = plan.rows;
   if (settings_.shuffle) {
     random_permutation(settings_.seed, static_cast<std::uint64_t>(progress_.epochs), rows,
                        order_.data());
   }
+  if (sharing_) sharing_->epoch.lay_out(settings_.shuffle ? order_.data() : nullptr);
   const double row_flops = 3 * network_.flops_per_row();
   for (Index first = 0; first < rows && epoch.finite && !epoch.stop;) {
     const Index end = first + team_size.rows_ahead(rows - first);
@@ -291,9 +335,11 @@ Index Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, 
     Index number = before;
     for (Index first = rows.begin; first < rows.end; first += batch_size) {
       const Batch batch = make_batch(data, first, batch_size);
-      const double weight_sum = total_weight(batch);
+      const double weight_sum = weight_of(batch, first, batch_size);
       if (!(weight_sum > 0.0)) continue;  // as if its rows were not there
-      const Step step = make_step(batch, weight_sum, ++number);
+      Step step = make_step(batch, weight_sum, ++number);
+      if (sharing_) step.shards = sharing_->epoch.shards(first / batch_size);
+      const Index rows_of_all = sharing_ ? min_index(batch_size, rows.end - first) : batch.rows;
       const bool full = batch.rows == batch_size;  // rows of a short batch cost more
       Turn forth(balances.first, team);
       if (!schedule.first_phase(step, forth, team, poll)) {
@@ -309,14 +355,18 @@ Index Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, 
         reached = min_index(first + batch_size, rows.end);
       }
       team.barrier();
+      double loss = 0.0;
+      if (sharing_) {
+        if (leads && !agree(step, epoch, loss)) epoch.end = number;
+        team.barrier();
+      }
       if (epoch.end <= number) {
         if (leads) reached = first;
         return;
       }
-      double loss = 0.0;
       if (leads) {
         if (full && balanced) balances.first.adjust();
-        loss = schedule.loss(step);
+        if (!sharing_) loss = schedule.loss(step);
       }
       if (!update_.is_whole()) {
         Turn back(balances.second, team);
@@ -332,7 +382,7 @@ Index Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, 
       if (leads) {
         if (full && balanced) balances.second.adjust();
         loss *= settings_.loss_scale;
-        epoch.add(update_.with_penalties(loss), batch.rows);
+        epoch.add(update_.with_penalties(loss), rows_of_all);
       }
       if (epoch.last <= number) return;
     }

@@ -8,9 +8,11 @@
 #include <map>
 #include <memory>
 
+#include "train/by_shards.h"
 #include "train/hooks.h"
 #include "train/progress.h"
 #include "train/schedule.h"
+#include "train/shards.h"
 #include "train/team_size.h"
 #include "train/update.h"
 
@@ -28,9 +30,11 @@ class Trainer {
   /// end, whatever ended the run; without one, or where no epoch had a score, they stay those of
   /// the last step, unless that left numbers that are not finite: then those of the beginning (or
   /// those given to keep_params) are put back. `report` is filled as epochs finish, so it is right
-  /// even where a hook throws. `threads` 0 means all.
+  /// even where a hook throws. `threads` 0 means all. With `shared` rows the data are those of this
+  /// process, and the validation set is the same in all of them; what the hooks answer has to be,
+  /// too.
   void run(const DataView& data, const DataView* validation, Index epochs, int threads,
-           Hooks& hooks, RunReport& report);
+           Hooks& hooks, RunReport& report, const SharedRows* shared = nullptr);
 
   const Network<T>& network() const { return network_; }
   const TrainSettings& settings() const { return settings_; }
@@ -85,15 +89,30 @@ class Trainer {
     Balance second;
   };
 
+  /// What a run that several processes share has beside the others.
+  struct Sharing {
+    Sharing(const SharedRows& rows, Index batch, Index parameters)
+        : rows(rows), epoch(rows, batch), reduction(rows, parameters) {
+      losses.resize(reduction.nodes().size());
+    }
+    const SharedRows& rows;
+    ShardedEpoch epoch;
+    Reduction<T> reduction;
+    std::vector<double> losses;  // of a step, of each node
+  };
+
   /// What run_epochs() goes by.
   struct Plan {
+    Index rows;  // of all processes
     Index epochs;
     Index batch;
     Threads batch_threads;  // the most that a step's team may have
     int threads;            // as given
   };
 
-  void plan_run(const DataView& data, Index batch, int threads);
+  void plan_run(Index rows, Index batch, int threads);
+  bool agree(const Step& step, Epoch& epoch, double& loss) noexcept;
+  bool anybody_stops(bool stops) noexcept;
   Balances& balances_of(Index batch, int threads);
   Work work_of(const Plan& plan) const;
   Stopped run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
@@ -110,6 +129,8 @@ class Trainer {
   Validation validate(const DataView* validation, int threads, Poll& poll, Hooks& hooks);
 
   Batch make_batch(const DataView& data, Index first, Index batch) const noexcept;
+  /// Of all processes.
+  double weight_of(const Batch& batch, Index first, Index batch_size) const noexcept;
   Step make_step(const Batch& batch, double weight_sum, Index number) const noexcept;
 
   /// What the schedule was made for.
@@ -125,6 +146,7 @@ class Trainer {
   Update<T> update_;
   Planned planned_;
   std::unique_ptr<Schedule<T>> schedule_;
+  std::unique_ptr<Sharing> sharing_;  // in a run that processes share
   std::map<int, Balances> balances_;  // of this run, by the number of threads
   std::vector<Index> order_;
   AlignedBuffer<T> kept_params_;  // of the best epoch, or of the beginning of the run

@@ -42,10 +42,12 @@ Place<T> Update<T>::place() noexcept {
 }
 
 template <class T>
-void Update<T>::begin_run(const std::vector<WeightTask>& tasks, bool whole) {
+void Update<T>::begin_run(const std::vector<WeightTask>& tasks, bool whole,
+                          Reduction<T>* reduction) {
   penalties_.assign(tasks.size(), 0.0);
   if (settings_.clip_norm > 0.0) squares_.assign(tasks.size(), 0.0);
   whole_ = whole;
+  reduction_ = reduction;
   gradient_ = {};
   if (whole) gradient_ = AlignedBuffer<T>(network_.flat_size());
 }
@@ -53,6 +55,7 @@ void Update<T>::begin_run(const std::vector<WeightTask>& tasks, bool whole) {
 template <class T>
 void Update<T>::end_run() {
   gradient_ = {};  // whoever reads the weights out of giant layers finds the room
+  reduction_ = nullptr;
 }
 
 template <class T>
@@ -120,14 +123,14 @@ bool Update<T>::whole(Schedule<T>& schedule, const Step& step, const Team& team,
     const auto index = static_cast<std::size_t>(i);
     const WeightTask& task = tasks[index];
     const double flops = 2.0 * static_cast<double>(task.cost() * step.batch.rows);
-    if (poll.after(flops, team.rank())) break;
+    if (poll.after(flops, team.rank()) && !reduction_) break;
     T* dw = gradient_.data() + task.at;
     schedule.gradient(task, step, {}, team.rank(), copied, dw);
-    if (clips) squares_[index] = sum_of_squares(dw, task.cost());
+    if (clips && !reduction_) squares_[index] = sum_of_squares(dw, task.cost());
   }
-  if (team.rank() == 0 && poll.stopped()) given_up = true;
+  if (team.rank() == 0 && poll.stopped() && !reduction_) given_up = true;
   team.barrier();
-  if (given_up) return false;
+  if (given_up || (reduction_ && !reduce(tasks, mine, team, given_up))) return false;
   DropoutArgs<T> args{};
   args.rows = 1;
   args.scale = clips ? clipped_scale() : 1.0;
@@ -140,6 +143,21 @@ bool Update<T>::whole(Schedule<T>& schedule, const Step& step, const Team& team,
     if (args.scale < 1.0) network_.kernels().scale(args);
     apply(task, index, step, place(), true, dw);
   }
+  return true;
+}
+
+template <class T>
+bool Update<T>::reduce(const std::vector<WeightTask>& tasks, Range mine, const Team& team,
+                       std::atomic<bool>& given_up) noexcept {
+  if (team.rank() == 0 && !reduction_->add_up(gradient_.data())) given_up = true;
+  team.barrier();
+  if (given_up) return false;
+  if (!(settings_.clip_norm > 0.0)) return true;
+  for (Index i = mine.begin; i < mine.end; ++i) {
+    const auto index = static_cast<std::size_t>(i);
+    squares_[index] = sum_of_squares(gradient_.data() + tasks[index].at, tasks[index].cost());
+  }
+  team.barrier();
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include "base/poll.h"
 #include "nn/gradient.h"
 #include "train/settings.h"
+#include "train/shards.h"
 #include "train/step.h"
 
 namespace fastmlp {
@@ -35,8 +36,9 @@ class Update {
   /// Of the network itself.
   Place<T> place() noexcept;
 
-  /// A run of such tasks begins or ends. With `whole` the gradient is finished before any update.
-  void begin_run(const std::vector<WeightTask>& tasks, bool whole);
+  /// A run of such tasks begins or ends. With `whole` the gradient is finished before any update;
+  /// with a `reduction` it is the sum over processes.
+  void begin_run(const std::vector<WeightTask>& tasks, bool whole, Reduction<T>* reduction);
   void end_run();
   bool is_whole() const { return whole_; }
 
@@ -48,7 +50,8 @@ class Update {
   /// The second phase of a step whose gradient is finished before any update: two passes over the
   /// tasks with a barrier in between. A norm that is clipped is that of the whole gradient of the
   /// loss, without the penalties; and a long step can be given up as long as nothing of it is
-  /// applied. Returns false where it was, which rank 0 tells the others by `given_up`.
+  /// applied, unless other processes take part in it. Returns false where it was, which rank 0
+  /// tells the others by `given_up`.
   bool whole(Schedule<T>& schedule, const Step& step, const Team& team, Poll& poll,
              std::atomic<bool>& given_up) noexcept;
 
@@ -60,14 +63,18 @@ class Update {
              bool counts, const T* gradient) noexcept;
   Ahead<T> rows_of(const WeightTask& task) noexcept;
   double clipped_scale() const noexcept;
+  /// The gradients of all processes, by the first thread, and the squares of this thread's tasks.
+  bool reduce(const std::vector<WeightTask>& tasks, Range mine, const Team& team,
+              std::atomic<bool>& given_up) noexcept;
 
   Network<T>& network_;
   const TrainSettings& settings_;
   AlignedBuffer<T> slots_[kMaxSlots];
   std::vector<double> penalties_;  // one per task
   bool whole_ = false;             // in this run
-  AlignedBuffer<T> gradient_;      // of all parameters, where it is finished first
-  std::vector<double> squares_;    // per task, the sum of the squares of its gradient
+  Reduction<T>* reduction_ = nullptr;
+  AlignedBuffer<T> gradient_;    // of all parameters, where it is finished first
+  std::vector<double> squares_;  // per task, the sum of the squares of its gradient
 };
 
 }  // namespace fastmlp
