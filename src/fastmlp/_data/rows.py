@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 
 from fastmlp._checks.arrays import check_sparse
 from fastmlp._checks.content import rows_of
+from fastmlp._data.shares import Shares
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class Data:
         The inputs as the user gave them, where their columns have names.
     rows : ndarray of int or None
         Those that are meant; None for all.
+    shares : Shares or None
+        Where several processes share the samples: `x` and `frame` are then what this one holds and
+        was given of them, the rest is of all samples.
     """
 
     x: NDArray[Any]
@@ -29,11 +33,12 @@ class Data:
     sample_weight: NDArray[Any] | None = None
     frame: Any = None
     rows: NDArray[Any] | None = None
+    shares: Shares | None = None
 
     @property
     def n_rows(self) -> int:
-        """The number of samples; a sparse matrix has no length."""
-        return int(self.x.shape[0]) if self.rows is None else len(self.rows)
+        """The number of samples."""
+        return len(self.t) if self.rows is None else len(self.rows)
 
     def weight(self) -> NDArray[Any] | None:
         """Return what its samples weigh."""
@@ -41,6 +46,14 @@ class Data:
             return self.sample_weight
         weight: NDArray[Any] = self.sample_weight[self.rows]
         return weight
+
+    def gathered(self) -> "Data":
+        """Return samples that several processes share for each of them."""
+        shares, rows = self.shares, self.rows
+        if shares is None or rows is None:
+            return self
+        frame = None if self.frame is None else shares.gathered_frame(self.frame, rows)
+        return Data(shares.gathered(self.x, rows), self.t[rows], self.weight(), frame)
 
     def on_its_own(self) -> "Data":
         """Return its rows in arrays of their own."""

@@ -25,6 +25,7 @@ from fastmlp._estimator.fit import FitRun
 from fastmlp._estimator.parameters import PARAMETER_CONSTRAINTS, check_parameters
 from fastmlp._model.exclusive import as_it_is, changing, unchanged
 from fastmlp._model.model import Model
+from fastmlp._processes.group import current_group
 from fastmlp._training.record import History, Log, Record
 from fastmlp._training.resuming import Begun, Resumption
 from fastmlp._training.settings import CoreLoss
@@ -245,7 +246,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     ) -> Self:
         """Fit or go on fitting; on any error the estimator stays what it was."""
         epochs = int(self.max_iter)
-        task = None if incremental else begin_task(self, X, y, sample_weight, epochs)
+        led = current_group().leads and not incremental
+        task = begin_task(self, X, y, sample_weight, epochs) if led else None
         with changing(self) as (copy, publish):
             FitRun(
                 copy,

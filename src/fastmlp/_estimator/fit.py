@@ -12,6 +12,7 @@ from fastmlp._data.codec import TargetCodec
 from fastmlp._data.labels import read_classes
 from fastmlp._data.missing import refuse_empty_columns
 from fastmlp._data.rows import Data
+from fastmlp._data.shares import all_of_frame, share_rows
 from fastmlp._data.split import check_groups
 from fastmlp._data.validation import GivenSet
 from fastmlp._data.weights import check_weights, scale_weights
@@ -20,6 +21,7 @@ from fastmlp._estimator.train import Training
 from fastmlp._model.architecture import Architecture, Params
 from fastmlp._model.initialisers import draw_params
 from fastmlp._model.model import Model
+from fastmlp._processes.group import current_group
 from fastmlp._training.record import Record
 from fastmlp._training.resuming import Begun
 from fastmlp._training.sklearn_task import FitTask
@@ -78,6 +80,7 @@ class FitRun:
         self.given_start = start
         self.begun = begun
         self.task = task
+        self.group = current_group()
         fitted = "coefs_" in vars(estimator)
         fresh = not fitted or not (estimator.warm_start or incremental)
         self.before: Model | None = None if fresh else estimator._model
@@ -89,7 +92,7 @@ class FitRun:
         if self.begun:
             self.random_state = self.begun.resumption.random_state()
         else:
-            self.random_state = check_random_state(estimator.random_state)
+            self.random_state = self.group.lead(lambda: check_random_state(estimator.random_state))
         generator = self.random_state.get_state(legacy=False)
         self.plan = self._make_plan(data)
         data = self._weigh(data, "class_weight" if self.given[2] is None else "sample_weight")
@@ -102,14 +105,15 @@ class FitRun:
             estimator,
             self.codec,
             self.plan,
-            self._make_start(*self.given_start),
+            self._make_start(*self.group.lead(lambda: self.given_start)),
             self.random_state,
             self.before,
             Record() if self.before is None else Record.of(estimator),
             self.task,
-            check_groups(self.groups, np.ones(data.n_rows, dtype=bool)),
+            check_groups(self.group.all_of(self.groups), np.ones(data.n_rows, dtype=bool)),
             self.begun,
             generator,
+            self.group,
         )
         if self.incremental:
             model, record = training.one_epoch(data)
@@ -125,7 +129,11 @@ class FitRun:
         """Check the samples, learn what the targets are, or check that they are such again."""
         estimator = self.estimator
         X, y, sample_weight = self.given
-        X, y = estimator._read_samples(X, y, reset=self.before is None)
+        with self.group.together():
+            X, y = estimator._read_samples(X, y, reset=self.before is None)
+            weight = check_weights("sample_weight", sample_weight, X.shape[0])
+        X, shares = share_rows(self.group, X)
+        y, weight = self.group.all_of(y), self.group.all_of(weight)
         if self.before is None:
             self.codec = estimator._learn_targets(y, read_classes(self.classes))
         else:
@@ -136,12 +144,11 @@ class FitRun:
             refuse_empty_columns(y)
         factors = estimator._row_factors(y, self.codec)
         t = self.codec.encode(y)
-        weight = check_weights("sample_weight", sample_weight, X.shape[0])
         if factors is not None:
             weight = factors if weight is None else weight * factors
             if not weight.any():
                 raise ValueError("Sample weights must contain at least one non-zero number.")
-        return Data(X, t, weight)
+        return Data(X, t, weight, shares=shares)
 
     def _make_plan(self, data: Data) -> Architecture:
         """Plan the network for the data; check that the weights of an earlier fit suit it."""
@@ -151,7 +158,8 @@ class FitRun:
             dtype = self.before.architecture.dtype
         elif dtype == "auto":
             dtype = "float32" if data.x.dtype == np.float32 else "float64"
-        check_range("X", data.x, dtype)
+        with self.group.together():
+            check_range("X", data.x, dtype)
         check_range("y", data.t, dtype)
         output = estimator._output_activation(self.codec)
         layers = plan_layers(estimator, self.codec.n_outputs, output)
@@ -179,7 +187,11 @@ class FitRun:
             raise ValueError("X_val and y_val need a first-order solver; got solver='lbfgs'.")
         frame = X_val if "feature_names_in_" in vars(estimator) else None
         try:
-            X, y = estimator._read_samples(X_val, y_val, reset=False)
+            with self.group.together():
+                X, y = estimator._read_samples(X_val, y_val, reset=False)
+                weight = check_weights("sample_weight_val", sample_weight_val, X.shape[0])
+            X, y, weight = map(self.group.all_of, (X, y, weight))
+            frame = all_of_frame(self.group, frame)
             self.codec.check(y)
             t = self.codec.encode(y)
             check_range("X", X, dtype)
@@ -187,7 +199,6 @@ class FitRun:
         except ValueError as error:
             which = "X_val and y_val" if name == "val" else f"the validation set {name!r}"
             raise ValueError(f"In {which}: {error}") from error
-        weight = check_weights("sample_weight_val", sample_weight_val, X.shape[0])
         validation = self._weigh(Data(X, t, weight, frame), "sample_weight_val")
         if validation.n_rows < 2:
             raise ValueError("X_val and y_val must have at least 2 samples; got 1.")

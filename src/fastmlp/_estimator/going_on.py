@@ -15,6 +15,7 @@ from fastmlp._checks.arrays import is_clean
 from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._model.exclusive import changing
 from fastmlp._model.model import Model
+from fastmlp._processes.group import ALONE, current_group
 from fastmlp._training.record import Record
 from fastmlp._training.run import non_finite_error
 
@@ -36,7 +37,9 @@ def going_on(partial_fit: _Method) -> _Method:
 def _goes_on(estimator: Any, X: Any, y: Any) -> bool:
     """Train an epoch as the last call did; return False, and leave all as it is, if in doubt."""
     model = _present_model(estimator)
-    if model is None or not is_clean(X, model.architecture.n_features, model.architecture.dtype):
+    if model is None or current_group() is not ALONE:
+        return False
+    if not is_clean(X, model.architecture.n_features, model.architecture.dtype):
         return False
     batch = estimator.batch_size
     if isinstance(batch, int) and batch > len(X):  # which is warned of

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from fastmlp._model.architecture import Architecture, Params
 from fastmlp._model.exclusive import as_it_is
 from fastmlp._model.model import Model
 from fastmlp._model.settings import TrainerSettings
+from fastmlp._processes.group import Alone
 from fastmlp._training.evaluation import Evaluation
 from fastmlp._training.hooks import Callbacks, Hook, begin_callbacks
 from fastmlp._training.lbfgs import Objective, Trace, check_settings, minimize
@@ -69,6 +71,8 @@ class Training:
         What was trained of this fit before it was cut off.
     generator : dict
         The state of `random_state` at the beginning, for whoever wants to resume the fit.
+    group : Alone
+        The processes that train together.
     """
 
     estimator: Any
@@ -82,6 +86,7 @@ class Training:
     groups: NDArray[Any] | None
     begun: Begun
     generator: dict[str, Any]
+    group: Alone
 
     def by_steps(self, data: Data, sets: Mapping[str, Data]) -> tuple[Model, Record]:
         """Run a new trainer until a stopping rule ends it; the first of the `sets` is for that."""
@@ -95,7 +100,7 @@ class Training:
                 stratifies=self.codec.stratifies,
                 groups=self.groups,
             )
-            sets = {"val": held}
+            sets = {"val": held.gathered()}
         validation = next(iter(sets.values()), None)
         validated = validation is not None
         seed, mask_seed = self._draw_seed(), self._draw_mask_seed()
@@ -135,14 +140,14 @@ class Training:
         if settings.monitor == "hook":
             assert validation is not None
             scored = Score("scoring", estimator.scoring, estimator, validation, self.codec)
-            score = scored.of(snapshot)
+            score = self._led(scored.of(snapshot))
         with self._hooks(snapshot, evaluation, validated=validated) as hooks:
             report = run(
                 trainer,
                 data,
                 validation,
                 epochs=int(estimator.max_iter) - begun.n_epochs,
-                verbose=estimator.verbose,
+                verbose=estimator.verbose if self.group.leads else 0,
                 n_threads=resolve_n_jobs(estimator.n_jobs),
                 hooks=hooks,
                 rate=self._rate(begun.n_epochs),
@@ -174,7 +179,7 @@ class Training:
                 data,
                 None,
                 epochs=1,
-                verbose=estimator.verbose,
+                verbose=estimator.verbose if self.group.leads else 0,
                 n_threads=resolve_n_jobs(estimator.n_jobs),
                 hooks=hooks,
                 rate=self._rate(),
@@ -229,7 +234,7 @@ class Training:
                 max_iter=int(estimator.max_iter),
                 max_fun=int(estimator.max_fun),
                 tol=float(estimator.tol),
-                verbose=estimator.verbose,
+                verbose=estimator.verbose if self.group.leads else 0,
                 hooks=hooks,
             )
         model, record = Model.of(plan, params, mask_seed), self._record(report, 0)
@@ -305,12 +310,20 @@ class Training:
     def _rate(self, n_begun: int = 0) -> Callable[[int], float] | None:
         """Return what gives the rate of an epoch, where the schedule knows it by its number."""
         estimator = self.estimator
-        return epoch_rates(
+        rates = epoch_rates(
             estimator.learning_rate,
             float(estimator.learning_rate_init),
             self.record.log.n_epochs + n_begun,
             int(estimator.max_iter),
         )
+        return None if rates is None else self._led(rates)
+
+    def _led(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Let all processes have what the first one gets of each call."""
+        return partial(self._lead, call) if self.group.size > 1 else call
+
+    def _lead(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        return self.group.lead(lambda: call(*arguments))
 
     @contextmanager
     def _hooks(
@@ -323,20 +336,38 @@ class Training:
         """Give what is to be called after every epoch, and end it with the fit."""
         hooks: list[Hook] = [evaluation] if evaluation else []
         with ExitStack() as stack:
-            if callbacks := begin_callbacks(self.estimator.callbacks, stack):
-                hooks.append(
-                    Callbacks(
-                        callbacks,
-                        self.record.log.n_epochs,
-                        snapshot,
-                        validated=validated,
-                        metrics=evaluation.latest if evaluation else dict,
-                    )
+            users: list[Hook] = []
+            with self.group.together():
+                if self.group.leads:
+                    users = self._users_hooks(snapshot, evaluation, stack, validated=validated)
+            if self.group.size > 1:  # the others don't know whether there is any
+                users = [self._led(lambda report, led=users: any([hook(report) for hook in led]))]
+            yield hooks + users
+
+    def _users_hooks(
+        self,
+        snapshot: Callable[..., Any],
+        evaluation: Evaluation | None,
+        stack: ExitStack,
+        *,
+        validated: bool,
+    ) -> list[Hook]:
+        """Return what the user wants to have called."""
+        hooks: list[Hook] = []
+        if callbacks := begin_callbacks(self.estimator.callbacks, stack):
+            hooks.append(
+                Callbacks(
+                    callbacks,
+                    self.record.log.n_epochs,
+                    snapshot,
+                    validated=validated,
+                    metrics=evaluation.latest if evaluation else dict,
                 )
-            if self.task is not None:
-                self.task.begin(snapshot)
-                hooks.append(self.task)
-            yield hooks
+            )
+        if self.task is not None:
+            self.task.begin(snapshot)
+            hooks.append(self.task)
+        return hooks
 
     # Record
 

@@ -35,22 +35,25 @@ def run(
     `stopped` is then 'interrupted'; unless `ends_by_interrupt` is False: then it is raised. Hooks
     count epochs from `epochs_before` on.
     """
+    shares, weight = data.shares, data.sample_weight
+    own = slice(None) if shares is None else shares.own
     with Progress(verbose, epochs_before + epochs) as progress:
         try:
             report = trainer.run(
                 data.x,
-                data.t,
-                data.sample_weight,
+                data.t[own],
+                None if weight is None else weight[own],
                 epochs=epochs,
                 x_val=validation.x if validation else None,
                 t_val=validation.t if validation else None,
                 sample_weight_val=validation.sample_weight if validation else None,
-                rows=data.rows,
+                rows=data.rows if shares is None else None,
                 rows_val=validation.rows if validation else None,
                 on_epoch_end=join(hooks, progress, epochs_before),
                 rate=rate,
                 score=score,
                 own_loss=own_loss,
+                shared=None if shares is None else shares.for_core(data.rows, weight),
                 n_threads=n_threads,
             )
         except KeyboardInterrupt:

@@ -1,0 +1,211 @@
+"""The processes that train together, and what they tell each other before and between epochs.
+
+`current_group()` is what the code of a fit asks; outside of a communicator that is `ALONE`, for
+whom there is nothing to do.
+"""
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import numpy as np
+import scipy.sparse
+
+from fastmlp._processes.transport import Transport
+
+_Value = TypeVar("_Value")
+_KINDS = {kind.__name__: kind for kind in (ValueError, TypeError, KeyboardInterrupt)}
+
+
+class Alone:
+    """A process that trains by itself."""
+
+    rank = 0
+    size = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether callbacks are called here, and the display is shown."""
+        return self.rank == 0
+
+    def together(self) -> AbstractContextManager[None]:
+        """Let an error in the block end it in all processes."""
+        return nullcontext()
+
+    def lead(self, call: Callable[[], _Value]) -> _Value:
+        """Return what the first process gets of a call, which the others don't make."""
+        return call()
+
+    def gather(self, value: _Value) -> list[_Value]:
+        """Return the values of all processes, in their order."""
+        return [value]
+
+    def all_of(self, array: Any) -> Any:
+        """Return the rows of all processes, in their order; None for None."""
+        return array
+
+
+ALONE = Alone()
+
+
+class Group(Alone):
+    """Several processes.
+
+    Parameters
+    ----------
+    transport : Transport
+        Carries what they tell each other.
+    shards : int
+        How many parts the samples of all are taken in, at least one for each process.
+    """
+
+    def __init__(self, transport: Transport, shards: int) -> None:
+        self.transport = transport
+        self.rank, self.size = transport.rank, transport.size
+        self.shards = shards
+
+    def shards_of(self, rank: int) -> range:
+        """Return the shards of a process; the core reckons the same."""
+        return range(self.shards * rank // self.size, self.shards * (rank + 1) // self.size)
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as caught:
+            error = caught
+        complaints = self.gather(_describe(error))
+        if error is not None:
+            raise error
+        for rank, complaint in enumerate(complaints):
+            _raise(rank, complaint)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Let an error in the block end it in all processes."""
+        return self._together()
+
+    def lead(self, call: Callable[[], _Value]) -> _Value:
+        """Return what the first process gets of a call, which the others don't make."""
+        value: Any = None
+        error: BaseException | None = None
+        if self.leads:
+            with within(ALONE):  # what is fitted in there is its own
+                try:
+                    value = call()
+                except BaseException as caught:
+                    error = caught
+        told, complaint = self.gather((value, _describe(error)))[0]
+        if error is not None:
+            raise error
+        _raise(0, complaint)
+        result: _Value = value if self.leads else told
+        return result
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the values of all processes, in their order."""
+        own = np.frombuffer(pickle.dumps(value, protocol=5), dtype=np.uint8)
+        sizes = np.zeros(self.size, dtype=np.int64)
+        sizes[self.rank] = len(own)
+        self._end(self.transport.gather(sizes, [1] * self.size))
+        ends = np.cumsum(sizes)
+        everything = np.empty(ends[-1], dtype=np.uint8)
+        everything[ends[self.rank] - len(own) : ends[self.rank]] = own
+        self._end(self.transport.gather(everything, sizes.tolist()))
+        return [pickle.loads(part.data) for part in np.split(everything, ends[:-1])]
+
+    def swap(self, values: Sequence[Any]) -> list[Any]:
+        """Give each process one of the values; return those that they gave."""
+        parts = [np.frombuffer(pickle.dumps(value, protocol=5), np.uint8) for value in values]
+        sent, ones = np.array([len(part) for part in parts], dtype=np.int64), [1] * self.size
+        taken = np.empty_like(sent)
+        self._end(self.transport.swap(sent, ones, taken, ones))
+        everything = np.empty(taken.sum(), dtype=np.uint8)
+        content = np.concatenate(parts)
+        self._end(self.transport.swap(content, sent.tolist(), everything, taken.tolist()))
+        return [pickle.loads(part.data) for part in np.split(everything, np.cumsum(taken)[:-1])]
+
+    def all_of(self, array: Any) -> Any:
+        """Return the rows of all processes, in their order; None for None.
+
+        Raises
+        ------
+        ValueError
+            If texts would meet numbers, or the widths differ.
+        """
+        parts = self.gather(array)
+        if any(part is None for part in parts):
+            if any(part is not None for part in parts):
+                raise ValueError("Either all processes give weights, or none does.")
+            return None
+        return stacked(parts)
+
+    @staticmethod
+    def _end(interrupted: bool) -> None:
+        if interrupted:
+            raise KeyboardInterrupt
+
+
+def stacked(parts: Sequence[Any]) -> Any:
+    """Return arrays, or sparse matrices, one below the other.
+
+    Raises
+    ------
+    ValueError
+        If texts would meet numbers, or the widths differ.
+    """
+    widths = {part.shape[1:] for part in parts}
+    if len(widths) > 1:
+        raise ValueError(f"The processes have arrays of different widths: {sorted(widths)}.")
+    if scipy.sparse.issparse(parts[0]):
+        return scipy.sparse.vstack(parts, format="csr")
+    if len({part.dtype.kind in "biuf" for part in parts}) > 1:
+        raise ValueError("Some processes have numbers where others have texts.")
+    return np.concatenate(parts)
+
+
+def _describe(error: BaseException | None) -> tuple[str, str] | None:
+    return None if error is None else (type(error).__name__, str(error))
+
+
+def _raise(rank: int, complaint: tuple[str, str] | None) -> None:
+    """Raise what has ended a process in this one, too."""
+    if complaint is not None:
+        name, message = complaint
+        kind = _KINDS.get(name, RuntimeError)
+        raise kind(f"In process {rank}: {message if name in _KINDS else f'{name}: {message}'}")
+
+
+_current: ContextVar[Alone] = ContextVar("processes", default=ALONE)
+
+
+def current_group() -> Alone:
+    """Return the processes that train together with this one."""
+    return _current.get()
+
+
+@contextmanager
+def within(group: Alone) -> Iterator[None]:
+    """Let a group be the current one."""
+    token = _current.set(group)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def refuse_group(what: str) -> None:
+    """Refuse what would be trained in each process by itself.
+
+    Raises
+    ------
+    NotImplementedError
+        Inside of a communicator.
+    """
+    if current_group() is not ALONE:
+        raise NotImplementedError(
+            f"{what} can't be trained by several processes together; MLPClassifier and "
+            "MLPRegressor can. Call it outside of fastmlp.distributed.communicator."
+        )
