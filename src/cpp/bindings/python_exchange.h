@@ -50,6 +50,7 @@ class PythonExchange final : public Exchange {
   /// Numbers and counts become memoryviews and lists.
   template <class... Given>
   bool call(const char* method, const Given&... given) noexcept {
+    if (error_) return false;
     const SubnormalsAsZero::Suspended suspended;
     const GilHeld acquire;
     try {

@@ -29,10 +29,10 @@ void copy_columns(const Network<T>& network, const Workspace<T>& ws, const Weigh
   }
 }
 
-/// From the columns that this rank copied last.
+/// From the columns that this rank copied last, of the rows `within`.
 template <class T>
 void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                     Range rows, const Ahead<T>& ahead, int rank, T* dw) noexcept {
+                     Range rows, Range within, const Ahead<T>& ahead, int rank, T* dw) noexcept {
   if (task.encoding) {
     const T* parts = ws.dencoding + rows.begin * ws.lddencoding;
     return network.kernels().backward_weights({nullptr, 0, parts, ws.lddencoding, dw, rows.size(),
@@ -45,10 +45,11 @@ void weight_gradient(const Network<T>& network, const Workspace<T>& ws, const We
   // left in z.
   const T* dz = (task.learned ? buffers.z : buffers.dz) + rows.begin * buffers.ldy;
   const bool copied = copies_columns(layer.shape, ws.rows());
-  const T* x = copied ? ws.columns(rank) : buffers.x + rows.begin * buffers.ldx + task.row_begin;
-  network.kernels().backward_weights({x, copied ? weight_rows(task, layer.shape) : buffers.ldx, dz,
-                                      buffers.ldy, dw, rows.size(), task.panel, task.row_begin,
-                                      task.row_end, layer.shape, ahead});
+  const Index ldx = copied ? weight_rows(task, layer.shape) : buffers.ldx;
+  const T* x = copied ? ws.columns(rank) + (rows.begin - within.begin) * ldx
+                      : buffers.x + rows.begin * ldx + task.row_begin;
+  network.kernels().backward_weights({x, ldx, dz, buffers.ldy, dw, rows.size(), task.panel,
+                                      task.row_begin, task.row_end, layer.shape, ahead});
 }
 
 }  // namespace
@@ -126,19 +127,19 @@ Range share_tasks(const std::vector<WeightTask>& tasks, Range within, Part part)
 
 template <class T>
 void task_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
-                   Range rows, const Ahead<T>& ahead, int rank, const WeightTask*& copied,
-                   T* dw) noexcept {
+                   Range rows, Range within, const Ahead<T>& ahead, int rank,
+                   const WeightTask*& copied, T* dw) noexcept {
   if (copied == nullptr || !task.has_rows_of(*copied)) {
-    copy_columns(network, ws, task, rows, rank);
+    copy_columns(network, ws, task, within, rank);
     copied = &task;
   }
-  weight_gradient(network, ws, task, rows, ahead, rank, dw);
+  weight_gradient(network, ws, task, rows, within, ahead, rank, dw);
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                     \
   template std::vector<WeightTask> weight_tasks<T>(const Network<T>&, Index, TaskOrder);           \
   template void task_gradient<T>(const Network<T>&, const Workspace<T>&, const WeightTask&, Range, \
-                                 const Ahead<T>&, int, const WeightTask*&, T*) noexcept;
+                                 Range, const Ahead<T>&, int, const WeightTask*&, T*) noexcept;
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE

@@ -56,11 +56,18 @@ Range share_tasks(const std::vector<WeightTask>& tasks, Range within, Part part)
 
 /// dw = the gradient of the task's rows over these rows of the workspace, contiguous as in the flat
 /// array. Meanwhile `ahead`, the rows of another task, is fetched into the cache. `copied` is the
-/// task whose columns of x this rank has copied of these rows last, or null: neighbours of the same
-/// rows need no other copy.
+/// task whose columns of x this rank has copied last, or null: neighbours of the same rows need no
+/// other copy. It is made of all rows `within`, where the gradients of several parts of them are
+/// taken.
+template <class T>
+void task_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
+                   Range rows, Range within, const Ahead<T>& ahead, int rank,
+                   const WeightTask*& copied, T* dw) noexcept;
 template <class T>
 void task_gradient(const Network<T>& network, const Workspace<T>& ws, const WeightTask& task,
                    Range rows, const Ahead<T>& ahead, int rank, const WeightTask*& copied,
-                   T* dw) noexcept;
+                   T* dw) noexcept {
+  task_gradient(network, ws, task, rows, rows, ahead, rank, copied, dw);
+}
 
 }  // namespace fastmlp

@@ -97,31 +97,30 @@ double ByShards<T>::loss(const Step& step) const noexcept {
 
 template <class T>
 void ByShards<T>::node_gradient(Range node, const WeightTask& task, const Step& step, int rank,
-                                T* scratch, T* dw) noexcept {
+                                const WeightTask*& copied, T* scratch, T* dw) noexcept {
   if (node.size() == 1) {
     const Range rows = rows_of(step, node.begin);
-    const WeightTask* copied = nullptr;
     if (rows.size() == 0) {
       std::fill_n(dw, task.cost(), T{0});
     } else {
-      task_gradient(network_, workspace_, task, rows, {}, rank, copied, dw);
+      task_gradient(network_, workspace_, task, rows, {0, step.batch.rows}, {}, rank, copied, dw);
     }
     return;
   }
   const Index middle = (node.begin + node.end) / 2;
-  node_gradient({node.begin, middle}, task, step, rank, scratch, dw);
-  node_gradient({middle, node.end}, task, step, rank, scratch + task_size_, scratch);
+  node_gradient({node.begin, middle}, task, step, rank, copied, scratch, dw);
+  node_gradient({middle, node.end}, task, step, rank, copied, scratch + task_size_, scratch);
   add_to(dw, scratch, task.cost());
 }
 
 template <class T>
 void ByShards<T>::gradient(const WeightTask& task, const Step& step, const Ahead<T>&, int rank,
-                           const WeightTask*&, T* dw) noexcept {
+                           const WeightTask*& copied, T* dw) noexcept {
   T* scratch = sums_.data() + rank * sums_of_thread_;
   const std::vector<Range>& nodes = reduction_.nodes();
   for (std::size_t k = 0; k < nodes.size(); ++k) {
     T* to = k == 0 ? dw : reduction_.part(k) + task.at;
-    node_gradient(nodes[k], task, step, rank, scratch, to);
+    node_gradient(nodes[k], task, step, rank, copied, scratch, to);
   }
 }
 

@@ -29,8 +29,8 @@ class ByShards final : public Schedule<T> {
     return step.shards[shard - reduction_.mine().begin];
   }
   double loss_of(const Step& step, Range node) const noexcept;
-  void node_gradient(Range node, const WeightTask& task, const Step& step, int rank, T* scratch,
-                     T* dw) noexcept;
+  void node_gradient(Range node, const WeightTask& task, const Step& step, int rank,
+                     const WeightTask*& copied, T* scratch, T* dw) noexcept;
   /// Calls visit(rows, masks) for the rows of each shard among those in `mine`.
   template <class Visit>
   void for_each_shard(const Step& step, Range mine, Visit visit) const;

@@ -19,7 +19,7 @@ class Exchange {
   virtual int size() const noexcept = 0;
 
   /// Gives sent[r] numbers to each process r, one after the other from `from` on, and takes
-  /// taken[r] from it.
+  /// taken[r] from it. What a process would give itself stays where it is: it takes nothing there.
   virtual bool swap(const float* from, const Counts& sent, float* to,
                     const Counts& taken) noexcept = 0;
   virtual bool swap(const double* from, const Counts& sent, double* to,

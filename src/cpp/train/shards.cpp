@@ -1,14 +1,13 @@
 #include "train/shards.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/kernel_table.h"
 
 namespace fastmlp {
 
 namespace {
-
-constexpr Index kSliceGrain = 16;  // numbers: a cache line of floats
 
 Index middle(Range tree) { return (tree.begin + tree.end) / 2; }
 
@@ -88,24 +87,18 @@ void ShardedEpoch::lay_out(const Index* order) {
 }
 
 template <class T>
-Reduction<T>::Reduction(const SharedRows& rows, Index size_)
+Reduction<T>::Reduction(const SharedRows& rows, const std::vector<WeightTask>& tasks, Index size_)
     : exchange_(*rows.exchange),
       tree_{0, rows.shards()},
       mine_(shards_of(rows.shards(), exchange_.rank(), exchange_.size())) {
-  const Index lines = ceil_div(size_, kSliceGrain);
-  const auto cut = [&](Index r) {
-    return min_index(lines * r / exchange_.size() * kSliceGrain, size_);
-  };
   for (int r = 0; r < exchange_.size(); ++r) {
     nodes_.push_back(nodes_within(tree_, shards_of(rows.shards(), r, exchange_.size())));
     all_nodes_.insert(all_nodes_.end(), nodes_.back().begin(), nodes_.back().end());
     most_nodes_ = std::max(most_nodes_, nodes_.back().size());
-    slices_.push_back(cut(r + 1) - cut(r));
   }
-  slices_.back() += size_ - cut(exchange_.size());
+  cut_slices(tasks, size_);
   for (std::size_t k = 1; k < nodes().size(); ++k) parts_.emplace_back(size_);
-  const Index own = slices_[rank()];
-  taken_ = AlignedBuffer<T>(checked_mul(static_cast<Index>(all_nodes_.size()), own));
+  taken_ = AlignedBuffer<T>(checked_mul(static_cast<Index>(all_nodes_.size()), slices_[rank()]));
   rows_.resize(all_nodes_.size());
   tally_counts_.assign(size(), static_cast<Index>(2 + most_nodes_));
   tallies_.resize(size() * (2 + most_nodes_));
@@ -113,6 +106,44 @@ Reduction<T>::Reduction(const SharedRows& rows, Index size_)
   for (double& loss : losses_) loss_rows_.push_back(&loss);
   sent_.resize(size());
   received_.resize(size());
+}
+
+/// Where tasks begin, in the order in which they lie.
+template <class T>
+void Reduction<T>::cut_slices(const std::vector<WeightTask>& tasks, Index size_) {
+  const auto at = [&](Index i) { return tasks[static_cast<std::size_t>(i)].at; };
+  order_.resize(tasks.size());
+  std::iota(order_.begin(), order_.end(), Index{0});
+  std::sort(order_.begin(), order_.end(), [&](Index i, Index j) { return at(i) < at(j); });
+  in_order_.resize(tasks.size());
+  auto begin = order_.begin();
+  for (std::size_t r = 0; r < size(); ++r) {
+    const Index wanted = size_ / static_cast<Index>(size()) * static_cast<Index>(r + 1);
+    const auto end =
+        r + 1 == size()
+            ? order_.end()
+            : std::partition_point(begin, order_.end(), [&](Index i) { return at(i) < wanted; });
+    const Index first = r == 0 ? 0 : begin == order_.end() ? size_ : at(*begin);
+    const Index last = end == order_.end() ? size_ : at(*end);
+    slices_.push_back(last - first);
+    task_counts_.push_back(end - begin);
+    if (r == rank()) {
+      slice_begin_ = first;
+      owned_.assign(begin, end);
+    }
+    begin = end;
+  }
+}
+
+template <class T>
+bool Reduction<T>::fill_in(std::vector<double>& by_task) noexcept {
+  const auto by = [&](std::size_t i) -> double& {
+    return by_task[static_cast<std::size_t>(order_[i])];
+  };
+  for (std::size_t i = 0; i < order_.size(); ++i) in_order_[i] = by(i);
+  if (!exchange_.gather(in_order_.data(), task_counts_)) return false;
+  for (std::size_t i = 0; i < order_.size(); ++i) by(i) = in_order_[i];
+  return true;
 }
 
 template <class T>
@@ -138,28 +169,31 @@ bool Reduction<T>::agree(Tally& tally, const std::vector<double>& losses) noexce
   return true;
 }
 
+/// What this process has of its own slice stays where it is.
 template <class T>
 bool Reduction<T>::add_up(T* gradient) noexcept {
   T* to = taken_.data();
   const Index own = slices_[rank()];
   for (std::size_t k = 0; k < most_nodes_; ++k) {
     const bool gives = k < nodes().size();
+    T* from = k > 0 && gives ? part(k) : gradient;
     T* end = to;
-    for (std::size_t r = 0, node = 0; r < size(); node += nodes_[r].size(), ++r) {
+    for (std::size_t r = 0, node = k; r < size(); node += nodes_[r].size(), ++r) {
+      const bool takes = k < nodes_[r].size();
+      const bool other = r != rank();
       sent_[r] = gives ? slices_[r] : 0;
-      received_[r] = k < nodes_[r].size() ? own : 0;
-      if (k < nodes_[r].size()) rows_[node + k] = end;
+      received_[r] = takes && other ? own : 0;
+      if (takes) rows_[node] = other ? end : from + slice_begin_;
       end += received_[r];
     }
-    const T* from = k == 0 || !gives ? gradient : part(k);
     if (!exchange_.swap(from, sent_, to, received_)) return false;
     to = end;
   }
   sum_tree(tree_, all_nodes_.data(), static_cast<Index>(all_nodes_.size()), rows_.data(), own);
-  Index at = 0;
-  for (std::size_t r = 0; r < rank(); ++r) at += slices_[r];
-  std::copy_n(rows_.front(), own, gradient + at);
-  return exchange_.gather(gradient, slices_);
+  if (rows_.front() != gradient + slice_begin_) {
+    std::copy_n(rows_.front(), own, gradient + slice_begin_);
+  }
+  return true;
 }
 
 template <class T>

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/parallel.h"
+#include "nn/gradient.h"
 #include "train/exchange.h"
 
 namespace fastmlp {
@@ -55,12 +56,14 @@ struct Tally {
   double loss;  // of the batch, where all is finite
 };
 
-/// The sums of a run over all shards.
+/// The sums of a run over all shards. Each process adds up a slice of the gradient and updates what
+/// belongs to it, which the others then get: that is as much to carry as a sum that all of them
+/// get, and the update is made once.
 template <class T>
 class Reduction {
  public:
-  /// Of gradients of `size` numbers. The rows must outlive it.
-  Reduction(const SharedRows& rows, Index size);
+  /// Of gradients of `size` numbers, of such tasks. The rows must outlive it.
+  Reduction(const SharedRows& rows, const std::vector<WeightTask>& tasks, Index size);
   Reduction(const Reduction&) = delete;
   Reduction& operator=(const Reduction&) = delete;
 
@@ -72,12 +75,20 @@ class Reduction {
 
   /// Lets `tally` be that of all; `losses` are those of this process's nodes.
   bool agree(Tally& tally, const std::vector<double>& losses) noexcept;
-  /// Lets `gradient`, which is that of the first node, be that of the whole batch.
+  /// The tasks of this process's slice.
+  const std::vector<Index>& owned() const { return owned_; }
+  /// Lets this process's slice of `gradient`, which is that of the first node, be that of the whole
+  /// batch.
   bool add_up(T* gradient) noexcept;
+  /// Fills in the slices of the other processes, of an array like the parameters; or what they have
+  /// of their tasks, of one with a number for each.
+  bool fill_in(T* all) noexcept { return exchange_.gather(all, slices_); }
+  bool fill_in(std::vector<double>& by_task) noexcept;
 
  private:
   std::size_t rank() const { return static_cast<std::size_t>(exchange_.rank()); }
   std::size_t size() const { return static_cast<std::size_t>(exchange_.size()); }
+  void cut_slices(const std::vector<WeightTask>& tasks, Index size_);
 
   Exchange& exchange_;
   Range tree_;
@@ -86,9 +97,14 @@ class Reduction {
   std::vector<Range> all_nodes_;           // in order
   std::size_t most_nodes_ = 0;             // of a process
   Counts slices_;                          // of a gradient: each process adds up one
-  std::vector<AlignedBuffer<T>> parts_;    // of the nodes but the first
-  AlignedBuffer<T> taken_;                 // this process's slice of each node
-  std::vector<T*> rows_;                   // of `taken_`, by node
+  Index slice_begin_ = 0;                  // of this process's
+  std::vector<Index> order_;               // of the tasks, as they lie
+  std::vector<Index> owned_;
+  Counts task_counts_;                   // of each process
+  std::vector<double> in_order_;         // a number for each task
+  std::vector<AlignedBuffer<T>> parts_;  // of the nodes but the first
+  AlignedBuffer<T> taken_;               // this process's slice of each node
+  std::vector<T*> rows_;                 // of `taken_`, by node
   std::vector<double> tallies_;
   std::vector<double> losses_;  // of each node
   std::vector<double*> loss_rows_;

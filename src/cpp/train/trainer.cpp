@@ -69,7 +69,7 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   plan.batch_threads = waking.threads();
   int& most = plan.batch_threads.count;
   if (shared) {
-    sharing_ = std::make_unique<Sharing>(*shared, plan.batch, network_.flat_size());
+    sharing_ = std::make_unique<Sharing>(*shared, network_, plan.batch);
     schedule_.reset();
   }
   plan_run(rows, plan.batch, most);
@@ -98,6 +98,7 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   TeamSize team_size(most, plan.batch, fixed);
   if (!fixed) team_size = recall_team_size(work, team_size, awake);
   report.stopped = run_epochs(data, validation, plan, team_size, hooks, report);
+  if (shared) update_.share_state();
   if (!fixed) remember_team_size(work, team_size);
   if (report.stopped != Stopped::kNonFinite && !network_.is_finite()) {
     report.stopped = Stopped::kNonFinite;  // only the next loss would have shown it
@@ -147,7 +148,7 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
       report.failed_batch = epoch.batches + 1;
       return Stopped::kNonFinite;
     }
-    if (!whole) return Stopped::kCallback;
+    if (!whole || (sharing_ && !update_.share_state())) return Stopped::kCallback;
     progress_.epochs += 1;
     progress_.rows_seen += plan.rows;
     const double loss = epoch.loss_sum / static_cast<double>(epoch.rows);

@@ -91,11 +91,11 @@ class Trainer {
 
   /// What a run that several processes share has beside the others.
   struct Sharing {
-    Sharing(const SharedRows& rows, Index batch, Index parameters)
-        : rows(rows), epoch(rows, batch), reduction(rows, parameters) {
+    Sharing(const SharedRows& rows, const Network<T>& network, Index batch)
+        : epoch(rows, batch),
+          reduction(rows, weight_tasks(network, batch, TaskOrder::kRows), network.flat_size()) {
       losses.resize(reduction.nodes().size());
     }
-    const SharedRows& rows;
     ShardedEpoch epoch;
     Reduction<T> reduction;
     std::vector<double> losses;  // of a step, of each node

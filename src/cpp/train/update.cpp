@@ -115,6 +115,7 @@ void Update<T>::apply(const WeightTask& task, std::size_t index, const Step& ste
 template <class T>
 bool Update<T>::whole(Schedule<T>& schedule, const Step& step, const Team& team, Poll& poll,
                       std::atomic<bool>& given_up) noexcept {
+  if (reduction_) return reduced(schedule, step, team, poll, given_up);
   const std::vector<WeightTask>& tasks = schedule.tasks();
   const bool clips = settings_.clip_norm > 0.0;
   const Range mine = share_tasks(tasks, all_of(tasks), equal_part(team));
@@ -123,41 +124,84 @@ bool Update<T>::whole(Schedule<T>& schedule, const Step& step, const Team& team,
     const auto index = static_cast<std::size_t>(i);
     const WeightTask& task = tasks[index];
     const double flops = 2.0 * static_cast<double>(task.cost() * step.batch.rows);
-    if (poll.after(flops, team.rank()) && !reduction_) break;
+    if (poll.after(flops, team.rank())) break;
     T* dw = gradient_.data() + task.at;
     schedule.gradient(task, step, {}, team.rank(), copied, dw);
-    if (clips && !reduction_) squares_[index] = sum_of_squares(dw, task.cost());
+    if (clips) squares_[index] = sum_of_squares(dw, task.cost());
   }
-  if (team.rank() == 0 && poll.stopped() && !reduction_) given_up = true;
+  if (team.rank() == 0 && poll.stopped()) given_up = true;
   team.barrier();
-  if (given_up || (reduction_ && !reduce(tasks, mine, team, given_up))) return false;
-  DropoutArgs<T> args{};
-  args.rows = 1;
-  args.scale = clips ? clipped_scale() : 1.0;
+  if (given_up) return false;
+  const double scale = clips ? clipped_scale() : 1.0;
   for (Index i = mine.begin; i < mine.end; ++i) {
     const auto index = static_cast<std::size_t>(i);
-    const WeightTask& task = tasks[index];
-    T* dw = gradient_.data() + task.at;
-    args.x = args.y = dw;
-    args.cols = args.ldx = args.ldy = task.cost();
-    if (args.scale < 1.0) network_.kernels().scale(args);
-    apply(task, index, step, place(), true, dw);
+    apply_scaled(tasks[index], index, step, scale);
   }
   return true;
 }
 
 template <class T>
-bool Update<T>::reduce(const std::vector<WeightTask>& tasks, Range mine, const Team& team,
-                       std::atomic<bool>& given_up) noexcept {
-  if (team.rank() == 0 && !reduction_->add_up(gradient_.data())) given_up = true;
-  team.barrier();
-  if (given_up) return false;
-  if (!(settings_.clip_norm > 0.0)) return true;
-  for (Index i = mine.begin; i < mine.end; ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    squares_[index] = sum_of_squares(gradient_.data() + tasks[index].at, tasks[index].cost());
+void Update<T>::apply_scaled(const WeightTask& task, std::size_t index, const Step& step,
+                             double scale) noexcept {
+  T* dw = gradient_.data() + task.at;
+  if (scale < 1.0) {
+    DropoutArgs<T> args{};
+    args.rows = 1;
+    args.scale = scale;
+    args.x = args.y = dw;
+    args.cols = args.ldx = args.ldy = task.cost();
+    network_.kernels().scale(args);
   }
-  team.barrier();
+  apply(task, index, step, place(), true, dw);
+}
+
+/// Interrupts are told when the processes agree on the next step.
+template <class T>
+bool Update<T>::reduced(Schedule<T>& schedule, const Step& step, const Team& team, Poll& poll,
+                        std::atomic<bool>& given_up) noexcept {
+  const std::vector<WeightTask>& tasks = schedule.tasks();
+  /// The first thread talks to the other processes, while the others wait.
+  const auto led = [&](auto talk) {
+    team.barrier();
+    if (team.rank() == 0 && !talk()) given_up = true;
+    team.barrier();
+    return !given_up;
+  };
+  const Range mine = share_tasks(tasks, all_of(tasks), equal_part(team));
+  const WeightTask* copied = nullptr;
+  for (Index i = mine.begin; i < mine.end; ++i) {
+    const WeightTask& task = tasks[static_cast<std::size_t>(i)];
+    poll.after(2.0 * static_cast<double>(task.cost() * step.batch.rows), team.rank());
+    schedule.gradient(task, step, {}, team.rank(), copied, gradient_.data() + task.at);
+  }
+  if (!led([&] { return reduction_->add_up(gradient_.data()); })) return false;
+  const std::vector<Index>& owned = reduction_->owned();
+  const Range own = share(static_cast<Index>(owned.size()), 1, equal_part(team));
+  const auto for_each_own = [&](auto visit) {
+    for (Index i = own.begin; i < own.end; ++i) {
+      const auto index = static_cast<std::size_t>(owned[static_cast<std::size_t>(i)]);
+      visit(tasks[index], index);
+    }
+  };
+  double scale = 1.0;
+  if (settings_.clip_norm > 0.0) {
+    for_each_own([&](const WeightTask& task, std::size_t index) {
+      squares_[index] = sum_of_squares(gradient_.data() + task.at, task.cost());
+    });
+    if (!led([&] { return reduction_->fill_in(squares_); })) return false;
+    scale = clipped_scale();
+  }
+  for_each_own(
+      [&](const WeightTask& task, std::size_t index) { apply_scaled(task, index, step, scale); });
+  return led(
+      [&] { return reduction_->fill_in(network_.params()) && reduction_->fill_in(penalties_); });
+}
+
+template <class T>
+bool Update<T>::share_state() noexcept {
+  for (int s = 0; s < slot_count(); ++s) {
+    if (!reduction_->fill_in(slots_[s].data())) return false;
+  }
   return true;
 }
 

@@ -55,6 +55,9 @@ class Update {
   bool whole(Schedule<T>& schedule, const Step& step, const Team& team, Poll& poll,
              std::atomic<bool>& given_up) noexcept;
 
+  /// Lets every process have all of the optimizer's memory, of which each has updated a part.
+  bool share_state() noexcept;
+
   /// A loss with the penalties on the weights that the last step began with, added task by task.
   double with_penalties(double loss) const noexcept;
 
@@ -63,9 +66,11 @@ class Update {
              bool counts, const T* gradient) noexcept;
   Ahead<T> rows_of(const WeightTask& task) noexcept;
   double clipped_scale() const noexcept;
-  /// The gradients of all processes, by the first thread, and the squares of this thread's tasks.
-  bool reduce(const std::vector<WeightTask>& tasks, Range mine, const Team& team,
-              std::atomic<bool>& given_up) noexcept;
+  /// whole() where several processes take part in it.
+  bool reduced(Schedule<T>& schedule, const Step& step, const Team& team, Poll& poll,
+               std::atomic<bool>& given_up) noexcept;
+  void apply_scaled(const WeightTask& task, std::size_t index, const Step& step,
+                    double scale) noexcept;
 
   Network<T>& network_;
   const TrainSettings& settings_;

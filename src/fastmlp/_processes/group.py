@@ -119,13 +119,19 @@ class Group(Alone):
     def swap(self, values: Sequence[Any]) -> list[Any]:
         """Give each process one of the values; return those that they gave."""
         parts = [np.frombuffer(pickle.dumps(value, protocol=5), np.uint8) for value in values]
-        sent, ones = np.array([len(part) for part in parts], dtype=np.int64), [1] * self.size
-        taken = np.empty_like(sent)
-        self._end(self.transport.swap(sent, ones, taken, ones))
+        sizes = np.zeros((self.size, self.size), dtype=np.int64)
+        sizes[self.rank] = [len(part) for part in parts]
+        self._end(self.transport.gather(sizes.ravel(), [self.size] * self.size))
+        taken = sizes[:, self.rank].copy()
+        taken[self.rank] = 0  # is here already
         everything = np.empty(taken.sum(), dtype=np.uint8)
-        content = np.concatenate(parts)
-        self._end(self.transport.swap(content, sent.tolist(), everything, taken.tolist()))
-        return [pickle.loads(part.data) for part in np.split(everything, np.cumsum(taken)[:-1])]
+        sent = sizes[self.rank].tolist()
+        self._end(self.transport.swap(np.concatenate(parts), sent, everything, taken.tolist()))
+        pieces = np.split(everything, np.cumsum(taken)[:-1])
+        return [
+            values[rank] if rank == self.rank else pickle.loads(piece.data)
+            for rank, piece in enumerate(pieces)
+        ]
 
     def all_of(self, array: Any) -> Any:
         """Return the rows of all processes, in their order; None for None.

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,7 +30,10 @@ class Transport(Protocol):
     def swap(
         self, sent: Any, sent_counts: Sequence[int], taken: Any, taken_counts: Sequence[int]
     ) -> bool:
-        """Give each process its part of `sent`, and take one of each into `taken`."""
+        """Give each other process its part of `sent`, and take one of each into `taken`.
+
+        There is a part for this process, too, which stays where it is: none is taken of it.
+        """
 
     def gather(self, buffer: Any, counts: Sequence[int]) -> bool:
         """Fill in the parts of the other processes; this one's is in place."""
@@ -75,8 +79,11 @@ class MPITransport:
     def swap(
         self, sent: Any, sent_counts: Sequence[int], taken: Any, taken_counts: Sequence[int]
     ) -> bool:
-        """Give each process its part, and take one of each."""
-        request = self._comm.Ialltoallv([sent, sent_counts], [taken, taken_counts])
+        """Give each other process its part, and take one of each."""
+        counts = list(sent_counts)
+        begins = [0, *accumulate(counts[:-1])]
+        counts[self.rank] = 0
+        request = self._comm.Ialltoallv([sent, (counts, begins)], [taken, taken_counts])
         return _wait(request.Test, self._timeout)
 
     def gather(self, buffer: Any, counts: Sequence[int]) -> bool:
@@ -107,16 +114,18 @@ class TorchTransport:
     def swap(
         self, sent: Any, sent_counts: Sequence[int], taken: Any, taken_counts: Sequence[int]
     ) -> bool:
-        """Give each process its part, and take one of each."""
-        work = self._torch.distributed.all_to_all_single(
-            self._tensor(taken),
-            self._tensor(sent),
-            list(taken_counts),
-            list(sent_counts),
-            group=self._group,
-            async_op=True,
-        )
-        return self._finish([work])
+        """Give each other process its part, and take one of each."""
+        distributed, works = self._torch.distributed, []
+        gifts = self._tensor(sent).split(list(sent_counts))
+        places = self._tensor(taken).split(list(taken_counts))
+        for rank, peer in enumerate(self._global_ranks):
+            if rank == self.rank:
+                continue
+            if len(places[rank]):
+                works.append(distributed.irecv(places[rank], peer, group=self._group))
+            if len(gifts[rank]):
+                works.append(distributed.isend(gifts[rank], peer, group=self._group))
+        return self._finish(works)
 
     def gather(self, buffer: Any, counts: Sequence[int]) -> bool:
         """Fill in the parts of the other processes: gloo gathers equal parts only."""
