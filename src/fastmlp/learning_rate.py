@@ -18,6 +18,7 @@ from fastmlp._checks.content import plain_array
 from fastmlp._data.class_weight import class_factors
 from fastmlp._data.missing import put_back, set_apart
 from fastmlp._data.weights import check_weights
+from fastmlp._processes.group import refuse_group
 from fastmlp._training.settings import resolve_batch_size
 from fastmlp.classifier import MLPClassifier
 from fastmlp.display._axes import make_axes
@@ -136,6 +137,7 @@ def find_learning_rate(
     >>> search = find_learning_rate(model, X / 16, y)
     >>> model = model.set_params(learning_rate_init=search.suggestion)
     """
+    refuse_group("The runs of find_learning_rate")
     _check(estimator, low, high, steps)
     rates = np.geomspace(low, high, int(steps))
     model = clone(estimator).set_params(

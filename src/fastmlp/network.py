@@ -43,6 +43,7 @@ from fastmlp._model.exclusive import changing, unchanged
 from fastmlp._model.initialisers import draw_params
 from fastmlp._model.model import Model
 from fastmlp._model.settings import TrainerSettings
+from fastmlp._processes.group import refuse_group
 from fastmlp._training.record import History, history_of
 from fastmlp._training.run import non_finite_error, run
 from fastmlp.layers import Layer, check_positive_int, initialisers, plan
@@ -367,6 +368,7 @@ class Network:
         RuntimeError
             If it is training already, in another call that has not returned.
         """
+        refuse_group("A Network")
         loss_name, loss_parameter = self._loss(loss)
         data = self._data(X, t, sample_weight, loss=loss_name)
         validation = self._validation(validation_data, loss_name)

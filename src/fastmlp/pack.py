@@ -15,6 +15,7 @@ import sklearn
 from fastmlp import _core
 from fastmlp._checks.arrays import class_name
 from fastmlp._checks.threads import available_threads, one_thread_each, resolve_n_jobs
+from fastmlp._processes.group import refuse_group
 
 Estimator = TypeVar("Estimator")
 _LOOK_EVERY = 0.1  # seconds
@@ -80,6 +81,7 @@ def fit_pack(
             raise TypeError(f"estimators must have a method fit; got {class_name(estimator)}.")
     if len({id(estimator) for estimator in pack}) < len(pack):
         raise ValueError("estimators must not have the same one twice.")
+    refuse_group("A pack")
     n_threads = resolve_n_jobs(n_jobs) or available_threads()
     cancellation, config = _core.Cancellation(), sklearn.get_config()
 

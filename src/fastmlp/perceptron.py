@@ -20,6 +20,7 @@ from fastmlp._checks.sklearn import DOC_PAGE, fit_context
 from fastmlp._checks.warn import warn
 from fastmlp._data.labels import LabelCodec, read_classes, read_labels
 from fastmlp._model.exclusive import as_it_is, changing
+from fastmlp._processes.group import refuse_group
 
 
 class Perceptron(ClassifierMixin, BaseEstimator):
@@ -251,6 +252,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         partial: bool = False,
     ) -> None:
         """Train for so many epochs; on any error the estimator stays what it was."""
+        refuse_group(f"A {type(self).__name__}")
         check_count(type(self).__name__, "max_iter", epochs)
         with changing(self) as (copy, publish):
             X, y = read_labels(copy, X, y, reset=fresh, accept_sparse=False)

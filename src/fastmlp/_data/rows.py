@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
@@ -46,6 +47,11 @@ class Data:
             return self.sample_weight
         weight: NDArray[Any] = self.sample_weight[self.rows]
         return weight
+
+    def weight_sum(self) -> float:
+        """Return what its samples weigh together, or their number where all weigh the same."""
+        weight = self.weight()
+        return float(self.n_rows if weight is None else weight.sum(dtype=np.float64))
 
     def gathered(self) -> "Data":
         """Return samples that several processes share for each of them."""

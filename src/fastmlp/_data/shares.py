@@ -1,6 +1,6 @@
 """The samples of several processes: each holds the inputs of some, and all know every target."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,34 @@ class Shares:
             None if weight is None else np.asarray(weight, np.float64),
         )
 
+    def own_shards(self) -> Iterator[tuple[slice, slice]]:
+        """Return where each shard of this process lies among all samples, and in its inputs."""
+        bounds, first = self.bounds, self.own.start
+        for shard in self.group.shards_of(self.group.rank):
+            begin, end = bounds[shard], bounds[shard + 1]
+            yield slice(begin, end), slice(begin - first, end - first)
+
+    def total(self, vectors: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return the sum over all shards, in the order of the core's tree, given those of its own.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            In all processes, where one was interrupted before.
+        """
+        group, width = self.group, len(vectors[0]) + 1
+        own = group.shards_of(group.rank)
+        buffer = np.zeros((group.shards, width))
+        buffer[own.start : own.stop, :-1] = vectors
+        buffer[own.start, -1] = group.interrupted
+        counts = [len(group.shards_of(rank)) * width for rank in range(group.size)]
+        group.interrupted = group.transport.gather(buffer.ravel(), counts)
+        sums = _tree_sum(buffer)
+        if sums[-1]:
+            group.interrupted = False
+            raise KeyboardInterrupt
+        return sums[:-1]
+
     def moved(self, x: Any) -> Any:
         """Return the inputs of this process's shards, given those that it was given."""
         ranks = range(self.group.size)
@@ -90,6 +118,14 @@ class Shares:
         first, end = self.given[self.group.rank], self.given[self.group.rank + 1]
         mine = rows_of(frame, rows[(rows >= first) & (rows < end)] - first)
         return rows_of(all_of_frame(self.group, mine), _places(rows, self.given[1:]))
+
+
+def _tree_sum(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    if len(rows) == 1:
+        only: NDArray[np.float64] = rows[0]
+        return only
+    middle = len(rows) // 2
+    return _tree_sum(rows[:middle]) + _tree_sum(rows[middle:])
 
 
 def _places(rows: NDArray[Any], ends: Sequence[int]) -> NDArray[np.intp]:

@@ -58,13 +58,15 @@ class Group(Alone):
     transport : Transport
         Carries what they tell each other.
     shards : int
-        How many parts the samples of all are taken in, at least one for each process.
+        How many parts the samples of all are taken in, at least one for each process. The core's
+        tree over them halves every node, at begin + size // 2.
     """
 
     def __init__(self, transport: Transport, shards: int) -> None:
         self.transport = transport
         self.rank, self.size = transport.rank, transport.size
         self.shards = shards
+        self.interrupted = False  # and the others are still to be told
 
     def shards_of(self, rank: int) -> range:
         """Return the shards of a process; the core reckons the same."""

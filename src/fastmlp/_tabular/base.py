@@ -22,6 +22,7 @@ from fastmlp._data.split import check_groups
 from fastmlp._data.table import Columns, TableReader
 from fastmlp._data.weights import check_weights
 from fastmlp._model.exclusive import changing
+from fastmlp._processes.group import refuse_group
 from fastmlp._tabular.bar import Bar
 from fastmlp._tabular.ensemble import (
     Ensemble,
@@ -91,6 +92,7 @@ class BaseTabular(BaseEstimator, ABC):
     # Fit
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> None:
+        refuse_group(type(self).__name__)
         start = time.perf_counter()
         deadline = np.inf if self.time_limit is None else start + self.time_limit
         if (X_val is None) != (y_val is None):

@@ -1,7 +1,7 @@
 """Full-batch training by SciPy's L-BFGS-B on the loss and gradients of the core."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -49,20 +49,23 @@ class Objective:
         self.architecture = architecture
         self.data = data
         self.loss = loss
-        weight = data.sample_weight
-        weight_sum = float(data.n_rows if weight is None else weight.sum(dtype=np.float64))
-        self.decays = [2 * layer.l2 / weight_sum for layer in architecture.layers]
+        self.weight_sum = data.weight_sum()
+        self.decays = [2 * layer.l2 / self.weight_sum for layer in architecture.layers]
         self.n_threads = n_threads
         self.reported = np.nan
 
     def loss_of(self, network: "_Network") -> float:
         """Return the value with the weights of a network of another type, from its own outputs."""
         last = self.architecture.layers[-1]
-        z = network.predict(self.data.x, self.n_threads, GIVE_LOGITS).astype(np.float64)
         outputs = Architecture(last.units, (LayerPlan(last.units, last.activation),), "float64")
         no_bias, no_slope = np.zeros(last.units), np.empty(0)
         identity = outputs.pack([np.eye(last.units)], [no_bias], [no_slope])
-        data_loss = self.loss.mean_on(identity, replace(self.data, x=z), self.n_threads)
+
+        def loss_of(data: Data) -> NDArray[np.float64]:
+            z = network.predict(data.x, self.n_threads, GIVE_LOGITS).astype(np.float64)
+            return np.array([self.loss.mean_on(identity, replace(data, x=z), self.n_threads)])
+
+        data_loss = float(self._mean(loss_of)[0])
         coefs = [w.astype(np.float64) for w in network.get_params()[0]]
         return self.loss.scale * data_loss + self._penalty(coefs)
 
@@ -85,19 +88,39 @@ class Objective:
         """Return the value and the gradient."""
         coefs, intercepts, slopes = self.unpack(packed)
         self.network.set_params(coefs, intercepts, slopes)
-        data_loss, dw, db, da = self.network.loss_and_gradients(
-            self.data.x,
-            self.data.t,
+        found = self._mean(self._loss_and_gradient)
+        data_loss = float(found[0])
+        penalty = self._penalty(coefs)
+        self.reported = self.loss.scale * data_loss + penalty
+        dw, db, da = self.unpack(found[1:])
+        dw = [d + decay * w for decay, d, w in zip(self.decays, dw, coefs, strict=True)]
+        return data_loss + penalty, pack_vector(dw, db, da)
+
+    def _loss_and_gradient(self, data: Data) -> NDArray[np.float64]:
+        loss, *gradients = self.network.loss_and_gradients(
+            data.x,
+            data.t,
             self.loss.name,
-            self.data.sample_weight,
+            data.sample_weight,
             loss_parameter=self.loss.parameter,
             skips_missing=self.loss.skips_missing,
             n_threads=self.n_threads,
         )
-        penalty = self._penalty(coefs)
-        self.reported = self.loss.scale * data_loss + penalty
-        dw = [d + decay * w for decay, d, w in zip(self.decays, dw, coefs, strict=True)]
-        return data_loss + penalty, pack_vector(dw, db, da)
+        return pack_vector([np.array([loss])], *gradients)
+
+    def _mean(self, measure: Callable[[Data], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return what is a weighted mean over samples, over all of them."""
+        data = self.data
+        if data.shares is None:
+            return measure(data)
+        means = []
+        for shard, held in data.shares.own_shards():
+            weight = None if data.sample_weight is None else data.sample_weight[shard]
+            part = Data(data.x[held], data.t[shard], weight)
+            share = part.weight_sum() / self.weight_sum
+            weightless = replace(part, sample_weight=None)  # whose mean is there, and counts for 0
+            means.append(share * measure(part if share > 0 else weightless))
+        return data.shares.total(means)
 
 
 def check_settings(estimator: Any, plan: Architecture) -> None:
