@@ -144,6 +144,30 @@ def all_of_frame(group: Alone, frame: Any) -> Any:
     return nw.concat(frames).to_native()
 
 
+def take_form(estimator: Any, group: Alone, part: Any) -> Any:
+    """Return a process's part of the samples; where it has none, one like the others' without any.
+
+    Raises
+    ------
+    ValueError
+        If nobody has samples, or the columns have not the same names everywhere.
+    """
+    names = vars(estimator).get("feature_names_in_")
+    form = (
+        None if part is None else ([None if array is None else array[:0] for array in part], names)
+    )
+    forms = [form for form in group.gather(form) if form is not None]
+    if not forms:
+        raise ValueError("There must be at least one sample; got none in all processes.")
+    empty, expected = forms[0]
+    for _, its in forms:
+        if not np.array_equal(its, expected):
+            raise ValueError("The columns of X must have the same names in all processes.")
+    if part is None and expected is not None:
+        estimator.feature_names_in_ = expected
+    return empty if part is None else part
+
+
 def share_rows(group: Alone, x: Any) -> tuple[Any, Shares | None]:
     """Let the processes share what each of them was given; return what this one holds then.
 

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import _num_samples
 
 from fastmlp._checks.arrays import check_arrays, check_range
 from fastmlp._data.codec import TargetCodec
 from fastmlp._data.labels import read_classes
 from fastmlp._data.missing import refuse_empty_columns
 from fastmlp._data.rows import Data
-from fastmlp._data.shares import all_of_frame, share_rows
+from fastmlp._data.shares import all_of_frame, share_rows, take_form
 from fastmlp._data.split import check_groups
 from fastmlp._data.validation import GivenSet
 from fastmlp._data.weights import check_weights, scale_weights
@@ -21,7 +22,7 @@ from fastmlp._estimator.train import Training
 from fastmlp._model.architecture import Architecture, Params
 from fastmlp._model.initialisers import draw_params
 from fastmlp._model.model import Model
-from fastmlp._processes.group import current_group
+from fastmlp._processes.group import ALONE, current_group
 from fastmlp._training.record import Record
 from fastmlp._training.resuming import Begun
 from fastmlp._training.sklearn_task import FitTask
@@ -128,10 +129,7 @@ class FitRun:
     def _read(self) -> Data:
         """Check the samples, learn what the targets are, or check that they are such again."""
         estimator = self.estimator
-        X, y, sample_weight = self.given
-        with self.group.together():
-            X, y = estimator._read_samples(X, y, reset=self.before is None)
-            weight = check_weights("sample_weight", sample_weight, X.shape[0])
+        X, y, weight = self._read_part(*self.given, "sample_weight", reset=self.before is None)
         X, shares = share_rows(self.group, X)
         y, weight = self.group.all_of(y), self.group.all_of(weight)
         if self.before is None:
@@ -149,6 +147,19 @@ class FitRun:
             if not weight.any():
                 raise ValueError("Sample weights must contain at least one non-zero number.")
         return Data(X, t, weight, shares=shares)
+
+    def _read_part(
+        self, X: Any, y: Any, sample_weight: Any, argument: str, *, reset: bool
+    ) -> tuple[Any, Any, Any]:
+        """Check this process's part of some samples; one of several may have none."""
+        estimator, group = self.estimator, self.group
+        part: Any = None
+        with group.together():
+            if group is ALONE or _num_samples(X):
+                X, y = estimator._read_samples(X, y, reset=reset)
+                part = X, y, check_weights(argument, sample_weight, X.shape[0])
+        part = part if group is ALONE else take_form(estimator, group, part)
+        return cast(tuple[Any, Any, Any], part)
 
     def _make_plan(self, data: Data) -> Architecture:
         """Plan the network for the data; check that the weights of an earlier fit suit it."""
@@ -187,9 +198,8 @@ class FitRun:
             raise ValueError("X_val and y_val need a first-order solver; got solver='lbfgs'.")
         frame = X_val if "feature_names_in_" in vars(estimator) else None
         try:
-            with self.group.together():
-                X, y = estimator._read_samples(X_val, y_val, reset=False)
-                weight = check_weights("sample_weight_val", sample_weight_val, X.shape[0])
+            part = (X_val, y_val, sample_weight_val)
+            X, y, weight = self._read_part(*part, "sample_weight_val", reset=False)
             X, y, weight = map(self.group.all_of, (X, y, weight))
             frame = all_of_frame(self.group, frame)
             self.codec.check(y)

@@ -115,17 +115,20 @@ class TorchTransport:
         self, sent: Any, sent_counts: Sequence[int], taken: Any, taken_counts: Sequence[int]
     ) -> bool:
         """Give each other process its part, and take one of each."""
-        distributed, works = self._torch.distributed, []
-        gifts = self._tensor(sent).split(list(sent_counts))
-        places = self._tensor(taken).split(list(taken_counts))
-        for rank, peer in enumerate(self._global_ranks):
-            if rank == self.rank:
-                continue
-            if len(places[rank]):
-                works.append(distributed.irecv(places[rank], peer, group=self._group))
-            if len(gifts[rank]):
-                works.append(distributed.isend(gifts[rank], peer, group=self._group))
-        return self._finish(works)
+        counts = list(sent_counts)
+        begin = sum(counts[: self.rank])
+        end, counts[self.rank] = begin + counts[self.rank], 0
+        gifts = self._tensor(sent)
+        others = [part for part in (gifts[:begin], gifts[end:]) if len(part)]
+        work = self._torch.distributed.all_to_all_single(
+            self._tensor(taken),
+            others[0] if len(others) == 1 else self._torch.cat([gifts[:begin], gifts[end:]]),
+            list(taken_counts),
+            counts,
+            group=self._group,
+            async_op=True,
+        )
+        return self._finish([work])
 
     def gather(self, buffer: Any, counts: Sequence[int]) -> bool:
         """Fill in the parts of the other processes: gloo gathers equal parts only."""
