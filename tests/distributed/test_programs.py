@@ -1,5 +1,6 @@
 """Programs started by MPI and by torch.distributed: the same bits, signals, processes that die."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -43,6 +44,7 @@ open(f"{sys.argv[1] if sys.argv[1:] else '.'}/{size}-{rank}", "w").write(bits(mo
 """
 ENDLESS = """
 import time
+open(f"process-{rank}", "w").write(str(os.getpid()))
 from fastmlp import MLPClassifier
 from fastmlp.distributed import communicator
 own = slice(len(X) * rank // size, len(X) * (rank + 1) // size)
@@ -59,6 +61,21 @@ try:
 except BaseException as error:
     note(f"{type(error).__name__} {time.monotonic() - begun:.1f}")
     os._exit(3)
+"""
+SILENT = """
+import time
+from fastmlp import MLPClassifier
+from fastmlp.distributed import communicator
+with communicator(comm, timeout=2):
+    if rank == 1:
+        time.sleep(60)
+    begun = time.monotonic()
+    try:
+        MLPClassifier().fit(X, y)
+    except BaseException as error:
+        told = f"{type(error).__name__} {time.monotonic() - begun:.1f}"
+        open(f"told-{rank}", "w").write(told)
+        comm.Abort(3)
 """
 
 
@@ -112,13 +129,20 @@ def test_ctrl_c_in_one_process_ends_all_at_the_same_step(launcher):
     assert told[0] == told[1]
 
 
-def test_a_process_that_is_killed_is_noticed(launcher):
-    """Within the timeout; by default mpiexec itself ends the others before."""
+def test_a_process_that_is_killed_ends_those_of_mpi(launcher):
+    """Which is mpiexec's doing, before we notice."""
     script = write(launcher, SHARED, MPI, ENDLESS.replace("SIGNAL", "signal.SIGKILL"))
-    assert mpiexec(2, script, "-disable-auto-cleanup").returncode != 0
+    assert mpiexec(2, script, timeout=30).returncode != 0
+    for rank in range(2):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((launcher / f"process-{rank}").read_text()), 0)
+
+
+def test_a_process_that_does_not_answer_is_given_up(launcher):
+    assert mpiexec(2, write(launcher, SHARED, MPI, SILENT), timeout=60).returncode != 0
     name, seconds = (launcher / "told-0").read_text().split()
-    assert name in {"TimeoutError", "Exception"}  # the latter is MPI's, where it notices by itself
-    assert float(seconds) < 10
+    assert name == "TimeoutError"
+    assert 2 <= float(seconds) < 10
 
 
 def test_torch_notices_it_too(launcher):
