@@ -144,6 +144,14 @@ def test_packs() -> None:
     assert "fastmlp, one to a thread" in printed
 
 
+def test_distributed() -> None:
+    pytest.importorskip("mpi4py")
+    printed = script("distributed.py", "--rounds", 1, "--networks", "784-256-128-10, 2048")
+    assert "fastmlp, MPI: " in printed
+    row = next(line for line in printed.splitlines() if line.startswith("| 784"))
+    assert all(float(cell) > 0 for cell in row.split("|")[2:4])
+
+
 def test_busy() -> None:
     lines = script("busy.py", "--busy", 1, "--rounds", 1).splitlines()
     assert sum(line.startswith("  ") for line in lines) == 9
