@@ -163,6 +163,12 @@ class DaskEstimator(BaseMLP):
         parameters = self.get_params(deep=False)
         return self._local_kind(**{k: v for k, v in parameters.items() if k not in _DEFAULTS})
 
+    def _for_tasks(self) -> BaseMLP:
+        """Return what tasks need to know: neither generator nor schedule, which may not travel."""
+        bare = self._unfitted()
+        bare.set_params(random_state=None, learning_rate="constant")
+        return bare
+
     def _apply(self, method: str, X: Any, **options: Any) -> Any:
         """Return what a method of the local estimator makes of X: by chunk, or at once."""
         local = self.to_local()

@@ -108,7 +108,7 @@ class DaskFit(FitRun):
             task=None,
         )
         self.client = estimator.client_
-        self.worker = estimator._unfitted()  # what tasks get of it
+        self.worker = estimator._for_tasks()
 
     def run(self) -> None:
         """Train, and let the estimator become what came of it."""

@@ -55,13 +55,20 @@ def _moments(
 
 
 def score_of(tallies: Sequence[NDArray[np.float64]], *, classifies: bool) -> float:
-    """Return the accuracy, or R2 averaged over the targets, of all shards together."""
+    """Return the accuracy, or R2 averaged over the targets, of all shards together.
+
+    Raises
+    ------
+    ValueError
+        If nothing weighs.
+    """
     every = np.stack(tallies)
+    total = every[:, 1 if classifies else 0].sum(axis=0)
+    if not np.any(total):
+        raise ValueError("Sample weights must contain at least one non-zero number.")
     if classifies:
-        right, total = every.sum(axis=0)
-        return float(right / total)
+        return float(every[:, 0].sum() / total)
     weight, mean, about, errors = (every[:, row] for row in range(4))
-    total = weight.sum(axis=0)
     center = (weight * mean).sum(axis=0) / np.where(total > 0, total, 1)
     spread = (about + weight * (mean - center) ** 2).sum(axis=0)
     error = errors.sum(axis=0)
