@@ -19,8 +19,8 @@ _DOC_PAGE = "https://fastmlp.github.io/fastmlp/generated/fastmlp.dask.{estimator
 class DaskMLPClassifier(DaskEstimator, MLPClassifier):
     """Multilayer perceptron classifier for data on a dask cluster.
 
-    The rows are divided into shards. In every round each shard goes on from the same weights by one
-    pass of its own, in a task; then weights and the state of the optimizer are averaged, weighted
+    The rows are divided into shards. In every round each shard goes on from the same weights by
+    passes of its own, in a task; then weights and the state of the optimizer are averaged, weighted
     by rows, and the next round begins: local SGD [1]_ [2]_. The result depends on the data, the
     parameters and the number of shards, and neither on the number of workers nor on the chunks, nor
     on workers that are lost meanwhile.
@@ -28,14 +28,17 @@ class DaskMLPClassifier(DaskEstimator, MLPClassifier):
     Parameters
     ----------
     *arguments, **parameters
-        Those of `MLPClassifier`, under the same names and with the same defaults. `max_iter` is a
-        number of rounds, which are passes over the data; `batch_size` is that of the steps within a
-        shard; `n_jobs` is the number of threads of each task, None for one. With `early_stopping`
-        each shard sets rows aside, of each class its share. Not supported are the solver 'lbfgs',
-        `callbacks`, `eval_metrics`, `warm_start`, and of `scoring` all but None and 'loss'.
+        Those of `MLPClassifier`, under the same names and with the same defaults. `max_iter` counts
+        passes over the data; `batch_size` is that of the steps within a shard; `n_jobs` is the
+        number of threads of each task, None for one. With `early_stopping` each shard sets rows
+        aside, of each class its share. Not supported are the solver 'lbfgs', `callbacks`,
+        `eval_metrics`, `warm_start`, and of `scoring` all but None and 'loss'.
     shards : int, default=8
         How many tasks a round has, and no more workers have something to do. More shards make
         fewer steps of each, so that learning takes more rounds.
+    local_epochs : int, default=1
+        How many passes over its rows a shard makes in a round. A round takes some hundredths of a
+        second more than its passes; more of these let the weights drift apart meanwhile.
     client : distributed.Client or None, default=None
         The client of the cluster; None for the one of this process. It is not pickled.
 
@@ -50,9 +53,10 @@ class DaskMLPClassifier(DaskEstimator, MLPClassifier):
 
     Notes
     -----
-    An attribute that tells of an epoch tells of a round here; `step_losses_` is empty. With one
-    shard, the result is that of `MLPClassifier` on the same rows, but the rows that
-    `early_stopping` sets aside are others.
+    What is measured on a validation set is measured behind a round, and stands for all its epochs;
+    `step_losses_` is empty. With one shard, the result is that of `MLPClassifier` on the same rows,
+    but the rows that `early_stopping` sets aside are others, and 'invscaling' and 'adaptive' change
+    the rate between rounds only.
 
     References
     ----------
@@ -68,11 +72,9 @@ class DaskMLPClassifier(DaskEstimator, MLPClassifier):
     _local_kind = MLPClassifier
 
     @with_parameters_of(MLPClassifier)
-    def __init__(
-        self, *arguments: Any, shards: int = 8, client: Any = None, **parameters: Any
-    ) -> None:
+    def __init__(self, *arguments: Any, **parameters: Any) -> None:
+        self._keep_own(parameters)
         super().__init__(*arguments, **parameters)
-        self._keep_arguments({"shards": shards, "client": client})
 
     @available_if(lambda estimator: estimator._require_probabilities())
     def predict_proba(self, X: Any, **options: Any) -> Any:
@@ -154,6 +156,9 @@ class DaskMLPRegressor(DaskEstimator, MLPRegressor):
     shards : int, default=8
         How many tasks a round has, and no more workers have something to do. More shards make
         fewer steps of each, so that learning takes more rounds.
+    local_epochs : int, default=1
+        How many passes over its rows a shard makes in a round. A round takes some hundredths of a
+        second more than its passes; more of these let the weights drift apart meanwhile.
     client : distributed.Client or None, default=None
         The client of the cluster; None for the one of this process. It is not pickled.
 
@@ -179,8 +184,6 @@ class DaskMLPRegressor(DaskEstimator, MLPRegressor):
     _local_kind = MLPRegressor
 
     @with_parameters_of(MLPRegressor)
-    def __init__(
-        self, *arguments: Any, shards: int = 8, client: Any = None, **parameters: Any
-    ) -> None:
+    def __init__(self, *arguments: Any, **parameters: Any) -> None:
+        self._keep_own(parameters)
         super().__init__(*arguments, **parameters)
-        self._keep_arguments({"shards": shards, "client": client})

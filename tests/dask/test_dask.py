@@ -351,6 +351,21 @@ def test_each_class_has_its_share_set_aside():
     assert sorted([*shard.train, *shard.held]) == list(range(240))
 
 
+def test_several_passes_to_a_round(client):
+    """In one shard nobody waits for the others; in several, the last round may be shorter."""
+    how = HOW | {"max_iter": 8, "dropout": 0.1, "learning_rate": "cosine"}
+    model = DaskMLPClassifier(**how, shards=1, local_epochs=3, client=client)
+    assert same(model.fit(array(X), array(Y)), MLPClassifier(**how).fit(X, Y))
+    lines = {"shards": 4, "early_stopping": True, "n_iter_no_change": 5, "max_iter": 50}
+    many = clone(model).set_params(**lines, learning_rate_init=0.05).fit(array(X), array(Y))
+    assert many.stopped_ == "no_improvement"
+    assert many.n_iter_ % 3 == many.best_epoch_ % 3 == 0
+    assert many.n_iter_ >= many.best_epoch_ + 6
+    scores = many.validation_scores_
+    assert scores[::3] == scores[1::3] == scores[2::3]
+    assert len(set(many.loss_curve_)) == many.n_iter_ == len(scores)
+
+
 def test_measured_by_shards_as_in_one_place(client):
     how = HOW | {"max_iter": 3, "shards": 4, "client": client}
     model = DaskMLPClassifier(**how)
@@ -388,7 +403,7 @@ def test_r2_of_constant_and_missing_targets():
 def test_parameters_and_copies(client):
     model = DaskMLPClassifier((4,), alpha=0.5, client=client, shards=2, **{"max_iter": 3})
     local = MLPClassifier().get_params()
-    assert model.get_params().keys() == {*local, "shards", "client"}
+    assert model.get_params().keys() == {*local, "shards", "local_epochs", "client"}
     assert model.get_params()["alpha"] == 0.5
     assert DaskMLPRegressor("huber").loss == "huber"
     twin = clone(model)
@@ -464,6 +479,7 @@ REFUSED = [
     ({"eval_metrics": ["f1_macro"]}, "eval_metrics=.*must be None"),
     ({"warm_start": True}, "warm_start=True.*must be False"),
     ({"shards": 0}, "'shards' parameter"),
+    ({"local_epochs": 0}, "'local_epochs' parameter"),
     ({"alpha": -1}, "'alpha' parameter"),
 ]
 

@@ -19,11 +19,11 @@ from fastmlp._estimator.parameters import PARAMETER_CONSTRAINTS
 from fastmlp._model.exclusive import as_it_is, changing
 
 _Init = TypeVar("_Init", bound=Callable[..., None])
-_DEFAULTS: dict[str, Any] = {"shards": 8, "client": None}
+_DEFAULTS: dict[str, Any] = {"shards": 8, "local_epochs": 1, "client": None}
 
 
 def with_parameters_of(kind: type) -> Callable[[_Init], _Init]:
-    """Let an `__init__` have the signature of another class's, with `shards` and `client` behind.
+    """Let an `__init__` have the signature of another class's, with those for dask behind.
 
     scikit-learn takes the names of the parameters from there.
     """
@@ -48,11 +48,18 @@ class DaskEstimator(BaseMLP):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PARAMETER_CONSTRAINTS,
         "shards": [Interval(Integral, 1, None, closed="left")],
+        "local_epochs": [Interval(Integral, 1, None, closed="left")],
         "client": [object],
     }
     _local_kind: ClassVar[type[BaseMLP]]
     shards: int
+    local_epochs: int
     client: Any
+
+    def _keep_own(self, parameters: dict[str, Any]) -> None:
+        """Take the parameters for dask out of these, and set them as attributes."""
+        for name, default in _DEFAULTS.items():
+            setattr(self, name, parameters.pop(name, default))
 
     @property
     def client_(self) -> Any:
@@ -145,7 +152,7 @@ class DaskEstimator(BaseMLP):
         Returns
         -------
         estimator : MLPClassifier or MLPRegressor
-            With the same parameters and attributes, but `shards` and `client`.
+            With the same parameters and attributes, but those for dask.
 
         Raises
         ------

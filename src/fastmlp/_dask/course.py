@@ -1,11 +1,11 @@
-"""The rules that look at whole rounds, as the core has them for epochs: rate and stopping."""
+"""The rules that look at whole epochs, as the core has them: rate and stopping."""
 
 import math
 from typing import Any
 
 
 class Course:
-    """What training remembers from round to round.
+    """What training remembers from epoch to epoch.
 
     Parameters
     ----------
@@ -22,16 +22,16 @@ class Course:
         self.no_improvement = 0
         self.best = -math.inf
 
-    def end_round(self, score: float, n_rows: int) -> str:
-        """Count a round over so many rows; return what the stopping rule does, '' for nothing.
+    def count(self, score: float, n_epochs: int, n_rows: int) -> str:
+        """Count epochs over so many rows; return what the stopping rule does, '' for nothing.
 
-        The `score` is what it looks at, larger being better.
+        The `score` behind them is what it looks at, larger being better.
         """
         settings = self.settings
         improved = score >= self.best + settings["tol"] and math.isfinite(score)
-        self.no_improvement = 0 if improved else self.no_improvement + 1
+        self.no_improvement = 0 if improved else self.no_improvement + n_epochs
         self.best = score if score > self.best else self.best
-        self.rows_seen += n_rows
+        self.rows_seen += n_epochs * n_rows
         if settings["schedule"] == "invscaling":
             self.rate = self.first_rate / (self.rows_seen + 1.0) ** settings["power_t"]
         patience = settings["n_iter_no_change"]

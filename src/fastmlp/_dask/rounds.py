@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Pair = tuple[Any, Size]
 # dask warns of arguments above a size that weights and the optimizer's memory may well have.
 _LARGE = {"distributed.admin.large-graph-warning-threshold": "1TB"}
+_ENDS = ("no_improvement", "rate_too_small")
 _configuring = threading.Lock()  # the configuration is the whole process's
 
 
@@ -124,9 +125,11 @@ class Rounds(Training):
             stops_by_score=False,
             seed=seed,
         )
-        each = [replace(settings, seed=_seed_of(seed, place)) for place in range(len(shards))]
+        # The stopping rule is the course's: no single shard ends a round before the others.
+        never = replace(settings, others=settings.others | {"n_iter_no_change": -1})
+        each = [replace(never, seed=_seed_of(seed, place)) for place in range(len(shards))]
         course = Course(settings.rate, settings.others)
-        state = State(self.start, None, 0, 0, settings.rate)
+        state = State(self.start, None, 0, 0)
         run = Run(state, course, shards, sets, each, loss, n_rows)
         try:
             self._go(run)
@@ -141,32 +144,39 @@ class Rounds(Training):
         return model, self._record(run.report, n_rows, validated=bool(sets))
 
     def _go(self, run: Run) -> None:
-        rates, course = self._rate(), run.course
-        epochs = int(self.estimator.max_iter)
+        epochs, each = int(self.estimator.max_iter), int(self.estimator.local_epochs)
         with Progress(self.estimator.verbose, epochs) as progress:
-            for epoch in range(epochs):
+            for epoch in range(0, epochs, each):
                 begin = time.perf_counter()
-                course.rate = course.rate if rates is None else rates(epoch)
-                outcome, measured = self._round(run)
-                if outcome.failed_batch:
+                rates = self._rates(run.course, range(epoch, min(epoch + each, epochs)))
+                outcome, measured = self._round(run, rates)
+                if outcome.failed:
                     run.report["stopped"] = "non_finite"
-                    run.report["failed_epoch"] = epoch + 1
-                    run.report["failed_batch"] = outcome.failed_batch
+                    run.report["failed_epoch"] = epoch + outcome.failed[0]
+                    run.report["failed_batch"] = outcome.failed[1]
                     return
-                event = self._note(run, outcome, measured, time.perf_counter() - begin)
+                self._note(run, outcome, measured, rates, time.perf_counter() - begin)
+                event = self._count(run, outcome)
                 if progress:
-                    _show(progress, run.report, event)
-                if event in ("no_improvement", "rate_too_small"):
+                    _show(progress, run.report, len(rates), event)
+                if event in _ENDS:
                     run.report["stopped"] = event
                     return
 
-    def _round(self, run: Run) -> tuple[Outcome, list[Measured]]:
-        """Have a pass made over every shard; return the average and what was measured of it."""
+    def _rates(self, course: Course, epochs: range) -> list[float]:
+        """Return the rate of each of the epochs; one that goes by progress is that of a round."""
+        known = self._rate()
+        rates = [course.rate if known is None else known(epoch) for epoch in epochs]
+        course.rate = rates[-1]
+        return rates
+
+    def _round(self, run: Run, rates: list[float]) -> tuple[Outcome, list[Measured]]:
+        """Have every shard passed over; return the average and what was measured of it."""
         n_threads = resolve_n_jobs(self.estimator.n_jobs or 1)
         with _configuring, dask.config.set(_LARGE):
-            state = self._submit(as_given, run.state._replace(rate=run.course.rate))
+            state = self._submit(as_given, run.state)
         outcomes = [
-            self._submit(train, state, shard, self.plan, settings, n_threads)
+            self._submit(train, state, shard, self.plan, settings, rates, n_threads)
             for (shard, _), settings in zip(run.shards, run.settings, strict=True)
         ]
         merged = self._submit(merge, outcomes, [size.n_rows for _, size in run.shards])
@@ -181,22 +191,34 @@ class Rounds(Training):
         return self.client.submit(task, *arguments, pure=False, retries=RETRIES)
 
     def _note(
-        self, run: Run, outcome: Outcome, measured: Sequence[Measured], seconds: float
-    ) -> str:
-        """Add a round to the report; return what the stopping rule does."""
-        run.state, report = outcome.state, run.report
+        self,
+        run: Run,
+        outcome: Outcome,
+        measured: Sequence[Measured],
+        rates: list[float],
+        seconds: float,
+    ) -> None:
+        """Add a round to the report; what is measured behind it counts for all its epochs."""
+        n_epochs, report = len(rates), run.report
         val_loss, score = self._score(measured) if run.sets else (math.nan, math.nan)
-        report["epochs"] += 1
-        report["loss"].append(float(outcome.loss))
-        report["val_loss"].append(val_loss)
-        report["val_score"].append(score)
-        report["rate"].append(run.course.rate)
-        report["seconds"].append(seconds)
+        report["epochs"] += n_epochs
+        report["loss"] += outcome.losses
+        report["val_loss"] += [val_loss] * n_epochs
+        report["val_score"] += [score] * n_epochs
+        report["rate"] += rates
+        report["seconds"] += [seconds / n_epochs] * n_epochs
+        run.state = outcome.state
         if score > report["kept"]:
             report["kept"], report["best_epoch"] = score, report["epochs"]
             run.kept = outcome.state.params
-        watched = score if run.sets and self.estimator.early_stopping else -report["loss"][-1]
-        return run.course.end_round(watched, run.n_rows)
+
+    def _count(self, run: Run, outcome: Outcome) -> str:
+        """Return what the stopping rule does behind a round."""
+        losses = outcome.losses
+        if run.sets and self.estimator.early_stopping:
+            return run.course.count(run.report["val_score"][-1], len(losses), run.n_rows)
+        events = [run.course.count(-loss, 1, run.n_rows) for loss in losses]
+        return next((event for event in events if event in _ENDS), events[-1])
 
     def _score(self, measured: Sequence[Measured]) -> tuple[float, float]:
         """Return loss and score on the validation set."""
@@ -219,15 +241,17 @@ def _seed_of(seed: int, shard: int) -> int:
     return int(np.random.SeedSequence([seed, shard]).generate_state(1)[0]) if shard else seed
 
 
-def _show(progress: Progress, report: "RunReport", event: str) -> None:
-    progress(
-        {
-            "epoch": report["epochs"],
-            "loss": report["loss"][-1],
-            "val_loss": report["val_loss"][-1],
-            "val_score": report["val_score"][-1],
-            "rate": report["rate"][-1],
-            "seconds": report["seconds"][-1],
-            "event": event,
-        }
-    )
+def _show(progress: Progress, report: "RunReport", n_epochs: int, event: str) -> None:
+    """Show the epochs of a round; the event is the last one's."""
+    for place in range(-n_epochs, 0):
+        progress(
+            {
+                "epoch": report["epochs"] + place + 1,
+                "loss": report["loss"][place],
+                "val_loss": report["val_loss"][place],
+                "val_score": report["val_score"][place],
+                "rate": report["rate"][place],
+                "seconds": report["seconds"][place],
+                "event": event if place == -1 else "",
+            }
+        )

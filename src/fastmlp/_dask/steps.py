@@ -1,4 +1,4 @@
-"""Tasks of a round: a pass over a shard, the average of what came of all, and the score of it.
+"""Tasks of a round: passes over a shard, the average of what came of all, and the score of it.
 
 They are functions of their arguments alone, so that one that is lost with its worker is done
 again with the same result, and numbers are added up in the order of the shards.
@@ -29,15 +29,14 @@ class State(NamedTuple):
     slots: list[Params] | None  # the optimizer's memory; None at the beginning
     epochs: int
     steps: int
-    rate: float
 
 
 class Outcome(NamedTuple):
-    """What came of a pass, or of a round."""
+    """What came of the passes over a shard, or of a round."""
 
     state: State
-    loss: float
-    failed_batch: int  # the first whose loss was not finite, otherwise 0
+    losses: list[float]  # of each pass
+    failed: tuple[int, int] | None  # pass and batch, from 1, of the first loss that is not finite
 
 
 class Measured(NamedTuple):
@@ -54,10 +53,15 @@ def as_given(state: State) -> State:
 
 
 def train(
-    state: State, shard: Shard, plan: Architecture, settings: TrainerSettings, n_threads: int
+    state: State,
+    shard: Shard,
+    plan: Architecture,
+    settings: TrainerSettings,
+    rates: Sequence[float],
+    n_threads: int,
 ) -> Outcome:
-    """Go on from the state by one pass over a shard."""
-    before: dict[str, Any] = {"epochs": state.epochs, "steps": state.steps, "rate": state.rate}
+    """Go on from the state by a pass over a shard for each of the learning rates."""
+    before: dict[str, Any] = {"epochs": state.epochs, "steps": state.steps}
     if state.slots is not None:
         before["slots"] = state.slots
     trainer = Model.to_train(plan, state.params, settings, before).trainer
@@ -68,23 +72,27 @@ def train(
         data.x,
         data.t,
         data.sample_weight,
-        epochs=1,
+        epochs=len(rates),
         rows=data.rows,
+        rate=rates.__getitem__,
         own_loss=None if own is None else own.function,
         n_threads=n_threads,
     )
     after = trainer.get_state()
     params = trainer.copy_network().get_params()
-    reached = State(params, after["slots"], after["epochs"], after["steps"], state.rate)
-    failed = report["failed_batch"] if report["stopped"] == "non_finite" else 0
-    return Outcome(reached, report["loss"][0] if report["loss"] else np.nan, failed)
+    reached = State(params, after["slots"], after["epochs"], after["steps"])
+    failed = (report["failed_epoch"], report["failed_batch"])
+    return Outcome(reached, report["loss"], failed if report["stopped"] == "non_finite" else None)
 
 
 def merge(outcomes: Sequence[Outcome], n_rows: Sequence[int]) -> Outcome:
-    """Return the average of what came of all shards, by their numbers of rows.
+    """Return the average of what came of all shards, by their numbers of rows, or a failure.
 
     The number of steps is the largest, so that no later one has the dropout masks of an earlier.
     """
+    failures = [outcome for outcome in outcomes if outcome.failed]
+    if failures:
+        return failures[0]
     shares = [rows / sum(n_rows) for rows in n_rows]
     states = [outcome.state for outcome in outcomes]
     slots = zip(*(state.slots or [] for state in states), strict=True)
@@ -93,11 +101,12 @@ def merge(outcomes: Sequence[Outcome], n_rows: Sequence[int]) -> Outcome:
         [_mean_params(slot, shares) for slot in slots],
         states[0].epochs,
         max(state.steps for state in states),
-        states[0].rate,
     )
-    loss = sum(share * each.loss for share, each in zip(shares, outcomes, strict=True))
-    failed = (outcome.failed_batch for outcome in outcomes)
-    return Outcome(mean, loss, next(filter(None, failed), 0))
+    losses = [
+        sum(share * loss for share, loss in zip(shares, each, strict=True))
+        for each in zip(*(outcome.losses for outcome in outcomes), strict=True)
+    ]
+    return Outcome(mean, losses, None)
 
 
 def _mean_params(every: Sequence[Params], shares: Sequence[float]) -> Params:
