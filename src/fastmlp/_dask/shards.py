@@ -135,20 +135,8 @@ def encode(
 ) -> Shard:
     """Make the shard of a network of that type: targets, weights, and rows set aside.
 
-    Parameters
-    ----------
-    estimator : BaseMLP
-        Whose class weights count, unless the rows are to validate.
-    shard : Read
-        The rows.
-    codec : TargetCodec
-        What the targets of all shards are.
-    dtype : str
-        The type of the network.
-    validates : bool, default=False
-        Whether these are rows of a validation set.
-    held : tuple, default=None
-        The share of the rows to set aside, and the seed to draw them by; None for none.
+    With `validates` all rows are set aside, and class weights don't count; otherwise `held`
+    has the share of those to set aside, and the seed to draw them by, None for none.
     """
     x, y, weight, _ = shard
     if validates:
