@@ -22,7 +22,6 @@ from sklearn.model_selection import train_test_split
 from fastmlp import MLPClassifier
 from fastmlp.dask import DaskMLPClassifier
 
-SHARDS = (1, 2, 4, 8)
 HOW = {"n_iter_no_change": 1000, "random_state": 0, "n_jobs": 1}
 
 
@@ -50,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--hidden", type=int, nargs="*", default=[100])
+    parser.add_argument("--shards", type=int, nargs="*", default=[1, 2, 4, 8])
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(argv)
     warnings.simplefilter("ignore")  # the epochs run out
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             measure("in one place", MLPClassifier(**how), (x, y), (x_test, y_test))
             lazy = [da.from_array(each, chunks=len(each) // 10) for each in (x, y)]
             for scaled, passes in product((False, True), (1, 5)):
-                for shards in SHARDS:
+                for shards in options.shards:
                     model = DaskMLPClassifier(**how, shards=shards, local_epochs=passes)
                     if scaled:
                         model.set_params(batch_size=200 // shards)

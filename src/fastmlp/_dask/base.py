@@ -69,7 +69,7 @@ class DaskEstimator(BaseMLP):
             try:
                 client = get_client()
             except ValueError as error:
-                raise ValueError(
+                raise AttributeError(  # as whoever looks at all attributes expects
                     f"{type(self).__name__} needs a cluster: make a distributed.Client, or give "
                     "one as client."
                 ) from error
