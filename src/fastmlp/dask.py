@@ -7,7 +7,7 @@ without. Data in memory are refused by `fit`: the local estimators are for them.
 from typing import Any, ClassVar
 
 from fastmlp._checks.sklearn import available_if
-from fastmlp._dask.base import DaskEstimator, with_parameters_of
+from fastmlp._dask.base import DaskEstimator, like
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
 
@@ -16,6 +16,7 @@ __all__ = ["DaskMLPClassifier", "DaskMLPRegressor"]
 _DOC_PAGE = "https://fastmlp.github.io/fastmlp/generated/fastmlp.dask.{estimator_name}.html"
 
 
+@like(MLPClassifier)
 class DaskMLPClassifier(DaskEstimator, MLPClassifier):
     """Multilayer perceptron classifier for data on a dask cluster.
 
@@ -27,12 +28,8 @@ class DaskMLPClassifier(DaskEstimator, MLPClassifier):
 
     Parameters
     ----------
-    *arguments, **parameters
-        Those of `MLPClassifier`, under the same names and with the same defaults. `max_iter` counts
-        passes over the data; `batch_size` is that of the steps within a shard; `n_jobs` is the
-        number of threads of each task, None for one. With `early_stopping` each shard sets rows
-        aside, of each class its share. Not supported are the solver 'lbfgs', `callbacks`,
-        `eval_metrics`, `warm_start`, and of `scoring` all but None and 'loss'.
+    **parameters
+        Those of `MLPClassifier`.
     shards : int, default=8
         How many tasks a round has, and no more workers have something to do. More shards make
         fewer steps of each, so that learning takes more rounds.
@@ -53,6 +50,11 @@ class DaskMLPClassifier(DaskEstimator, MLPClassifier):
 
     Notes
     -----
+    `max_iter` counts passes over the data, `batch_size` is that of the steps within a shard, and
+    `n_jobs` is the number of threads of each task, None for one. With `early_stopping` each shard
+    sets rows aside, of each class its share. The solver 'lbfgs', `callbacks`, `eval_metrics` and
+    `warm_start` are not supported, and of `scoring` but None and 'loss'.
+
     What is measured on a validation set is measured behind a round, and stands for all its epochs;
     `step_losses_` is empty. With one shard, the result is that of `MLPClassifier` on the same rows,
     but the rows that `early_stopping` sets aside are others, and 'invscaling' and 'adaptive' change
@@ -71,7 +73,6 @@ class DaskMLPClassifier(DaskEstimator, MLPClassifier):
     }
     _local_kind = MLPClassifier
 
-    @with_parameters_of(MLPClassifier)
     def __init__(self, *arguments: Any, **parameters: Any) -> None:
         self._keep_own(parameters)
         super().__init__(*arguments, **parameters)
@@ -142,17 +143,17 @@ class DaskMLPClassifier(DaskEstimator, MLPClassifier):
         return self._apply("decision_function", X)
 
 
+@like(MLPRegressor)
 class DaskMLPRegressor(DaskEstimator, MLPRegressor):
     """Multilayer perceptron regressor for data on a dask cluster.
 
-    It trains as `DaskMLPClassifier` does: rounds of passes over shards of the rows, each from the
-    same weights, and the average of what comes of them [1]_.
+    It trains as `DaskMLPClassifier` does, whose notes hold here, too: rounds of passes over shards
+    of the rows, each from the same weights, and the average of what comes of them [1]_.
 
     Parameters
     ----------
-    *arguments, **parameters
-        Those of `MLPRegressor`, under the same names and with the same defaults, with the meanings
-        and the exceptions that `DaskMLPClassifier` has.
+    **parameters
+        Those of `MLPRegressor`.
     shards : int, default=8
         How many tasks a round has, and no more workers have something to do. More shards make
         fewer steps of each, so that learning takes more rounds.
@@ -183,7 +184,6 @@ class DaskMLPRegressor(DaskEstimator, MLPRegressor):
     }
     _local_kind = MLPRegressor
 
-    @with_parameters_of(MLPRegressor)
     def __init__(self, *arguments: Any, **parameters: Any) -> None:
         self._keep_own(parameters)
         super().__init__(*arguments, **parameters)

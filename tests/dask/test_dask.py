@@ -1,5 +1,6 @@
 """Estimators for dask: results are those of a local fit, whatever the cluster does."""
 
+import inspect
 import os
 import pickle
 import signal
@@ -429,6 +430,21 @@ def test_parameters_and_copies(client):
     assert np.array_equal(alone.predict_proba(X), model.predict_proba(X))
     assert same(alone, model)
     assert alone.partial_fit(X, Y).n_iter_ == 1
+
+
+@each("kind", KINDS)
+def test_what_is_described(kind):
+    pytest.importorskip("numpydoc")
+    from numpydoc.docscrape import NumpyDocString
+    from numpydoc.validate import validate
+
+    described = NumpyDocString(kind.__doc__)["Parameters"]
+    assert [row.name for row in described] == list(inspect.signature(kind).parameters)
+    not_needed = {"GL01", "ES01", "EX01", "SA01", "RT02"}  # as elsewhere
+    own = [name for part in kind.__mro__[:2] for name in vars(part) if not name.startswith("_")]
+    for path in ["", *(f".{name}" for name in own if callable(getattr(kind, name)))]:
+        errors = validate(f"fastmlp.dask.{kind.__name__}{path}")["errors"]
+        assert not [error for error in errors if error[0] not in not_needed]
 
 
 def test_client_of_the_process(cluster):

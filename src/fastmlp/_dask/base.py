@@ -1,6 +1,7 @@
 """What both estimators for dask share: the client, fit by rounds, predictions by chunk, copies."""
 
 import inspect
+import re
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar, NoReturn, Self, TypeVar
@@ -12,34 +13,45 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp._checks.sklearn import available_if, fit_context
 from fastmlp._dask.fit import DaskFit
 from fastmlp._dask.predictions import by_chunk, score
-from fastmlp._dask.rows import is_collection
+from fastmlp._dask.rows import is_collection, task_threads
 from fastmlp._data.validation import GivenSet
 from fastmlp._estimator.base import BaseMLP
 from fastmlp._estimator.parameters import PARAMETER_CONSTRAINTS
 from fastmlp._model.exclusive import as_it_is, changing
 
-_Init = TypeVar("_Init", bound=Callable[..., None])
+_Class = TypeVar("_Class", bound=type)
+_LINES = re.MULTILINE | re.DOTALL
 _DEFAULTS: dict[str, Any] = {"shards": 8, "local_epochs": 1, "client": None}
 
 
-def with_parameters_of(kind: type) -> Callable[[_Init], _Init]:
-    """Let an `__init__` have the signature of another class's, with those for dask behind.
+def like(local: type) -> Callable[[_Class], _Class]:
+    """Let a class have the parameters of the local estimator, and those for dask behind.
 
-    scikit-learn takes the names of the parameters from there.
+    scikit-learn takes their names from the signature. They are described as they are there.
     """
-    theirs = inspect.signature(kind)
+    theirs = inspect.signature(local)
     ours = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
         for name, default in _DEFAULTS.items()
     ]
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = theirs.replace(parameters=[own, *theirs.parameters.values(), *ours])
 
-    def decorate(init: _Init) -> _Init:
-        every = [own, *theirs.parameters.values(), *ours]
-        init.__signature__ = theirs.replace(parameters=every)  # type: ignore[attr-defined]
-        return init
+    def decorate(kind: _Class) -> _Class:
+        kind.__init__.__signature__ = signature  # type: ignore[misc]
+        if kind.__doc__ and local.__doc__:  # `python -OO` has none
+            kind.__doc__ = _described(inspect.cleandoc(kind.__doc__), local.__doc__)
+        return kind
 
     return decorate
+
+
+def _described(doc: str, theirs: str) -> str:
+    """Return a docstring with the parameters of another in the place of its `**parameters`."""
+    listed = re.search(r"^Parameters\n-+\n(.*?)\n*^Attributes\n", inspect.cleandoc(theirs), _LINES)
+    assert listed is not None
+    place = r"^\*\*parameters\n.*?(?=\nshards :)"
+    return re.sub(place, lambda _: listed[1], doc, flags=_LINES) + "\n"
 
 
 class DaskEstimator(BaseMLP):
@@ -138,7 +150,13 @@ class DaskEstimator(BaseMLP):
 
     @available_if(lambda estimator: estimator._refuse_partial_fit())
     def partial_fit(self, *arguments: Any, **named: Any) -> Self:
-        """Refuse to train on a stream, for which the local estimator is there."""
+        """Refuse to train on a stream, for which the local estimator is there.
+
+        Parameters
+        ----------
+        *arguments, **named
+            Not looked at.
+        """
         raise NotImplementedError
 
     def _refuse_partial_fit(self) -> NoReturn:
@@ -184,10 +202,10 @@ class DaskEstimator(BaseMLP):
         given = {name: value for name, value in options.items() if value}
         if given:
             raise ValueError(
-                f"{method} takes {', '.join(given)} with data in memory only: the masks go by the "
-                "place of a row in X."
+                f"{method} takes {', '.join(given)} with data in memory only, as the estimator "
+                "that to_local() returns does."
             )
-        local.n_jobs = local.n_jobs or 1
+        local.n_jobs = task_threads(local.n_jobs)
         return by_chunk(local, method, X)
 
     def predict(self, X: Any, **options: Any) -> Any:
@@ -244,7 +262,7 @@ class DaskEstimator(BaseMLP):
                 f"score with quantiles={getattr(self, 'quantiles', None)!r} needs all samples in "
                 "one place: use to_local() on data in memory."
             )
-        local.n_jobs = local.n_jobs or 1
+        local.n_jobs = task_threads(local.n_jobs)
         return score(self.client_, local, X, y, sample_weight, n_shards=int(self.shards))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A call of fit on a cluster: the local one's checks and start, by facts of shards, then rounds.
 
-In a round every shard goes on from the same weights by a pass of its own, and weights and
+In a round every shard goes on from the same weights by passes of its own, and weights and
 optimizer are averaged: local SGD (Stich, "Local SGD converges fast and communicates little",
 ICLR 2019). The client has the state between two rounds, so that whatever is lost with a worker can
 be made again of it and of the data.
@@ -166,9 +166,9 @@ class DaskFit(FitRun):
             raise ValueError(f"y has no value in column {column}, only missing ones: leave it out.")
         self.codec = estimator._learn_targets(join_probes([f.probe for f in facts]), None)
         noted = facts[0].noted
-        for one in (estimator, self.worker):
-            vars(one).pop("feature_names_in_", None)
-            vars(one).update(noted)
+        vars(estimator).pop("feature_names_in_", None)
+        vars(estimator).update(noted)
+        self.worker = as_it_is(self.worker, vars(self.worker) | noted)  # tasks have the other one
         dtype = estimator.dtype
         if dtype == "auto":
             dtype = "float32" if all(each.is_narrow for each in facts) else "float64"
@@ -176,7 +176,6 @@ class DaskFit(FitRun):
         layers = plan_layers(estimator, self.codec.n_outputs, output)
         self.plan = Architecture(noted["n_features_in_"], layers, dtype)
         if hasattr(self.worker, "class_weight"):
-            self.worker = as_it_is(self.worker, vars(self.worker))
             self.worker.class_weight = class_weights(estimator.class_weight, facts)
 
     def _encode(

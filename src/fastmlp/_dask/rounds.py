@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import dask
 import numpy as np
 
-from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._checks.warn import warn
 from fastmlp._dask.course import Course
-from fastmlp._dask.rows import RETRIES
+from fastmlp._dask.rows import RETRIES, task_threads
 from fastmlp._dask.scores import score_of
 from fastmlp._dask.shards import Size
 from fastmlp._dask.steps import Measured, Outcome, State, as_given, measure, merge, train
@@ -172,15 +171,15 @@ class Rounds(Training):
 
     def _round(self, run: Run, rates: list[float]) -> tuple[Outcome, list[Measured]]:
         """Have every shard passed over; return the average and what was measured of it."""
-        n_threads = resolve_n_jobs(self.estimator.n_jobs or 1)
+        n_jobs = task_threads(self.estimator.n_jobs)
         with _configuring, dask.config.set(_LARGE):
             state = self._submit(as_given, run.state)
         outcomes = [
-            self._submit(train, state, shard, self.plan, settings, rates, n_threads)
+            self._submit(train, state, shard, self.plan, settings, rates, n_jobs)
             for (shard, _), settings in zip(run.shards, run.settings, strict=True)
         ]
         merged = self._submit(merge, outcomes, [size.n_rows for _, size in run.shards])
-        how = (self.worker, self.plan, self.codec, run.loss, n_threads, self._monitored() != "loss")
+        how = (self.worker, self.plan, self.codec, run.loss, n_jobs, self._monitored() != "loss")
         measured = [
             self._submit(measure, merged, shard, *how) for shard, size in run.sets if size.n_held
         ]

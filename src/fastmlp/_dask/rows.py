@@ -26,6 +26,11 @@ def is_collection(given: Any) -> bool:
     return isinstance(given, da.Array | dd.DataFrame | dd.Series)
 
 
+def task_threads(n_jobs: int | None) -> int:
+    """Return `n_jobs` of a task: one thread where nothing is said, for workers have their own."""
+    return 1 if n_jobs is None else n_jobs
+
+
 @dataclass(frozen=True)
 class Chunks:
     """A collection's parts along the rows.

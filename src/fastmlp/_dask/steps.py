@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._checks.threads import resolve_n_jobs
 from fastmlp._dask.scores import tally
 from fastmlp._dask.shards import Shard
 from fastmlp._data.codec import TargetCodec
@@ -58,7 +59,7 @@ def train(
     plan: Architecture,
     settings: TrainerSettings,
     rates: Sequence[float],
-    n_threads: int,
+    n_jobs: int,
 ) -> Outcome:
     """Go on from the state by a pass over a shard for each of the learning rates."""
     before: dict[str, Any] = {"epochs": state.epochs, "steps": state.steps}
@@ -76,7 +77,7 @@ def train(
         rows=data.rows,
         rate=rates.__getitem__,
         own_loss=None if own is None else own.function,
-        n_threads=n_threads,
+        n_threads=resolve_n_jobs(n_jobs),
     )
     after = trainer.get_state()
     params = trainer.copy_network().get_params()
@@ -131,19 +132,19 @@ def measure(
     plan: Architecture,
     codec: TargetCodec,
     loss: CoreLoss,
-    n_threads: int,
+    n_jobs: int,
     scores: bool,
 ) -> Measured:
     """Measure the weights behind a round on the rows of a shard that are set aside."""
     own = as_it_is(estimator, vars(estimator))
     vars(own).pop("feature_names_in_", None)  # the rows are an array by now
     own._become(codec, Model.of(plan, outcome.state.params), Record())
-    own.n_jobs = n_threads
+    own.n_jobs = n_jobs
     data: Data = shard.validation().on_its_own()
     weight = data.sample_weight
     total = float(data.n_rows if weight is None else weight.sum(dtype=np.float64))
     if total == 0:
         return Measured(0.0, 0.0, None)
-    found = loss.scale * loss.mean_on(own._model.network, data, n_threads)
+    found = loss.scale * loss.mean_on(own._model.network, data, resolve_n_jobs(n_jobs))
     told = tally(own, data.x, codec.decode(data.t), weight) if scores else None
     return Measured(found, total, told)
