@@ -176,7 +176,7 @@ def test_a_worker_is_killed(cluster):
         if killing and epoch == 2:
             kill_one(cluster)
         if killing and epoch == 5:
-            cluster.wait_for_workers(2)
+            cluster.wait_for_workers(2, timeout=30)
             timers.append(threading.Timer(0.03, kill_one, [cluster]))
             timers[0].start()
         return 0.001
@@ -192,7 +192,7 @@ def test_a_worker_is_killed(cluster):
     assert same(wanted, found)
     assert wanted.validation_scores_ == found.validation_scores_
     timers[0].join()
-    cluster.wait_for_workers(2)
+    cluster.wait_for_workers(2, timeout=30)
     assert set(cluster.run(os.getpid).values()) != before
 
 
