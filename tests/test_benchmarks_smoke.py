@@ -152,6 +152,13 @@ def test_distributed() -> None:
     assert all(float(cell) > 0 for cell in row.split("|")[2:4])
 
 
+def test_dask_rounds() -> None:
+    pytest.importorskip("distributed")
+    printed = script("dask_rounds.py", "--epochs", 1, "--rows", 400, "--workers", 1, "--shards", 2)
+    assert printed.count("in one place") == 2
+    assert printed.count("to a round, scaled") == 4
+
+
 def test_busy() -> None:
     lines = script("busy.py", "--busy", 1, "--rounds", 1).splitlines()
     assert sum(line.startswith("  ") for line in lines) == 9

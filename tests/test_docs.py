@@ -87,4 +87,5 @@ def test_the_index_leads_to_every_page():
         (index.parent / target).resolve() for target, _ in LINK.findall(index.read_text("utf-8"))
     }
     contents = {page.resolve() for page in GUIDE if "```{toctree}" in page.read_text("utf-8")}
+    contents -= linked  # those of the site alone, of which the index has more to say
     assert linked == {page.resolve() for page in GUIDE} - {index.resolve()} - contents

@@ -14,13 +14,16 @@ from fastmlp._checks.content import refuse_unfit
 _LARGEST = (1e-12, 1e12)
 
 
-def check_weights(argument: str, given: Any, n_rows: int) -> NDArray[Any] | None:
+def check_weights(
+    argument: str, given: Any, n_rows: int, *, may_vanish: bool = False
+) -> NDArray[Any] | None:
     """Return the weights of samples as an array; None for None, and one number for all of them.
 
     Raises
     ------
     ValueError
-        If they are not as many finite numbers of at least 0, or all are 0.
+        If they are not as many finite numbers of at least 0, or all are 0, which only those of a
+        part of the samples may be, with `may_vanish`.
     """
     if given is None:
         return None
@@ -43,7 +46,7 @@ def check_weights(argument: str, given: Any, n_rows: int) -> NDArray[Any] | None
             f"{argument} must not be negative: a loss with negative weights has no minimum. Got "
             f"{weight[row]:g} in row {row}."
         )
-    if not weight.any():
+    if not (may_vanish or weight.any()):
         raise ValueError(f"{argument}: Sample weights must contain at least one non-zero number.")
     return weight
 
@@ -58,18 +61,29 @@ def scale_weights(argument: str, weight: NDArray[Any] | None, dtype: str) -> NDA
     """
     if weight is None:
         return None
-    limits = np.finfo(dtype)
     with np.errstate(over="ignore"):
         total = float(weight.sum(dtype=np.float64))
+    divisor = divisor_of_weights(argument, total, float(weight.max()), dtype)
+    if divisor == 1:
+        return weight
+    scaled: NDArray[Any] = weight.astype(np.float64) / divisor
+    return scaled
+
+
+def divisor_of_weights(argument: str, total: float, largest: float, dtype: str) -> float:
+    """Return what weights of that sum are to be divided by: the largest if it is extreme, or 1.
+
+    Raises
+    ------
+    ValueError
+        If their sum is zero or infinite in this type.
+    """
+    limits = np.finfo(dtype)
     if not float(limits.tiny) <= total <= float(limits.max):
         raise ValueError(
             f"{argument}: the sum of the weights is {total:.3g}, which is out of the range of "
             f"dtype={dtype!r} ({limits.tiny:.3g} to {limits.max:.3g}). Only their ratios matter: "
             "divide them by the largest."
         )
-    largest = float(weight.max())
     low, high = _LARGEST
-    if low <= largest <= high:
-        return weight
-    scaled: NDArray[Any] = weight.astype(np.float64) / largest
-    return scaled
+    return 1.0 if low <= largest <= high else largest

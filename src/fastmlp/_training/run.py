@@ -61,12 +61,18 @@ def run(
                 raise
             warn("Training interrupted by user.")
             report = {**trainer.report, "stopped": "interrupted"}
-    if validation and report["epochs"] and report["kept"] == -math.inf:
+    if validation:
+        warn_without_best(report)
+    return report
+
+
+def warn_without_best(report: "RunReport") -> None:
+    """Warn where no epoch with a validation set has a score."""
+    if report["epochs"] and report["kept"] == -math.inf:
         warn(
             "The score on the validation set was NaN or -infinity in every epoch, so that none was "
             "the best: the weights are those of the last one."
         )
-    return report
 
 
 def non_finite_error(
