@@ -50,8 +50,7 @@ class DaskMLPClassifier(DaskEstimator, MLPClassifier):
 
     Notes
     -----
-    `max_iter` counts passes over the data, `batch_size` is that of the steps within a shard, and
-    `n_jobs` is the number of threads of each task, None for one. With `early_stopping` each shard
+    `max_iter` counts passes over the data, `batch_size` is divided among the shards, and `n_jobs` is the number of threads of each task, None for one. With `early_stopping` each shard
     sets rows aside, of each class its share. The solver 'lbfgs', `callbacks`, `eval_metrics` and
     `warm_start` are not supported, and of `scoring` but None and 'loss'.
 

@@ -32,6 +32,7 @@ from fastmlp._estimator.fit import FitRun
 from fastmlp._estimator.parameters import plan_layers
 from fastmlp._model.architecture import Architecture
 from fastmlp._model.exclusive import as_it_is
+from fastmlp._processes.group import refuse_group
 from fastmlp._training.record import Record
 from fastmlp._training.resuming import Begun
 
@@ -112,6 +113,7 @@ class DaskFit(FitRun):
 
     def run(self) -> None:
         """Train, and let the estimator become what came of it."""
+        refuse_group(type(self.estimator).__name__)
         check_supported(self.estimator)
         shards, facts = self._read_shards(self.given, "sample_weight")
         self._learn(facts)
@@ -129,6 +131,7 @@ class DaskFit(FitRun):
             None,
             self.begun,
             {},
+            self.group,
             self.client,
             self.worker,
         )

@@ -17,7 +17,7 @@ from fastmlp._dask.scores import score_of
 from fastmlp._dask.shards import Size
 from fastmlp._dask.steps import Measured, Outcome, State, as_given, measure, merge, train
 from fastmlp._estimator.train import Training
-from fastmlp._model.architecture import Params
+from fastmlp._model.architecture import Architecture, Params
 from fastmlp._model.model import Model
 from fastmlp._model.settings import TrainerSettings
 from fastmlp._training.progress import Progress
@@ -67,6 +67,8 @@ class Run:
         Those to train on.
     sets : list of tuple
         Those of the validation set; none without one.
+    plan : Architecture
+        The network of the tasks, whose penalties are those of their batches.
     settings : list of TrainerSettings
         For each shard to train on.
     loss : CoreLoss
@@ -83,6 +85,7 @@ class Run:
     course: Course
     shards: Sequence[Pair]
     sets: Sequence[Pair]
+    plan: Architecture
     settings: Sequence[TrainerSettings]
     loss: CoreLoss
     n_rows: int
@@ -114,10 +117,9 @@ class Rounds(Training):
     ) -> tuple[Model, Record]:
         """Train until a stopping rule ends it; return what comes of it."""
         loss = self.estimator._core_loss(self.codec)
-        fewest = min(size.n_rows for _, size in shards)
         settings = trainer_settings(
             self.estimator,
-            fewest,
+            sum(size.n_rows for _, size in shards),
             self.plan.dtype,
             loss=loss,
             monitor="loss",
@@ -126,10 +128,11 @@ class Rounds(Training):
         )
         # The stopping rule is the course's: no single shard ends a round before the others.
         never = replace(settings, others=settings.others | {"n_iter_no_change": -1})
+        never, plan = self._divided(never, [size.n_rows for _, size in shards])
         each = [replace(never, seed=_seed_of(seed, place)) for place in range(len(shards))]
         course = Course(settings.rate, settings.others)
         state = State(self.start, None, 0, 0)
-        run = Run(state, course, shards, sets, each, loss, n_rows)
+        run = Run(state, course, shards, sets, plan, each, loss, n_rows)
         try:
             self._go(run)
         except KeyboardInterrupt:
@@ -141,6 +144,22 @@ class Rounds(Training):
         params = run.state.params if run.kept is None else run.kept
         model = Model.of(self.plan, params, mask_seed)
         return model, self._record(run.report, n_rows, validated=bool(sets))
+
+    def _divided(
+        self, settings: TrainerSettings, rows: Sequence[int]
+    ) -> tuple[TrainerSettings, Architecture]:
+        """Divide batches among the shards; return settings and network of each.
+
+        What a penalty is divided by stays the whole batch.
+        """
+        whole = min(settings.batch_size, sum(rows))
+        batch = -(-whole // len(rows))
+        plan = self.plan
+        if settings.others["penalty_per_sample"] and batch < whole:
+            part = batch / whole
+            layers = [replace(each, l1=each.l1 * part, l2=each.l2 * part) for each in plan.layers]
+            plan = replace(plan, layers=tuple(layers))
+        return replace(settings, batch_size=batch), plan
 
     def _go(self, run: Run) -> None:
         epochs, each = int(self.estimator.max_iter), int(self.estimator.local_epochs)
@@ -175,7 +194,7 @@ class Rounds(Training):
         with _configuring, dask.config.set(_LARGE):
             state = self._submit(as_given, run.state)
         outcomes = [
-            self._submit(train, state, shard, self.plan, settings, rates, n_jobs)
+            self._submit(train, state, shard, run.plan, settings, rates, n_jobs)
             for (shard, _), settings in zip(run.shards, run.settings, strict=True)
         ]
         merged = self._submit(merge, outcomes, [size.n_rows for _, size in run.shards])

@@ -1,4 +1,4 @@
-"""What do more processes cost? `python benchmarks/distributed.py`.
+"""What do more processes cost? `python benchmarks/processes.py`.
 
 A training step of Adam by one process with all threads, and by two processes with half of them
 each: fastmlp by MPI and by torch.distributed's gloo, and PyTorch's DistributedDataParallel by gloo.
