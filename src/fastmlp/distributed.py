@@ -21,8 +21,8 @@ def communicator(comm: Any, *, shards: int | None = None, timeout: float = 300.0
     parameters and with its own part of the samples, and has the same model afterwards, that of all
     samples: those of the first process, followed by those of the second one, and so on. The samples
     are taken in `shards` of equal size, each of which one process holds, and sums over shards are
-    taken in the order of one tree, as in [1]_: the bits of the model depend on the number of
-    shards, and not on that of the processes, nor on who gave which samples.
+    taken in the order of one tree: the bits of the model depend on the number of shards, and not on
+    that of the processes, nor on who gave which samples.
 
     The first process alone calls callbacks, shows progress, and draws a `random_state` of None.
     `X_val` and `y_val` are parts, too; the whole validation set, or what `early_stopping` sets
@@ -43,11 +43,6 @@ def communicator(comm: Any, *, shards: int | None = None, timeout: float = 300.0
         If `comm` is no communicator.
     ValueError
         If `shards` or `timeout` is not valid, or the processes' CPUs take different instructions.
-
-    References
-    ----------
-    .. [1] P. Ahrens, J. Demmel and H. D. Nguyen, "Algorithms for efficient reproducible floating
-       point summation", ACM Transactions on Mathematical Software 46(3), 2020.
 
     Examples
     --------
