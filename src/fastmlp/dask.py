@@ -50,9 +50,10 @@ class DaskMLPClassifier(DaskEstimator, MLPClassifier):
 
     Notes
     -----
-    `max_iter` counts passes over the data, `batch_size` is divided among the shards, and `n_jobs` is the number of threads of each task, None for one. With `early_stopping` each shard
-    sets rows aside, of each class its share. The solver 'lbfgs', `callbacks`, `eval_metrics` and
-    `warm_start` are not supported, and of `scoring` but None and 'loss'.
+    `max_iter` counts passes over the data, `batch_size` is divided among the shards, and `n_jobs`
+    is the number of threads of each task, None for one. With `early_stopping` each shard sets rows
+    aside, of each class its share. The solver 'lbfgs', `callbacks`, `eval_metrics` and `warm_start`
+    are not supported, and of `scoring` but None and 'loss'.
 
     What is measured on a validation set is measured behind a round, and stands for all its epochs;
     `step_losses_` is empty. With one shard, the result is that of `MLPClassifier` on the same rows,

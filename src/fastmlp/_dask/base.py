@@ -51,7 +51,8 @@ def _described(doc: str, theirs: str) -> str:
     listed = re.search(r"^Parameters\n-+\n(.*?)\n*^Attributes\n", inspect.cleandoc(theirs), _LINES)
     assert listed is not None
     place = r"^\*\*parameters\n.*?(?=\nshards :)"
-    return re.sub(place, lambda _: listed[1], doc, flags=_LINES) + "\n"
+    uncited = re.sub(r"\s\[\d+\]_", "", listed[1])  # what is cited stands in the other docstring
+    return re.sub(place, lambda _: uncited, doc, flags=_LINES) + "\n"
 
 
 class DaskEstimator(BaseMLP):
