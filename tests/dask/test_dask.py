@@ -15,7 +15,7 @@ import pytest
 from loops import each
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.datasets import make_classification, make_regression
+from sklearn.datasets import load_digits, make_classification, make_regression
 from sklearn.metrics import log_loss, r2_score
 
 from fastmlp import MLPClassifier, MLPRegressor
@@ -189,12 +189,30 @@ def test_a_worker_is_killed(cluster):
     killing = True
     inputs = array(X).persist()
     wait(inputs)
-    found = fitted(cluster, **how, inputs=inputs)
+    results = []  # by a thread of its own, which can't keep the tests from ending
+    fit = threading.Thread(
+        target=lambda: results.append(fitted(cluster, **how, inputs=inputs)), daemon=True
+    )
+    fit.start()
+    fit.join(timeout=120)
+    (found,) = results
     assert same(wanted, found)
     assert wanted.validation_scores_ == found.validation_scores_
     timers[0].join()
     cluster.wait_for_workers(2, timeout=30)
     assert not before & set(cluster.run(os.getpid).values())
+
+
+def test_shards_learn_about_as_much_in_an_epoch(client):
+    """They divide the batches, and make as many steps as one place does."""
+    X, y = load_digits(return_X_y=True)
+    how = {"hidden_layer_sizes": (30,), "max_iter": 20, "random_state": 0}
+    alone = MLPClassifier(**how).fit(X / 16, y)
+    model = DaskMLPClassifier(**how, shards=4, local_epochs=5, client=client)
+    model.fit(da.from_array(X / 16, chunks=(500, 64)), da.from_array(y, chunks=500))
+    assert (
+        model.loss_ < 1.6 * alone.loss_
+    )  # with whole batches to each shard it is 4 times as large
 
 
 def test_two_fits_at_once(cluster):
