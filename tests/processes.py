@@ -26,6 +26,7 @@ class ThreadTransport:
 
     def __init__(self, board, rank):
         self.board, self.rank, self.size = board, rank, board.size
+        self.failed = self.interrupted = False
 
     def swap(self, sent, sent_counts, taken, taken_counts):
         self.board.notes[self.rank] = np.asarray(sent), sent_counts
@@ -40,7 +41,6 @@ class ThreadTransport:
             to[at : at + taken_counts[rank]] = numbers[begin : begin + taken_counts[rank]]
             at += taken_counts[rank]
         self.board.barrier.wait()
-        return False
 
     def gather(self, buffer, counts):
         own = np.asarray(buffer)
@@ -53,7 +53,6 @@ class ThreadTransport:
         ]
         self.board.barrier.wait()
         own[:] = np.concatenate(parts)
-        return False
 
 
 def in_processes(size, call, shards=None):

@@ -57,17 +57,14 @@ def communicator(comm: Any, *, shards: int | None = None, timeout: float = 300.0
         raise ValueError(f"timeout must be a number of seconds above 0; got {timeout!r}.")
     transport = transport_of(comm, float(timeout))
     least = transport.size
-    if shards is None:
-        shards = max(_FEWEST_SHARDS, least)
-    if not isinstance(shards, int) or isinstance(shards, bool) or shards < least:
-        raise ValueError(f"shards must be None or an int >= {least}; got {shards!r}.")
-    group = Group(transport, shards)
-    told = group.gather((shards, _core.current_target()))
-    if len(set(told)) > 1:
-        raise ValueError(
-            "All processes must have the same shards, and the same target, which "
-            f"fastmlp.set_target or FASTMLP_TARGET chooses; got {sorted(set(told))}."
-        )
+    group = Group(transport, max(_FEWEST_SHARDS, least))
+    with group.together():
+        if shards is not None:
+            if not isinstance(shards, int) or isinstance(shards, bool) or shards < least:
+                raise ValueError(f"shards must be None or an int >= {least}; got {shards!r}.")
+            group.shards = shards
+    # fastmlp.set_target or FASTMLP_TARGET chooses another one, which would round in another way.
+    group.require_same(shards=group.shards, target=_core.current_target())
     with within(group):
         yield
     transport.close()

@@ -151,6 +151,112 @@ def test_what_is_no_communicator():
             pass
 
 
+DIFFERENT = {
+    "alpha": lambda rank: MLPClassifier(alpha=0.1 * rank).fit(X, Y),
+    "batch_size": lambda rank: MLPClassifier(batch_size=10 + rank).fit(X, Y),
+    "solver": lambda rank: MLPClassifier(solver="sgd" if rank else "adam").fit(X, Y),
+    "classes": lambda rank: MLPClassifier().partial_fit(X, Y, classes=[0, 1, 2, 3 + rank]),
+    "partial_fit": lambda rank: (
+        MLPRegressor().partial_fit(X, Y) if rank else MLPRegressor().fit(X, Y)
+    ),
+    "validation": lambda rank: MLPClassifier().fit(
+        X, Y, **({"X_val": X, "y_val": Y} if rank else {})
+    ),
+}
+
+
+@each("name", DIFFERENT)
+def test_what_differs_between_processes(name):
+    for result in in_processes(2, DIFFERENT[name]):
+        with pytest.raises(ValueError, match=f"{name} must be the same in all processes"):
+            raise result
+
+
+def test_a_parameter_that_is_wrong_in_one_process():
+    results = in_processes(2, lambda rank: MLPClassifier(alpha=-rank).fit(X, Y))
+    for result in results:
+        with pytest.raises(ValueError, match="'alpha' parameter"):
+            raise result
+
+
+def test_the_start_is_that_of_the_first_process():
+    def fit(rank):
+        start = [np.full((5, 4), rank), np.zeros((4, 3))]
+        return MLPClassifier((4,), max_iter=2).fit(X, Y, coef_init=start)
+
+    first, second = in_processes(2, fit)
+    assert all((a == b).all() for a, b in zip(first.coefs_, second.coefs_, strict=True))
+
+
+def test_a_start_that_is_wrong_in_one_process():
+    def fit(rank):
+        return MLPClassifier((4,)).fit(X, Y, coef_init=[np.zeros((5, 4 + rank)), np.zeros((4, 3))])
+
+    for result in in_processes(2, fit):
+        assert isinstance(result, ValueError)
+
+
+def test_a_part_may_weigh_nothing():
+    weight = np.r_[np.zeros(30), np.ones(30)]
+    models = fit_parts(X, Y, sample_weight=lambda rank: weight[30 * rank : 30 * rank + 30])
+    alone = MLPClassifier((4,), max_iter=3, random_state=0).fit(X, Y, weight)
+    assert [model.n_iter_ for model in models] == [alone.n_iter_] * 2
+    for result in fit_parts(X, Y, sample_weight=lambda rank: np.zeros(30)):
+        with pytest.raises(ValueError, match="sum of the weights is 0"):
+            raise result
+
+
+def test_groups_may_be_a_list():
+    make = lambda: MLPClassifier((4,), max_iter=2, early_stopping=True)  # noqa: E731
+    models = fit_parts(X, Y, make=make, groups=lambda rank: list(range(30)))
+    assert [model.n_iter_ for model in models] == [2, 2]
+
+
+def test_a_metric_that_fails_in_one_process():
+    def metric(estimator, X, y):
+        if metric.calls:
+            metric.calls -= 1
+            return 0.0
+        raise ZeroDivisionError("no way")
+
+    metric.calls = 1  # one of two processes gets by, in the first epoch
+    make = lambda: MLPClassifier((4,), early_stopping=True, eval_metrics=metric)  # noqa: E731
+    results = fit_parts(X, Y, make=make)
+    assert {type(result) for result in results} == {ZeroDivisionError, RuntimeError}
+
+
+def test_a_loss_of_ones_own_that_fails_late_fails_everywhere():
+    def loss(outputs, targets):
+        loss.calls -= (targets == 7).any()
+        if loss.calls <= 0:
+            raise ZeroDivisionError("no way")
+        return ((outputs - targets) ** 2).sum(axis=1), 2 * (outputs - targets)
+
+    loss.calls = 3
+    y = Y.astype(float)
+    y[59] = 7  # in the second process
+    val = {"X_val": lambda rank: X[:30], "y_val": lambda rank: Y[:30].astype(float)}
+    results = fit_parts(X, y, make=lambda: MLPRegressor(loss, max_iter=9), **val)
+    assert isinstance(results[1], ZeroDivisionError)
+    assert isinstance(results[0], Exception)
+
+
+def test_a_run_that_could_not_begin_leaves_nothing_behind(monkeypatch):
+    """The trainer goes on by itself, and looks at no processes any more."""
+    models = in_processes(2, lambda rank: MLPClassifier((4,)).partial_fit(X, Y, classes=[0, 1, 2]))
+    shares = models[0]._model.trainer
+    with pytest.raises(ValueError, match="too few shards"):
+        shares.run(X, Y, epochs=1, shared=Few())
+    assert models[0].partial_fit(X, Y).t_ == 3 * 60
+
+
+class Few:
+    class transport:  # noqa: N801
+        rank, size, interrupted = 0, 2, False
+
+    bounds, subset, weight = [0, 60], None, None
+
+
 def test_estimators_know_nothing_of_it():
     model = fit_parts(X, Y)[0]
     assert clone(model).get_params() == model.get_params()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from loops import each
 from processes import mpiexec, start_torch
 
 SHARED = """
@@ -49,6 +50,7 @@ from fastmlp import MLPClassifier
 from fastmlp.distributed import communicator
 own = slice(len(X) * rank // size, len(X) * (rank + 1) // size)
 model = MLPClassifier((32,), max_iter=10**6, n_iter_no_change=10**6, random_state=0, n_jobs=1)
+# HOW
 begun = time.monotonic()
 def note(text):
     open(f"told-{rank}", "w").write(text)
@@ -57,7 +59,7 @@ if rank == size - 1:
 try:
     with communicator(comm, timeout=3):
         model.fit(X[own], y[own])
-    note(f"{len(model.step_losses_)} {bits(model)}")
+    note(f"{model.stopped_} {model.n_iter_} {bits(model)}")
 except BaseException as error:
     note(f"{type(error).__name__} {time.monotonic() - begun:.1f}")
     os._exit(3)
@@ -120,13 +122,26 @@ def test_torch_has_the_bits_of_mpi(launcher):
     assert len({path.read_text() for path in launcher.glob("[12]-[01]")}) == 1
 
 
-def test_ctrl_c_in_one_process_ends_all_at_the_same_step(launcher):
-    script = write(launcher, SHARED, MPI, ENDLESS.replace("SIGNAL", "signal.SIGINT"))
+@each(
+    "how",
+    [
+        "",
+        "hidden_layer_sizes=(1500, 1500)",  # the signal comes while the core is at work
+        "early_stopping=True, scoring='f1_macro'",
+        "solver='lbfgs', tol=0, hidden_layer_sizes=(500, 500)",
+    ],
+)
+def test_ctrl_c_in_one_process_ends_all_at_the_same_step(launcher, how):
+    endless = ENDLESS.replace("SIGNAL", "signal.SIGINT").replace(
+        "# HOW", f"model.set_params({how})"
+    )
+    script = write(launcher, SHARED, MPI, endless)
     done = mpiexec(2, script)
     assert done.returncode == 0, done.stderr
     told = [path.read_text() for path in launcher.glob("told-*")]
     assert len(told) == 2
     assert told[0] == told[1]
+    assert told[0].startswith("interrupted")
 
 
 def test_a_process_that_is_killed_ends_those_of_mpi(launcher):

@@ -138,7 +138,8 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
   std::optional<HeldSharing> sharing;
   if (!shared.is_none()) {
     if (!rows.is_none()) throw std::invalid_argument("rows belong to a run that nobody shares");
-    sharing.emplace(shared, hooks);
+    sharing.emplace(shared);
+    hooks.watch(shared.attr("transport"));
     sharing->check(data.x.rows);
   }
   self.report = RunReport{};

@@ -8,7 +8,6 @@
 
 #include "base/subnormals.h"
 #include "bindings/gil.h"
-#include "bindings/python_hooks.h"
 #include "train/exchange.h"
 
 namespace fastmlp::bindings {
@@ -19,9 +18,8 @@ namespace fastmlp::bindings {
 /// once.
 class PythonExchange final : public Exchange {
  public:
-  PythonExchange(py::object transport, PythonHooks& hooks)
+  explicit PythonExchange(py::object transport)
       : transport_(std::move(transport)),
-        hooks_(hooks),
         rank_(py::cast<int>(transport_.attr("rank"))),
         size_(py::cast<int>(transport_.attr("size"))) {}
 
@@ -55,7 +53,7 @@ class PythonExchange final : public Exchange {
     const GilHeld acquire;
     try {
       const py::tuple arguments = arguments_of(given...);
-      if (py::cast<bool>(transport_.attr(method)(*arguments))) hooks_.interrupt();
+      transport_.attr(method)(*arguments);
       return true;
     } catch (...) {
       error_ = std::current_exception();
@@ -74,7 +72,6 @@ class PythonExchange final : public Exchange {
   }
 
   py::object transport_;
-  PythonHooks& hooks_;
   int rank_;
   int size_;
   std::exception_ptr error_;
@@ -84,8 +81,7 @@ class PythonExchange final : public Exchange {
 /// `transport`, `bounds`, `subset`, `weight`.
 class HeldSharing {
  public:
-  HeldSharing(const py::object& shared, PythonHooks& hooks)
-      : exchange_(shared.attr("transport"), hooks) {
+  explicit HeldSharing(const py::object& shared) : exchange_(shared.attr("transport")) {
     rows_.exchange = &exchange_;
     rows_.bounds = py::cast<Counts>(shared.attr("bounds"));
     if (rows_.shards() < exchange_.size()) throw std::invalid_argument("too few shards");

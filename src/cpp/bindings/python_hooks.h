@@ -72,13 +72,9 @@ class PythonHooks final : public Hooks {
         rate_(std::move(rate)),
         in_hook_(in_hook) {}
 
-  bool poll() noexcept override { return signal_raised(error_); }
-  /// Ends the run as Ctrl-C does, where somebody has taken the signal already.
-  void interrupt() {
-    if (error_) return;
-    PyErr_SetNone(PyExc_KeyboardInterrupt);
-    error_ = std::make_exception_ptr(py::error_already_set());
-  }
+  bool poll() noexcept override { return signal_raised(error_) || is_noted(); }
+  /// Ends the run, too, where this has noted an interrupt of the user's.
+  void watch(py::object transport) { transport_ = std::move(transport); }
 
   double rate(Index epoch, double present) override {
     if (rate_.is_none()) return present;
@@ -115,6 +111,21 @@ class PythonHooks final : public Hooks {
     bool& flag_;
   };
 
+  bool is_noted() noexcept {
+    if (!transport_) return false;
+    const SubnormalsAsZero::Suspended suspended;
+    const GilHeld acquire;
+    try {
+      if (!py::cast<bool>(transport_.attr("interrupted"))) return false;
+      PyErr_SetNone(PyExc_KeyboardInterrupt);
+      throw py::error_already_set();
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+    return true;
+  }
+
+  py::object transport_;  // of a run that processes share; else null
   py::object on_epoch_end_;
   py::object score_;
   py::object rate_;

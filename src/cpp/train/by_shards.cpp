@@ -18,11 +18,13 @@ Index depth_of(Index shards) {
 }  // namespace
 
 template <class T>
-ByShards<T>::ByShards(const Network<T>& network, Index batch, int threads, Reduction<T>& reduction)
+ByShards<T>::ByShards(const Network<T>& network, Index batch, Index held, int threads,
+                      Reduction<T>& reduction)
     : network_(network),
       reduction_(reduction),
       batch_(batch),
-      workspace_(network, Pass::kTrain, batch + reduction.mine().size() * kMaskRows, threads) {
+      workspace_(network, Pass::kTrain,
+                 min_index(batch, held) + reduction.mine().size() * kMaskRows, threads) {
   // Of the whole batch, for the number of processes is not to change what is summed together.
   this->tasks_ = weight_tasks(network, batch, TaskOrder::kRows);
   for (const WeightTask& task : this->tasks_) task_size_ = std::max(task_size_, task.cost());

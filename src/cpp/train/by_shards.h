@@ -10,8 +10,9 @@ namespace fastmlp {
 template <class T>
 class ByShards final : public Schedule<T> {
  public:
-  /// For batches of so many rows of all processes.
-  ByShards(const Network<T>& network, Index batch, int threads, Reduction<T>& reduction);
+  /// For batches of so many rows of all processes, of which this one holds so many.
+  ByShards(const Network<T>& network, Index batch, Index held, int threads,
+           Reduction<T>& reduction);
 
   bool first_phase(const Step& step, Turn& turn, const Team& team, Poll& poll) noexcept override;
   /// Of this process's rows; the batch's is agreed on.

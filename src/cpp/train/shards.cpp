@@ -41,6 +41,7 @@ ShardedEpoch::ShardedEpoch(const SharedRows& rows, Index batch)
   starts_.resize(static_cast<std::size_t>(batches) + 1);
   cuts_.resize(static_cast<std::size_t>(batches * mine_.size()));
   weight_sums_.resize(static_cast<std::size_t>(batches));
+  for (Index i = 0; i < rows.count; ++i) held_ += own_shard_of(number_of(i)) >= 0;
 }
 
 /// Among those of this process, or -1.

@@ -27,6 +27,8 @@ class ShardedEpoch {
   /// numbers.
   void lay_out(const Index* order);
 
+  /// How many of the rows to train on this process has.
+  Index held() const { return held_; }
   /// Rows of this process, as `order` of a Batch.
   const Index* order() const { return order_.data(); }
   /// A batch's part of it; between its shards are gaps.
@@ -43,6 +45,7 @@ class ShardedEpoch {
   const SharedRows& rows_;
   Index batch_;
   Range mine_;
+  Index held_ = 0;
   std::vector<Index> order_;
   std::vector<Index> starts_;  // of each batch's part, and the end
   std::vector<Range> cuts_;

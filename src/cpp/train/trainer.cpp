@@ -68,9 +68,17 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
                       row_flops * static_cast<double>(rows) * static_cast<double>(epochs), threads);
   plan.batch_threads = waking.threads();
   int& most = plan.batch_threads.count;
+  struct Unshare {  // on every way out
+    Trainer* trainer;
+    ~Unshare() {
+      if (trainer == nullptr) return;
+      trainer->schedule_.reset();  // which looks at it
+      trainer->sharing_.reset();
+    }
+  } unshare{shared ? this : nullptr};
   if (shared) {
-    sharing_ = std::make_unique<Sharing>(*shared, network_, plan.batch);
     schedule_.reset();
+    sharing_ = std::make_unique<Sharing>(*shared, network_, plan.batch);
   }
   plan_run(rows, plan.batch, most);
   most = std::min(most, schedule_->most_threads());
@@ -87,10 +95,6 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
       if (kept || failed) trainer.put_back_params();
       trainer.kept_params_ = {};  // whoever reads the weights out of giant layers finds the room
       trainer.update_.end_run();
-      if (trainer.sharing_) {
-        trainer.schedule_.reset();  // which looks at it
-        trainer.sharing_.reset();
-      }
     }
   } end{*this, validation != nullptr, false};
   const bool fixed = threads > 0 || most == 1 || shared;
@@ -208,7 +212,8 @@ void Trainer<T>::plan_run(Index rows, Index batch, int threads) {
   balances_.clear();
   if (settings_.shuffle) order_.resize(static_cast<std::size_t>(rows));
   if (sharing_) {
-    schedule_ = std::make_unique<ByShards<T>>(network_, batch, threads, sharing_->reduction);
+    schedule_ = std::make_unique<ByShards<T>>(network_, batch, sharing_->epoch.held(), threads,
+                                              sharing_->reduction);
     planned_ = {};
     return update_.begin_run(schedule_->tasks(), true, &sharing_->reduction);
   }
@@ -341,7 +346,7 @@ Index Trainer<T>::run_steps(const DataView& data, Range rows, Index batch_size, 
       Step step = make_step(batch, weight_sum, ++number);
       if (sharing_) step.shards = sharing_->epoch.shards(first / batch_size);
       const Index rows_of_all = sharing_ ? min_index(batch_size, rows.end - first) : batch.rows;
-      const bool full = batch.rows == batch_size;  // rows of a short batch cost more
+      const bool full = rows_of_all == batch_size;  // rows of a short batch cost more
       Turn forth(balances.first, team);
       if (!schedule.first_phase(step, forth, team, poll)) {
         epoch.finite = false;
@@ -405,7 +410,7 @@ typename Trainer<T>::Validation Trainer<T>::validate(const DataView* validation,
   evaluate(network_, validation->x, validation->t, weight, settings_.loss, threads, poll,
            result.loss, logits ? Give::kLogits : Give::kOutputs, outputs);
   result.loss *= settings_.loss_scale;
-  if (poll.stopped()) return result;
+  if (poll.stopped() && !sharing_) return result;  // the others are scoring
   switch (settings_.monitor) {
     case Monitor::kHook:
       result.score = hooks.score();

@@ -81,12 +81,11 @@ class Shares:
         own = group.shards_of(group.rank)
         buffer = np.zeros((group.shards, width))
         buffer[own.start : own.stop, :-1] = vectors
-        buffer[own.start, -1] = group.interrupted
+        buffer[own.start, -1] = group.transport.interrupted
         counts = [len(group.shards_of(rank)) * width for rank in range(group.size)]
-        group.interrupted = group.transport.gather(buffer.ravel(), counts)
+        group.transport.gather(buffer.ravel(), counts)
         sums = _tree_sum(buffer)
         if sums[-1]:
-            group.interrupted = False
             raise KeyboardInterrupt
         return sums[:-1]
 

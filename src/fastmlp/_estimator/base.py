@@ -96,10 +96,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _validate_params(self) -> None:
         """Check the parameters; a name that is none gets a hint at what was meant."""
-        try:
-            check_parameters(self)
-        except InvalidParameterError as error:
-            raise InvalidParameterError(f"{error}{self._hint(str(error))}") from None
+        with current_group().together():
+            try:
+                check_parameters(self)
+            except InvalidParameterError as error:
+                raise InvalidParameterError(f"{error}{self._hint(str(error))}") from None
 
     def _hint(self, complaint: str) -> str:
         """Return what was probably meant in place of a name that is none."""
@@ -245,10 +246,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         resume_from: Any = None,
     ) -> Self:
         """Fit or go on fitting; on any error the estimator stays what it was."""
-        epochs = int(self.max_iter)
-        led = current_group().leads and not incremental
-        task = begin_task(self, X, y, sample_weight, epochs) if led else None
-        with changing(self) as (copy, publish):
+        epochs, group = int(self.max_iter), current_group()
+        group.require_same(
+            **self._plain_parameters(),
+            partial_fit=incremental,
+            validation=list(validation or ()),
+            classes=None if classes is None else np.asarray(classes).tolist(),
+            resume_from=resume_from is not None,
+            fitted="_model" in vars(self),
+        )
+        with group.together():
+            led = group.leads and not incremental
+            task = begin_task(self, X, y, sample_weight, epochs) if led else None
+        with group.fitting(), changing(self) as (copy, publish):
             FitRun(
                 copy,
                 X,
@@ -266,6 +276,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             if task is not None:
                 task.end()
         return self
+
+    def _plain_parameters(self) -> dict[str, str]:
+        """Return what processes that train together must have in common, as texts."""
+        own = {"random_state", "callbacks", "verbose", "n_jobs"}
+        kinds = (str, int, float, bool, type(None), list, tuple, dict, np.number)
+        parameters = self.get_params(deep=False)
+        return {
+            name: repr(value)
+            for name, value in parameters.items()
+            if name not in own and isinstance(value, kinds)
+        }
 
     def _require_fit(self, attribute: str) -> None:
         """Say that an attribute is missing before fit."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _num_samples
 
 from fastmlp._checks.arrays import check_arrays, check_range
@@ -106,12 +106,12 @@ class FitRun:
             estimator,
             self.codec,
             self.plan,
-            self._make_start(*self.group.lead(lambda: self.given_start)),
+            self._start_of_all(),
             self.random_state,
             self.before,
             Record() if self.before is None else Record.of(estimator),
             self.task,
-            check_groups(self.group.all_of(self.groups), np.ones(data.n_rows, dtype=bool)),
+            check_groups(self._groups_of_all(), np.ones(data.n_rows, dtype=bool)),
             self.begun,
             generator,
             self.group,
@@ -157,7 +157,9 @@ class FitRun:
         with group.together():
             if group is ALONE or _num_samples(X):
                 X, y = estimator._read_samples(X, y, reset=reset)
-                part = X, y, check_weights(argument, sample_weight, X.shape[0])
+                vanishes = group is not ALONE  # a part may, as long as others do not
+                weight = check_weights(argument, sample_weight, X.shape[0], may_vanish=vanishes)
+                part = X, y, weight
         part = part if group is ALONE else take_form(estimator, group, part)
         return cast(tuple[Any, Any, Any], part)
 
@@ -214,7 +216,18 @@ class FitRun:
             raise ValueError("X_val and y_val must have at least 2 samples; got 1.")
         return validation
 
+    def _groups_of_all(self) -> Any:
+        with self.group.together():
+            groups = None if self.groups is None else column_or_1d(self.groups)
+        return self.group.all_of(groups)
+
     # Start
+
+    def _start_of_all(self) -> Params:
+        """Return the first process's weights; all make some, for all draw the same numbers."""
+        with self.group.together():
+            start = self._make_start(*self.given_start)
+        return self.group.lead(lambda: start)
 
     def _make_start(self, coef_init: Any, intercept_init: Any) -> Params:
         """Return the weights to start from."""

@@ -34,7 +34,7 @@ from fastmlp._training.settings import trainer_settings
 from fastmlp._training.sklearn_task import TRANSIENT, FitTask
 
 if TYPE_CHECKING:
-    from fastmlp._core import RunReport
+    from fastmlp._core import EpochReport, RunReport
 
 
 _NOT_RESUMED = (
@@ -334,15 +334,22 @@ class Training:
         validated: bool = False,
     ) -> Iterator[list[Hook]]:
         """Give what is to be called after every epoch, and end it with the fit."""
-        hooks: list[Hook] = [evaluation] if evaluation else []
-        with ExitStack() as stack:
-            users: list[Hook] = []
+        stack = ExitStack()
+        users: list[Hook] = []
+        try:
             with self.group.together():
                 if self.group.leads:
                     users = self._users_hooks(snapshot, evaluation, stack, validated=validated)
             if self.group.size > 1:  # the others don't know whether there is any
                 users = [self._led(lambda report, led=users: any([hook(report) for hook in led]))]
-            yield hooks + users
+            yield [partial(self._measure, evaluation), *users] if evaluation else users
+        finally:
+            with self.group.together():
+                stack.close()
+
+    def _measure(self, evaluation: Evaluation, report: "EpochReport") -> bool:
+        with self.group.together():
+            return evaluation(report)
 
     def _users_hooks(
         self,

@@ -5,6 +5,8 @@ whom there is nothing to do.
 """
 
 import pickle
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -12,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from fastmlp._processes.transport import Transport
 
@@ -42,6 +45,16 @@ class Alone:
         """Return the values of all processes, in their order."""
         return [value]
 
+    def fitting(self) -> AbstractContextManager[None]:
+        """Let Ctrl-C be told to all processes in the block."""
+        return nullcontext()
+
+    def forget_interrupt(self) -> None:
+        """Note that an interrupt has ended what it was to end."""
+
+    def require_same(self, **told: Any) -> None:
+        """Refuse what differs between the processes."""
+
     def all_of(self, array: Any) -> Any:
         """Return the rows of all processes, in their order; None for None."""
         return array
@@ -66,7 +79,6 @@ class Group(Alone):
         self.transport = transport
         self.rank, self.size = transport.rank, transport.size
         self.shards = shards
-        self.interrupted = False  # and the others are still to be told
 
     def shards_of(self, rank: int) -> range:
         """Return the shards of a process; the core reckons the same."""
@@ -79,6 +91,8 @@ class Group(Alone):
             yield
         except BaseException as caught:
             error = caught
+            if self.transport.failed:
+                raise
         complaints = self.gather(_describe(error))
         if error is not None:
             raise error
@@ -93,42 +107,68 @@ class Group(Alone):
         """Return what the first process gets of a call, which the others don't make."""
         value: Any = None
         error: BaseException | None = None
+        told = b""
         if self.leads:
-            with within(ALONE):  # what is fitted in there is its own
-                try:
+            try:
+                with within(ALONE):  # what is fitted in there is its own
                     value = call()
-                except BaseException as caught:
-                    error = caught
-        told, complaint = self.gather((value, _describe(error)))[0]
+                told = pickle.dumps((value, None), protocol=5)
+            except BaseException as caught:
+                error = caught
+                told = pickle.dumps((None, _describe(error)), protocol=5)
+        others, complaint = pickle.loads(self._gather_bytes(told)[0].data)
         if error is not None:
             raise error
         _raise(0, complaint)
-        result: _Value = value if self.leads else told
+        result: _Value = value if self.leads else others
         return result
 
     def gather(self, value: Any) -> list[Any]:
         """Return the values of all processes, in their order."""
-        own = np.frombuffer(pickle.dumps(value, protocol=5), dtype=np.uint8)
+        parts = self._gather_bytes(pickle.dumps(value, protocol=5))
+        return [
+            value if rank == self.rank else pickle.loads(part.data)
+            for rank, part in enumerate(parts)
+        ]
+
+    def _gather_bytes(self, content: bytes) -> list[NDArray[np.uint8]]:
         sizes = np.zeros(self.size, dtype=np.int64)
-        sizes[self.rank] = len(own)
-        self._end(self.transport.gather(sizes, [1] * self.size))
+        sizes[self.rank] = len(content)
+        self.transport.gather(sizes, [1] * self.size)
         ends = np.cumsum(sizes)
         everything = np.empty(ends[-1], dtype=np.uint8)
-        everything[ends[self.rank] - len(own) : ends[self.rank]] = own
-        self._end(self.transport.gather(everything, sizes.tolist()))
-        return [pickle.loads(part.data) for part in np.split(everything, ends[:-1])]
+        own = slice(ends[self.rank] - len(content), ends[self.rank])
+        everything[own] = np.frombuffer(content, dtype=np.uint8)
+        self.transport.gather(everything, sizes.tolist())
+        return np.split(everything, ends[:-1])
+
+    def require_same(self, **told: Any) -> None:
+        """Refuse what differs between the processes.
+
+        Raises
+        ------
+        ValueError
+            In all of them.
+        """
+        for name, values in zip(
+            told, zip(*self.gather(list(told.values())), strict=True), strict=True
+        ):
+            if any(value != values[0] for value in values):
+                raise ValueError(f"{name} must be the same in all processes; got {list(values)}.")
 
     def swap(self, values: Sequence[Any]) -> list[Any]:
         """Give each process one of the values; return those that they gave."""
-        parts = [np.frombuffer(pickle.dumps(value, protocol=5), np.uint8) for value in values]
+        parts = [
+            np.frombuffer(b"" if rank == self.rank else pickle.dumps(value, protocol=5), np.uint8)
+            for rank, value in enumerate(values)
+        ]
         sizes = np.zeros((self.size, self.size), dtype=np.int64)
         sizes[self.rank] = [len(part) for part in parts]
-        self._end(self.transport.gather(sizes.ravel(), [self.size] * self.size))
-        taken = sizes[:, self.rank].copy()
-        taken[self.rank] = 0  # is here already
+        self.transport.gather(sizes.ravel(), [self.size] * self.size)
+        taken = sizes[:, self.rank]
         everything = np.empty(taken.sum(), dtype=np.uint8)
         sent = sizes[self.rank].tolist()
-        self._end(self.transport.swap(np.concatenate(parts), sent, everything, taken.tolist()))
+        self.transport.swap(np.concatenate(parts), sent, everything, taken.tolist())
         pieces = np.split(everything, np.cumsum(taken)[:-1])
         return [
             values[rank] if rank == self.rank else pickle.loads(piece.data)
@@ -150,10 +190,31 @@ class Group(Alone):
             return None
         return stacked(parts)
 
-    @staticmethod
-    def _end(interrupted: bool) -> None:
-        if interrupted:
-            raise KeyboardInterrupt
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        self.transport.interrupted = False
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(*_: Any) -> None:
+            self.transport.interrupted = True
+
+        before = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+        if self.transport.interrupted:  # when the training had come to its end
+            signal.raise_signal(signal.SIGINT)
+
+    def fitting(self) -> AbstractContextManager[None]:
+        """Let Ctrl-C be a note in the block, of which the core tells the other processes."""
+        return self._fitting()
+
+    def forget_interrupt(self) -> None:
+        """Note that an interrupt has ended what it was to end."""
+        self.transport.interrupted = False
 
 
 def stacked(parts: Sequence[Any]) -> Any:
@@ -175,7 +236,11 @@ def stacked(parts: Sequence[Any]) -> Any:
 
 
 def _describe(error: BaseException | None) -> tuple[str, str] | None:
-    return None if error is None else (type(error).__name__, str(error))
+    """Return the name of an error's kind that can be raised elsewhere, or its own, and its text."""
+    if error is None:
+        return None
+    names = (name for name, kind in _KINDS.items() if isinstance(error, kind))
+    return next(names, type(error).__name__), str(error)
 
 
 def _raise(rank: int, complaint: tuple[str, str] | None) -> None:

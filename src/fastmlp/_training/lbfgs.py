@@ -251,6 +251,8 @@ def minimize(
         except _StoppedError:
             stopped = "callback"
         except KeyboardInterrupt:
+            if trace.objective.data.shares is not None:
+                trace.objective.data.shares.group.forget_interrupt()
             warn("Training interrupted by user.")
             stopped = "interrupted"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastmlp._checks.arrays import NON_FINITE_WEIGHTS, NonFiniteError
 from fastmlp._checks.warn import warn
 from fastmlp._data.rows import Data
+from fastmlp._processes.group import ALONE
 from fastmlp._training.hooks import Hook, join
 from fastmlp._training.progress import Progress
 
@@ -37,26 +38,29 @@ def run(
     """
     shares, weight = data.shares, data.sample_weight
     own = slice(None) if shares is None else shares.own
+    group = ALONE if shares is None else shares.group
     with Progress(verbose, epochs_before + epochs) as progress:
         try:
-            report = trainer.run(
-                data.x,
-                data.t[own],
-                None if weight is None else weight[own],
-                epochs=epochs,
-                x_val=validation.x if validation else None,
-                t_val=validation.t if validation else None,
-                sample_weight_val=validation.sample_weight if validation else None,
-                rows=data.rows if shares is None else None,
-                rows_val=validation.rows if validation else None,
-                on_epoch_end=join(hooks, progress, epochs_before),
-                rate=rate,
-                score=score,
-                own_loss=own_loss,
-                shared=None if shares is None else shares.for_core(data.rows, weight),
-                n_threads=n_threads,
-            )
+            with group.together():
+                report = trainer.run(
+                    data.x,
+                    data.t[own],
+                    None if weight is None else weight[own],
+                    epochs=epochs,
+                    x_val=validation.x if validation else None,
+                    t_val=validation.t if validation else None,
+                    sample_weight_val=validation.sample_weight if validation else None,
+                    rows=data.rows if shares is None else None,
+                    rows_val=validation.rows if validation else None,
+                    on_epoch_end=join(hooks, progress, epochs_before),
+                    rate=rate,
+                    score=score,
+                    own_loss=own_loss,
+                    shared=None if shares is None else shares.for_core(data.rows, weight),
+                    n_threads=n_threads,
+                )
         except KeyboardInterrupt:
+            group.forget_interrupt()
             if not ends_by_interrupt:
                 raise
             warn("Training interrupted by user.")
