@@ -25,7 +25,7 @@ from fastmlp._estimator.fit import FitRun
 from fastmlp._estimator.parameters import PARAMETER_CONSTRAINTS, check_parameters
 from fastmlp._model.exclusive import as_it_is, changing, unchanged
 from fastmlp._model.model import Model
-from fastmlp._processes.group import current_group
+from fastmlp._processes.group import ALONE, current_group
 from fastmlp._training.record import History, Log, Record
 from fastmlp._training.resuming import Begun, Resumption
 from fastmlp._training.settings import CoreLoss
@@ -247,14 +247,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     ) -> Self:
         """Fit or go on fitting; on any error the estimator stays what it was."""
         epochs, group = int(self.max_iter), current_group()
-        group.require_same(
-            **self._plain_parameters(),
-            partial_fit=incremental,
-            validation=list(validation or ()),
-            classes=None if classes is None else np.asarray(classes).tolist(),
-            resume_from=resume_from is not None,
-            fitted="_model" in vars(self),
-        )
+        if group is not ALONE:
+            group.require_same(
+                **self._plain_parameters(),
+                partial_fit=incremental,
+                validation=list(validation or ()),
+                classes=None if classes is None else np.asarray(classes).tolist(),
+                resume_from=resume_from is not None,
+                fitted="_model" in vars(self),
+            )
         with group.together():
             led = group.leads and not incremental
             task = begin_task(self, X, y, sample_weight, epochs) if led else None
