@@ -168,5 +168,9 @@ def test_any_other_value_anywhere(stored, data, value):
         put(*data.draw(st.sampled_from(alike)), value)(header, arrays)
 
     other = load_or_refuse(forge(stored, change))
-    if other is not None:
+    if other is None:
+        return
+    try:
         assert len(outputs(other)) == N
+    except ValueError as error:  # a column of another name is a table of another kind
+        assert "feature names should match" in str(error)
