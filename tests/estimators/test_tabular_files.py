@@ -170,7 +170,8 @@ def test_any_other_value_anywhere(stored, data, value):
     other = load_or_refuse(forge(stored, change))
     if other is None:
         return
-    try:
+    if list(other.feature_names_in_) != list(X.columns):  # then X is a table of another kind
+        with pytest.raises(ValueError, match="feature names should match"):
+            outputs(other)
+    else:
         assert len(outputs(other)) == N
-    except ValueError as error:  # a column of another name is a table of another kind
-        assert "feature names should match" in str(error)
