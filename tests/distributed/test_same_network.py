@@ -15,6 +15,7 @@ DIGITS = load_digits(return_X_y=True)
 X, LABELS = DIGITS[0][:700] / 16, np.array(list("abcdefghij"))[DIGITS[1][:700]]
 NUMBERS = make_regression(300, 12, n_targets=2, random_state=0)
 WEIGHT = np.random.default_rng(0).random(700)
+ROUNDING = 200 * 2.0**-24  # of a sum over a batch in float32, whose order is another
 
 
 def classifier(**parameters):
@@ -105,7 +106,7 @@ def test_losses_are_those_of_one_process(name):
     inputs, weight = case.pop("inputs", X), case.pop("weight", None)
     alone = classifier(**case).fit(inputs, LABELS, weight)
     model = run(2, CASES[name])[0]
-    np.testing.assert_allclose(model.loss_curve_, alone.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(model.loss_curve_, alone.loss_curve_, rtol=ROUNDING)
     assert (model.n_iter_, model.t_, model.stopped_) == (alone.n_iter_, alone.t_, alone.stopped_)
     assert list(model.classes_) == list(alone.classes_)
 
@@ -123,7 +124,7 @@ def test_regression_with_several_targets(target):
     make = lambda: MLPRegressor(max_iter=3, random_state=0, dtype=target)  # noqa: E731
     first = fit_in(1, make, inputs, y)[0]
     alone = make().fit(inputs, y)
-    np.testing.assert_allclose(first.loss_curve_, alone.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(first.loss_curve_, alone.loss_curve_, rtol=ROUNDING)
     for size in (2, 3, 4):
         assert bits(fit_in(size, make, inputs, y)[-1]) == bits(first)
 
@@ -179,30 +180,34 @@ def test_groups_stay_together():
 
     models = in_processes(2, fit)
     alone = classifier(early_stopping=True).fit(X, LABELS, groups=groups)
-    np.testing.assert_allclose(models[0].loss_curve_, alone.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(models[0].loss_curve_, alone.loss_curve_, rtol=ROUNDING)
 
 
 def test_streams_go_on():
-    """partial_fit, and the optimizer's memory, which each process has updated a part of."""
+    """partial_fit, and the optimizer's memory, which each process has updated a part of.
+
+    In float64, where a sum over a batch is off by 200 * 2**-53 of its largest terms; three steps
+    later that leaves ten digits.
+    """
 
     def fit(rank):
-        model = classifier()
+        model = classifier(dtype="float64")
         for begin in range(0, 600, 200):
             own = slice(begin + 100 * rank, begin + 100 * rank + 100)
             model.partial_fit(X[own], LABELS[own], classes=np.unique(LABELS))
         return model
 
     models = in_processes(2, fit)
-    alone = classifier()
+    alone = classifier(dtype="float64")
     for begin in range(0, 600, 200):
         rows = slice(begin, begin + 200)
         alone.partial_fit(X[rows], LABELS[rows], classes=np.unique(LABELS))
     assert bits(models[0]) == bits(models[1])
-    np.testing.assert_allclose(models[0].loss_curve_, alone.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(models[0].loss_curve_, alone.loss_curve_, rtol=ROUNDING)
     state, expected = (m._model.trainer.get_state() for m in (models[1], alone))
     for slot, other in zip(state["slots"], expected["slots"], strict=True):
         for array, its in zip(slot[0], other[0], strict=True):
-            np.testing.assert_allclose(array, its, rtol=1e-3, atol=1e-7)
+            np.testing.assert_allclose(array, its, rtol=0, atol=1e-10 * abs(its).max())
 
 
 def test_a_warm_start_goes_on():
@@ -214,7 +219,7 @@ def test_a_warm_start_goes_on():
     models = in_processes(2, fit)
     alone = classifier(warm_start=True).fit(X, LABELS).fit(X, LABELS)
     assert bits(models[0]) == bits(models[1])
-    np.testing.assert_allclose(models[0].loss_curve_, alone.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(models[0].loss_curve_, alone.loss_curve_, rtol=ROUNDING)
 
 
 def test_a_loss_of_ones_own():

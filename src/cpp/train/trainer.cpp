@@ -102,7 +102,6 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   TeamSize team_size(most, plan.batch, fixed);
   if (!fixed) team_size = recall_team_size(work, team_size, awake);
   report.stopped = run_epochs(data, validation, plan, team_size, hooks, report);
-  if (shared) update_.share_state();
   if (!fixed) remember_team_size(work, team_size);
   if (report.stopped != Stopped::kNonFinite && !network_.is_finite()) {
     report.stopped = Stopped::kNonFinite;  // only the next loss would have shown it
@@ -146,13 +145,15 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     epoch.fewest_threads = report.fewest_threads;
     const bool whole = run_epoch(data, plan, team_size, poll, epoch);
     report.fewest_threads = std::min(report.fewest_threads, epoch.fewest_threads);
+    // Before any way out, which not all processes may take for the same reason.
+    const bool shared = !sharing_ || update_.share_state();
     if (has_own_loss_stopped()) return Stopped::kCallback;
     if (!epoch.finite && whole) {
       report.failed_epoch = i + 1;
       report.failed_batch = epoch.batches + 1;
       return Stopped::kNonFinite;
     }
-    if (!whole || (sharing_ && !update_.share_state())) return Stopped::kCallback;
+    if (!whole || !shared) return Stopped::kCallback;
     progress_.epochs += 1;
     progress_.rows_seen += plan.rows;
     const double loss = epoch.loss_sum / static_cast<double>(epoch.rows);

@@ -10,7 +10,7 @@ from distributed import get_client
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp._checks.sklearn import available_if, fit_context
+from fastmlp._checks.sklearn import fit_context
 from fastmlp._dask.fit import DaskFit
 from fastmlp._dask.predictions import by_chunk, score
 from fastmlp._dask.rows import is_collection, task_threads
@@ -38,7 +38,7 @@ def like(local: type) -> Callable[[_Class], _Class]:
     signature = theirs.replace(parameters=[own, *theirs.parameters.values(), *ours])
 
     def decorate(kind: _Class) -> _Class:
-        kind.__init__.__signature__ = signature  # type: ignore[misc]
+        kind.__init__.__signature__ = signature  # type: ignore[misc]  # mypy knows no such thing
         if kind.__doc__ and local.__doc__:  # `python -OO` has none
             kind.__doc__ = _described(inspect.cleandoc(kind.__doc__), local.__doc__)
         return kind
@@ -91,7 +91,7 @@ class DaskEstimator(BaseMLP):
         return client
 
     @fit_context
-    def fit(  # type: ignore[override]
+    def fit(  # type: ignore[override]  # without groups and resume_from, for data in one place
         self,
         X: Any,
         y: Any,
@@ -149,18 +149,9 @@ class DaskEstimator(BaseMLP):
             publish()
         return self
 
-    @available_if(lambda estimator: estimator._refuse_partial_fit())
-    def partial_fit(self, *arguments: Any, **named: Any) -> Self:
-        """Refuse to train on a stream, for which the local estimator is there.
-
-        Parameters
-        ----------
-        *arguments, **named
-            Not looked at.
-        """
-        raise NotImplementedError
-
-    def _refuse_partial_fit(self) -> NoReturn:
+    @property
+    def partial_fit(self) -> NoReturn:
+        """Not there, so that hasattr() is False: the local estimator is for streams."""
         raise AttributeError(
             f"{type(self).__name__} has no partial_fit: to_local() has one, for data in memory."
         )

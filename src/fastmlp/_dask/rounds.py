@@ -21,7 +21,7 @@ from fastmlp._model.architecture import Architecture, Params
 from fastmlp._model.model import Model
 from fastmlp._model.settings import TrainerSettings
 from fastmlp._training.progress import Progress
-from fastmlp._training.record import Record
+from fastmlp._training.record import Record, new_report
 from fastmlp._training.run import warn_without_best
 from fastmlp._training.settings import CoreLoss, trainer_settings
 
@@ -34,23 +34,6 @@ Pair = tuple[Any, Size]
 _LARGE = {"distributed.admin.large-graph-warning-threshold": "1TB"}
 _ENDS = ("no_improvement", "rate_too_small")
 _configuring = threading.Lock()  # the configuration is the whole process's
-
-
-def _new_report() -> "RunReport":
-    return {
-        "stopped": "max_epochs",
-        "epochs": 0,
-        "loss": [],
-        "val_loss": [],
-        "val_score": [],
-        "rate": [],
-        "seconds": [],
-        "step_loss": np.empty(0),
-        "best_epoch": 0,
-        "kept": -math.inf,
-        "failed_epoch": 0,
-        "failed_batch": 0,
-    }
 
 
 @dataclass
@@ -89,7 +72,7 @@ class Run:
     settings: Sequence[TrainerSettings]
     loss: CoreLoss
     n_rows: int
-    report: "RunReport" = field(default_factory=_new_report)
+    report: "RunReport" = field(default_factory=new_report)
     kept: Params | None = None
 
 

@@ -103,7 +103,7 @@ def join(parts: Sequence[Any], cuts: Sequence[tuple[int, int]]) -> Any:
     if issparse(pieces[0]):
         return vstack(pieces, format="csr")
     if any(isinstance(piece, np.ma.MaskedArray) for piece in pieces):
-        joined: Any = np.ma.concatenate(pieces)  # type: ignore[no-untyped-call]
+        joined: Any = np.ma.concatenate(pieces)  # type: ignore[no-untyped-call]  # NumPy's
         return joined  # which are refused, and would lose their masks
     return np.concatenate(pieces)
 

@@ -22,7 +22,11 @@ from fastmlp._data.codec import TargetCodec
 from fastmlp._data.inputs import read_inputs
 from fastmlp._data.validation import GivenSet, name_sets
 from fastmlp._estimator.fit import FitRun
-from fastmlp._estimator.parameters import PARAMETER_CONSTRAINTS, check_parameters
+from fastmlp._estimator.parameters import (
+    PARAMETER_CONSTRAINTS,
+    check_parameters,
+    require_same_call,
+)
 from fastmlp._model.exclusive import as_it_is, changing, unchanged
 from fastmlp._model.model import Model
 from fastmlp._processes.group import ALONE, current_group
@@ -248,13 +252,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         """Fit or go on fitting; on any error the estimator stays what it was."""
         epochs, group = int(self.max_iter), current_group()
         if group is not ALONE:
-            group.require_same(
-                **self._plain_parameters(),
+            require_same_call(
+                group,
+                self,
                 partial_fit=incremental,
                 validation=list(validation or ()),
                 classes=None if classes is None else np.asarray(classes).tolist(),
                 resume_from=resume_from is not None,
-                fitted="_model" in vars(self),
             )
         with group.together():
             led = group.leads and not incremental
@@ -277,17 +281,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             if task is not None:
                 task.end()
         return self
-
-    def _plain_parameters(self) -> dict[str, str]:
-        """Return what processes that train together must have in common, as texts."""
-        own = {"random_state", "callbacks", "verbose", "n_jobs"}
-        kinds = (str, int, float, bool, type(None), list, tuple, dict, np.number)
-        parameters = self.get_params(deep=False)
-        return {
-            name: repr(value)
-            for name, value in parameters.items()
-            if name not in own and isinstance(value, kinds)
-        }
 
     def _require_fit(self, attribute: str) -> None:
         """Say that an attribute is missing before fit."""

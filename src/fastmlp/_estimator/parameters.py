@@ -27,6 +27,7 @@ from fastmlp._model.initialisers import (
     Initialiser,
     parse_initialiser,
 )
+from fastmlp._processes.group import Alone
 from fastmlp._training.schedules import SCHEDULES
 from fastmlp._training.settings import BY_PROGRESS
 
@@ -221,3 +222,24 @@ def _check_values(kind: Any, *values: Any) -> None:
 
 
 _check_once = lru_cache(maxsize=256, typed=True)(_check_values)
+
+
+# Those that may differ between processes that train together: the first one's count.
+_MAY_DIFFER = {"random_state", "callbacks", "verbose", "n_jobs"}
+_COMPARED = (str, int, float, bool, type(None), list, tuple, dict, np.number)
+
+
+def require_same_call(group: Alone, estimator: Any, **arguments: Any) -> None:
+    """Let processes train together what is the same in all of them; functions are taken to be.
+
+    Raises
+    ------
+    ValueError
+        If they differ in a parameter, in one of these arguments, or in whether they are fitted.
+    """
+    parameters = {
+        name: repr(value)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in _MAY_DIFFER and isinstance(value, _COMPARED)
+    }
+    group.require_same(**parameters, **arguments, fitted="_model" in vars(estimator))

@@ -274,11 +274,11 @@ def refuse_group(what: str) -> None:
 
     Raises
     ------
-    NotImplementedError
+    RuntimeError
         Inside of a communicator.
     """
     if current_group() is not ALONE:
-        raise NotImplementedError(
+        raise RuntimeError(
             f"{what} can't be trained by several processes together; MLPClassifier and "
             "MLPRegressor can. Call it outside of fastmlp.distributed.communicator."
         )

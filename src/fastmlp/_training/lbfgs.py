@@ -18,6 +18,7 @@ from fastmlp._data.rows import Data
 from fastmlp._model.architecture import Architecture, LayerPlan, Params
 from fastmlp._training.hooks import Hook, join
 from fastmlp._training.progress import Progress
+from fastmlp._training.record import new_report
 from fastmlp._training.settings import CoreLoss
 
 if TYPE_CHECKING:
@@ -197,21 +198,14 @@ class Trace:
 
     def report(self, stopped: str) -> "RunReport":
         """Return a report like the core's."""
-        unknown = [np.nan] * len(self.losses)
-        return {
-            "stopped": stopped,
-            "epochs": len(self.losses),
-            "loss": self.losses,
-            "val_loss": unknown,
-            "val_score": unknown,
-            "rate": unknown,
-            "seconds": self.seconds,
-            "step_loss": np.empty(0),
-            "best_epoch": 0,
-            "kept": -np.inf,
-            "failed_epoch": 0,
-            "failed_batch": 0,
-        }
+        report, unknown = new_report(stopped), [np.nan] * len(self.losses)
+        report["epochs"], report["loss"], report["seconds"] = (
+            len(self.losses),
+            self.losses,
+            self.seconds,
+        )
+        report["val_loss"] = report["val_score"] = report["rate"] = unknown
+        return report
 
 
 def minimize(

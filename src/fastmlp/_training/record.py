@@ -34,6 +34,24 @@ def history_of(report: "RunReport") -> History:
     return {name: list(report[column]) for name, column in _COLUMNS.items()}
 
 
+def new_report(stopped: str = "max_epochs") -> "RunReport":
+    """Return the core's report of a run without epochs."""
+    return {
+        "stopped": stopped,
+        "epochs": 0,
+        "loss": [],
+        "val_loss": [],
+        "val_score": [],
+        "rate": [],
+        "seconds": [],
+        "step_loss": np.empty(0),
+        "best_epoch": 0,
+        "kept": -np.inf,
+        "failed_epoch": 0,
+        "failed_batch": 0,
+    }
+
+
 _growing = threading.Lock()
 
 

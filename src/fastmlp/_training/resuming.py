@@ -11,7 +11,7 @@ from fastmlp._checks.arrays import require
 from fastmlp._data.codec import TargetCodec
 from fastmlp._model.architecture import Architecture, Params
 from fastmlp._model.exclusive import as_it_is
-from fastmlp._training.record import History, history_of, new_history
+from fastmlp._training.record import History, history_of, new_history, new_report
 
 if TYPE_CHECKING:
     from fastmlp._core import RunReport
@@ -224,20 +224,9 @@ class Begun:
     def report(self, stopped: str) -> "RunReport":
         """Return the report of a run that ended with it."""
         kept = self.estimator.best_validation_score_
-        nothing: RunReport = {
-            "stopped": stopped,
-            "epochs": 0,
-            "loss": [],
-            "val_loss": [],
-            "val_score": [],
-            "rate": [],
-            "seconds": [],
-            "step_loss": np.empty(0),
-            "best_epoch": 0,
-            "kept": -np.inf if kept is None else kept,
-            "failed_epoch": 0,
-            "failed_batch": 0,
-        }
+        nothing = new_report(stopped)
+        if kept is not None:
+            nothing["kept"] = kept
         return self.joined(nothing)
 
     def joined(self, report: "RunReport") -> "RunReport":
