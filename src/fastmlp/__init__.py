@@ -3,7 +3,7 @@
 from fastmlp._affinity import kept_affinity
 
 with kept_affinity():
-    from fastmlp import callbacks, graph
+    from fastmlp import callbacks, data, graph
     from fastmlp._checks.info import get_target, machine_limits, set_target, show_info
     from fastmlp._core import __version__
     from fastmlp.classifier import MLPClassifier
@@ -36,6 +36,7 @@ __all__ = [
     "WeightsDisplay",
     "__version__",
     "callbacks",
+    "data",
     "find_learning_rate",
     "fit_pack",
     "from_sklearn",

@@ -299,8 +299,8 @@ class _Trainer:
     def fewest_threads(self) -> int: ...
     def run(
         self,
-        x: NDArray[Any],
-        t: NDArray[Any],
+        x: NDArray[Any] | None = ...,
+        t: NDArray[Any] | None = ...,
         sample_weight: NDArray[Any] | None = ...,
         *,
         epochs: int,
@@ -309,6 +309,7 @@ class _Trainer:
         sample_weight_val: NDArray[Any] | None = ...,
         rows: NDArray[Any] | None = ...,  # of x, t and their weights: those to train on
         rows_val: NDArray[Any] | None = ...,  # likewise, to validate on
+        windows: Any = ...,  # in place of arrays: src/cpp/bindings/python_source.h
         on_epoch_end: Callable[[EpochReport], bool] | None = ...,
         rate: Callable[[int], float] | None = ...,  # of an epoch of this run, from 0
         score: Callable[[], float] | None = ...,
@@ -336,8 +337,8 @@ class _Pack:
     def add(
         self,
         trainer: _Trainer,
-        x: NDArray[Any],
-        t: NDArray[Any],
+        x: NDArray[Any] | None,
+        t: NDArray[Any] | None,
         sample_weight: NDArray[Any] | None,
         x_val: NDArray[Any],
         t_val: NDArray[Any],
@@ -345,6 +346,7 @@ class _Pack:
         *,
         rows: NDArray[Any] | None = ...,
         rows_val: NDArray[Any] | None = ...,
+        windows: Any = ...,
         epochs: int,
         patience: int,
     ) -> None: ...

@@ -129,7 +129,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         X_val: Any = None,
         y_val: Any = None,
@@ -142,10 +142,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            The table: of pandas, polars, pyarrow, NumPy, or lists.
-        y : array-like of shape (n_samples,)
-            The labels: all strings or all integers.
+        X : DataFrame or array-like of shape (n_samples, n_features), or Blocks
+            The table: of pandas, polars, pyarrow, NumPy, or lists. `fastmlp.data.Blocks` hold
+            targets and weights, too, and may be larger than memory: what is learnt of the columns
+            is then learnt from rows that are set aside, and the others are encoded once, into
+            temporary files.
+        y : array-like of shape (n_samples,), default=None
+            The labels: all strings or all integers. None with blocks only.
         sample_weight : array-like of shape (n_samples,), default=None
             What each row weighs.
         X_val : DataFrame or array-like of shape (n_val, n_features), default=None
@@ -328,7 +331,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         X_val: Any = None,
         y_val: Any = None,
@@ -341,10 +344,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            The table: of pandas, polars, pyarrow, NumPy, or lists.
-        y : array-like of shape (n_samples,)
-            The numbers to predict.
+        X : DataFrame or array-like of shape (n_samples, n_features), or Blocks
+            The table: of pandas, polars, pyarrow, NumPy, or lists. `fastmlp.data.Blocks` hold
+            targets and weights, too, and may be larger than memory: what is learnt of the columns
+            is then learnt from rows that are set aside, and the others are encoded once, into
+            temporary files.
+        y : array-like of shape (n_samples,), default=None
+            The numbers to predict. None with blocks only.
         sample_weight : array-like of shape (n_samples,), default=None
             What each row weighs.
         X_val : DataFrame or array-like of shape (n_val, n_features), default=None

@@ -12,7 +12,7 @@ from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 
 import fastmlp
-from fastmlp import MLPClassifier, MLPRegressor, Perceptron, callbacks, graph
+from fastmlp import MLPClassifier, MLPRegressor, Perceptron, callbacks, data, graph
 
 # What is not asked for. Everything else that numpydoc knows is.
 NOT_NEEDED = {
@@ -34,7 +34,7 @@ def is_ours(member):
 
 def public_objects():
     """The names and objects that users see, methods and properties included."""
-    for module in (fastmlp, graph, callbacks):
+    for module in (fastmlp, graph, callbacks, data):
         for name in module.__all__:
             item = getattr(module, name)
             if inspect.ismodule(item) or isinstance(item, str):

@@ -133,7 +133,7 @@ def mistakes() -> None:
     MLPClassifier(dropout="half")  # type: ignore[arg-type]
     MLPRegressor((8,))  # type: ignore[arg-type]
     MLPRegressor(class_weight="balanced")  # type: ignore[call-arg]
-    MLPClassifier().fit(X)  # type: ignore[call-arg]
+    MLPClassifier().fit()  # type: ignore[call-arg]
     MLPClassifier().fit(X, y, validation_data=(X, y))  # type: ignore[call-arg]
     MLPClassifier().predict(X, return_std=True)  # type: ignore[call-arg]
     Network(["relu"], n_features=3)  # type: ignore[list-item]

@@ -47,7 +47,7 @@ def test_scikit_learns_parameters_come_first_and_mean_the_same(kind):
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_methods_take_what_scikit_learns_take(kind):
-    """In the same places; what is added has a default and goes by name."""
+    """In the same places; what is added has a default and goes by name. y of blocks is in them."""
     theirs = getattr(neural_network, kind.__name__)
     names = {name for name in dir(theirs) if callable(getattr(theirs, name)) and name[0] != "_"}
     assert {"fit", "partial_fit", "predict", "score"} <= names <= set(dir(kind))
@@ -59,6 +59,8 @@ def test_methods_take_what_scikit_learns_take(kind):
         weight = ("sample_weight", inspect.Parameter.POSITIONAL_OR_KEYWORD, None)
         if weight not in [(p.name, p.kind, p.default) for p in wanted]:  # before version 1.7
             described = [entry for entry in described if entry != weight]
+        if name == "fit":
+            described[2] = ("y", described[2][1], inspect.Parameter.empty)
         assert described[: len(wanted)] == [(p.name, p.kind, p.default) for p in wanted], name
         added = described[len(wanted) :]
         assert all(entry[1] is inspect.Parameter.KEYWORD_ONLY for entry in added), name

@@ -12,7 +12,8 @@ Index bounded(std::uint64_t bits, Index bound) {
 
 }  // namespace
 
-void random_permutation(std::uint64_t seed, std::uint64_t epoch, Index n, Index* order) noexcept {
+void random_permutation(std::uint64_t seed, Index epoch, Index window, Index n,
+                        Index* order) noexcept {
   for (Index i = 0; i < n; ++i) order[i] = i;
   PhiloxBlock bits{};
   for (Index i = n - 1; i > 0; --i) {
@@ -20,7 +21,7 @@ void random_permutation(std::uint64_t seed, std::uint64_t epoch, Index n, Index*
       const auto block = static_cast<std::uint64_t>(i / 2);
       const auto purpose = static_cast<std::uint32_t>(Purpose::kShuffle) << 24;
       bits = philox(seed, {{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(epoch),
-                            static_cast<std::uint32_t>(epoch >> 32),
+                            static_cast<std::uint32_t>(window),
                             purpose ^ static_cast<std::uint32_t>(block >> 32)}});
     }
     const Index half = 2 * (i % 2);

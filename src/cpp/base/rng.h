@@ -33,7 +33,9 @@ FASTMLP_INLINE PhiloxBlock philox(std::uint64_t seed, PhiloxBlock counter) {
   return c;
 }
 
-/// Writes a random permutation of 0..n-1 (Fisher-Yates): the order of the rows in one epoch.
-void random_permutation(std::uint64_t seed, std::uint64_t epoch, Index n, Index* order) noexcept;
+/// Writes a random permutation of 0..n-1 (Fisher-Yates): the order of the rows in one window of one
+/// epoch, both below 2^32.
+void random_permutation(std::uint64_t seed, Index epoch, Index window, Index n,
+                        Index* order) noexcept;
 
 }  // namespace fastmlp

@@ -3,6 +3,7 @@
 #include "bindings/bound_trainer.h"
 #include "bindings/gil.h"
 #include "bindings/python_hooks.h"
+#include "bindings/python_source.h"
 #include "train/pack.h"
 
 namespace fastmlp::bindings {
@@ -37,19 +38,19 @@ class PythonPackCaller final : public PackCaller {
 template <class T>
 class Pack {
  public:
-  void add(const py::object& trainer, const py::object& x, const py::array& t,
+  void add(const py::object& trainer, const py::object& x, const py::object& t,
            const py::object& sample_weight, const py::object& x_val, const py::array& t_val,
            const py::object& sample_weight_val, const py::object& rows, const py::object& rows_val,
-           Index epochs, Index patience) {
+           const py::object& windows, Index epochs, Index patience) {
     auto& bound = py::cast<BoundTrainer<T>&>(trainer);
     const Network<T>& network = bound.trainer.network();
     const Loss loss = bound.trainer.settings().loss.loss;
-    data_.push_back(std::make_unique<HeldData<T>>(network, loss, x, t, sample_weight, rows, ""));
-    const DataView data = data_.back()->view();
-    data_.push_back(std::make_unique<HeldData<T>>(network, loss, x_val, t_val, sample_weight_val,
-                                                  rows_val, "_val"));
-    members_.push_back(std::unique_ptr<PackMember<T>>(
-        new PackMember<T>{&bound.trainer, data, data_.back()->view(), epochs, patience}));
+    rows_.push_back(
+        std::make_unique<HeldRows<T>>(network, loss, x, t, sample_weight, rows, windows));
+    validation_.push_back(std::make_unique<HeldData<T>>(network, loss, x_val, t_val,
+                                                        sample_weight_val, rows_val, "_val"));
+    members_.push_back(std::unique_ptr<PackMember<T>>(new PackMember<T>{
+        &bound.trainer, rows_.back()->source(), validation_.back()->view(), epochs, patience}));
     trainers_.push_back(trainer);
   }
 
@@ -91,7 +92,8 @@ class Pack {
 
  private:
   std::vector<std::unique_ptr<PackMember<T>>> members_;
-  std::vector<std::unique_ptr<HeldData<T>>> data_;
+  std::vector<std::unique_ptr<HeldRows<T>>> rows_;
+  std::vector<std::unique_ptr<HeldData<T>>> validation_;
   std::vector<py::object> trainers_;
 };
 
@@ -103,7 +105,8 @@ void bind(py::module_& m, const char* name) {
       .def("add", &Bound::add, py::arg("trainer"), py::arg("x"), py::arg("t"),
            py::arg("sample_weight"), py::arg("x_val"), py::arg("t_val"),
            py::arg("sample_weight_val"), py::kw_only(), py::arg("rows") = py::none(),
-           py::arg("rows_val") = py::none(), py::arg("epochs"), py::arg("patience"))
+           py::arg("rows_val") = py::none(), py::arg("windows") = py::none(), py::arg("epochs"),
+           py::arg("patience"))
       .def("run", &Bound::run, py::kw_only(), py::arg("n_threads") = 0,
            py::arg("seconds") = std::numeric_limits<double>::infinity(),
            py::arg("on_poll") = py::none())

@@ -7,6 +7,7 @@
 #include "bindings/numpy_view.h"
 #include "bindings/python_exchange.h"
 #include "bindings/python_hooks.h"
+#include "bindings/python_source.h"
 
 namespace fastmlp::bindings {
 
@@ -107,17 +108,17 @@ std::unique_ptr<BoundTrainer<T>> make_trainer(
 }
 
 template <class T>
-py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
+py::dict run(BoundTrainer<T>& self, const py::object& x, const py::object& t,
              const py::object& sample_weight, Index epochs, const py::object& x_val,
              const py::object& t_val, const py::object& sample_weight_val, const py::object& rows,
-             const py::object& rows_val, const py::object& on_epoch_end, const py::object& rate,
-             const py::object& score, const py::object& own_loss, const py::object& shared,
-             int n_threads) {
+             const py::object& rows_val, const py::object& windows, const py::object& on_epoch_end,
+             const py::object& rate, const py::object& score, const py::object& own_loss,
+             const py::object& shared, int n_threads) {
   const Exclusive<T> exclusive(self);
   check_threads(n_threads);
   const Network<T>& network = self.trainer.network();
   const Loss loss = self.trainer.settings().loss.loss;
-  const HeldData<T> data(network, loss, x, t, sample_weight, rows, "");
+  const HeldRows<T> data(network, loss, x, t, sample_weight, rows, windows);
   std::optional<HeldData<T>> validation;
   if (x_val.is_none() != t_val.is_none()) {
     throw std::invalid_argument("x_val and t_val must be given together");
@@ -140,16 +141,15 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::array& t,
     if (!rows.is_none()) throw std::invalid_argument("rows belong to a run that nobody shares");
     sharing.emplace(shared);
     hooks.watch(shared.attr("transport"));
-    sharing->check(data.x.rows);
+    sharing->check(data.held());
   }
   self.report = RunReport{};
   const PythonLoss::Scope loss_scope(self.own_loss.get(), own_loss);
   {
-    const DataView data_view = data.view();
     const DataView validation_view = validation ? validation->view() : DataView{};
     const GilReleased release;
-    self.trainer.run(data_view, validation ? &validation_view : nullptr, epochs, n_threads, hooks,
-                     self.report, sharing ? &sharing->rows() : nullptr);
+    self.trainer.run(data.source(), validation ? &validation_view : nullptr, epochs, n_threads,
+                     hooks, self.report, sharing ? &sharing->rows() : nullptr);
   }
   if (sharing) sharing->rethrow();
   hooks.rethrow();
@@ -240,10 +240,11 @@ void bind(py::module_& m, const char* name) {
       .def_property_readonly("report", [](const Bound& self) { return to_dict(self.report); })
       .def_property_readonly("fewest_threads",
                              [](const Bound& self) { return self.report.fewest_threads; })
-      .def("run", &run<T>, py::arg("x"), py::arg("t"), py::arg("sample_weight") = py::none(),
-           py::kw_only(), py::arg("epochs"), py::arg("x_val") = py::none(),
-           py::arg("t_val") = py::none(), py::arg("sample_weight_val") = py::none(),
-           py::arg("rows") = py::none(), py::arg("rows_val") = py::none(),
+      .def("run", &run<T>, py::arg("x") = py::none(), py::arg("t") = py::none(),
+           py::arg("sample_weight") = py::none(), py::kw_only(), py::arg("epochs"),
+           py::arg("x_val") = py::none(), py::arg("t_val") = py::none(),
+           py::arg("sample_weight_val") = py::none(), py::arg("rows") = py::none(),
+           py::arg("rows_val") = py::none(), py::arg("windows") = py::none(),
            py::arg("on_epoch_end") = py::none(), py::arg("rate") = py::none(),
            py::arg("score") = py::none(), py::arg("own_loss") = py::none(),
            py::arg("shared") = py::none(), py::arg("n_threads") = 0)

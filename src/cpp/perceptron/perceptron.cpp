@@ -103,8 +103,7 @@ bool train_perceptron(const TableView& x, const TableView& t, const PerceptronSe
   std::vector<Index> order(settings.shuffle ? static_cast<std::size_t>(x.rows) : 0);
   for (Index epoch = 0; epoch < settings.epochs; ++epoch) {
     if (settings.shuffle) {
-      random_permutation(settings.seed, static_cast<std::uint64_t>(settings.first_epoch + epoch),
-                         x.rows, order.data());
+      random_permutation(settings.seed, settings.first_epoch + epoch, 0, x.rows, order.data());
     }
     for (Index i = 0; i < x.rows; ++i) {
       run.learn(settings.shuffle ? order[static_cast<std::size_t>(i)] : i);

@@ -118,7 +118,7 @@ void train_member(PackMember<T>& member, Shared& shared, bool leads) noexcept {
   try {
     member.begun = true;
     MemberHooks<T> hooks(member, shared, leads);
-    member.trainer->run(member.data, &member.validation, member.epochs, 1, hooks, member.report);
+    member.trainer->run(member.source, &member.validation, member.epochs, 1, hooks, member.report);
     shared.finish(hooks.best_loss());
   } catch (...) {
     shared.fail(std::current_exception());

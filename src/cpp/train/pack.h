@@ -14,7 +14,7 @@ namespace fastmlp {
 template <class T>
 struct PackMember {
   Trainer<T>* trainer;
-  DataView data;
+  RowSource& source;
   DataView validation;
   Index epochs;
   Index patience;  // epochs behind the last that was better, by loss or by score

@@ -83,6 +83,7 @@ struct RunReport {
   double kept = 0.0;              // the score of the weights that are kept; -inf where none are
   Index failed_epoch = 0;
   Index failed_batch = 0;
+  Index batches = 0;       // of the last epoch
   int fewest_threads = 0;  // that a step was taken with
 };
 

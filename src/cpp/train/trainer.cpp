@@ -55,13 +55,13 @@ Trainer<T>::Trainer(Network<T>& network, const TrainSettings& settings)
       update_(network, settings_) {}
 
 template <class T>
-void Trainer<T>::run(const DataView& data, const DataView* validation, Index epochs, int threads,
+void Trainer<T>::run(RowSource& source, const DataView* validation, Index epochs, int threads,
                      Hooks& hooks, RunReport& report, const SharedRows* shared) {
   if (epochs < 1) {
     throw std::invalid_argument("epochs must be at least 1, got " + std::to_string(epochs));
   }
   const bool awake = threads_awake();
-  const Index rows = shared ? shared->count : data.x.rows;
+  const Index rows = shared ? shared->count : source.rows();
   Plan plan{rows, epochs, min_index(settings_.batch_size, rows), {}, threads};
   const double row_flops = 3 * network_.flops_per_row();
   const Waking waking(row_flops * static_cast<double>(plan.batch),
@@ -80,7 +80,7 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
     schedule_.reset();
     sharing_ = std::make_unique<Sharing>(*shared, network_, plan.batch);
   }
-  plan_run(rows, plan.batch, most);
+  plan_run(plan.batch, most);
   most = std::min(most, schedule_->most_threads());
   if (validation) {
     val_outputs_ = AlignedBuffer<T>(checked_mul(validation->x.rows, network_.n_outputs()));
@@ -88,25 +88,27 @@ void Trainer<T>::run(const DataView& data, const DataView* validation, Index epo
   if (kept_params_.size() == 0) keep_params(plan.batch_threads);
   struct End {  // on every way out, exceptions of the hooks included
     Trainer& trainer;
+    RowSource& source;
     bool validated;
     bool failed;
     ~End() {
+      source.close();
       const bool kept = validated && trainer.progress_.kept > Progress::kNone;
       if (kept || failed) trainer.put_back_params();
       trainer.kept_params_ = {};  // whoever reads the weights out of giant layers finds the room
       trainer.update_.end_run();
     }
-  } end{*this, validation != nullptr, false};
+  } end{*this, source, validation != nullptr, false};
   const bool fixed = threads > 0 || most == 1 || shared;
   const Work work = fixed ? Work{} : work_of(plan);
   TeamSize team_size(most, plan.batch, fixed);
   if (!fixed) team_size = recall_team_size(work, team_size, awake);
-  report.stopped = run_epochs(data, validation, plan, team_size, hooks, report);
+  report.stopped = run_epochs(source, validation, plan, team_size, hooks, report);
   if (!fixed) remember_team_size(work, team_size);
   if (report.stopped != Stopped::kNonFinite && !network_.is_finite()) {
     report.stopped = Stopped::kNonFinite;  // only the next loss would have shown it
     report.failed_epoch = static_cast<Index>(report.epochs.size());
-    report.failed_batch = ceil_div(rows, plan.batch);
+    report.failed_batch = report.batches;
   }
   end.failed = report.stopped == Stopped::kNonFinite;
 }
@@ -130,7 +132,7 @@ Work Trainer<T>::work_of(const Plan& plan) const {
 
 /// Returns why it ended.
 template <class T>
-Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
+Stopped Trainer<T>::run_epochs(RowSource& source, const DataView* validation, const Plan& plan,
                                TeamSize& team_size, Hooks& hooks, RunReport& report) {
   Poll poll(hooks);
   report.kept = progress_.kept;
@@ -140,10 +142,10 @@ Stopped Trainer<T>::run_epochs(const DataView& data, const DataView* validation,
     Epoch epoch{};
     progress_.rate = hooks.rate(i, progress_.rate);
     const double rate = progress_.rate;
-    make_room(report.step_loss, ceil_div(plan.rows, plan.batch));
     epoch.step_loss = &report.step_loss;
     epoch.fewest_threads = report.fewest_threads;
-    const bool whole = run_epoch(data, plan, team_size, poll, epoch);
+    const bool whole = run_epoch(source, plan, team_size, poll, epoch);
+    report.batches = epoch.batches;
     report.fewest_threads = std::min(report.fewest_threads, epoch.fewest_threads);
     // Before any way out, which not all processes may take for the same reason.
     const bool shared = !sharing_ || update_.share_state();
@@ -209,9 +211,8 @@ void Trainer<T>::put_back_params() {
 }
 
 template <class T>
-void Trainer<T>::plan_run(Index rows, Index batch, int threads) {
+void Trainer<T>::plan_run(Index batch, int threads) {
   balances_.clear();
-  if (settings_.shuffle) order_.resize(static_cast<std::size_t>(rows));
   if (sharing_) {
     schedule_ = std::make_unique<ByShards<T>>(network_, batch, sharing_->epoch.held(), threads,
                                               sharing_->reduction);
@@ -295,12 +296,29 @@ Step Trainer<T>::make_step(const Batch& batch, double weight_sum, Index number) 
 
 /// Returns false where a hook asked to stop.
 template <class T>
-bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& team_size, Poll& poll,
+bool Trainer<T>::run_epoch(RowSource& source, const Plan& plan, TeamSize& team_size, Poll& poll,
                            Epoch& epoch) {
-  const Index rows = plan.rows;
+  struct End {  // on every way out, exceptions of the source included
+    Progress& progress;
+    const Epoch& epoch;
+    ~End() { progress.steps += epoch.batches; }
+  } end{progress_, epoch};
+  for (Index number = 0; epoch.finite && !epoch.stop; ++number) {
+    const DataView* data = source.window(progress_.epochs, number);
+    if (data == nullptr) break;
+    run_window(*data, number, plan, team_size, poll, epoch);
+  }
+  return !epoch.stop;
+}
+
+template <class T>
+void Trainer<T>::run_window(const DataView& data, Index number, const Plan& plan,
+                            TeamSize& team_size, Poll& poll, Epoch& epoch) {
+  const Index rows = sharing_ ? plan.rows : data.x.rows;
+  make_room(*epoch.step_loss, ceil_div(rows, plan.batch));
   if (settings_.shuffle) {
-    random_permutation(settings_.seed, static_cast<std::uint64_t>(progress_.epochs), rows,
-                       order_.data());
+    order_.resize(static_cast<std::size_t>(rows));
+    random_permutation(settings_.seed, progress_.epochs, number, rows, order_.data());
   }
   if (sharing_) sharing_->epoch.lay_out(settings_.shuffle ? order_.data() : nullptr);
   const double row_flops = 3 * network_.flops_per_row();
@@ -316,8 +334,6 @@ bool Trainer<T>::run_epoch(const DataView& data, const Plan& plan, TeamSize& tea
       team_size.took(end - first, seconds_since(start));
     first = reached;
   }
-  progress_.steps += epoch.batches;
-  return !epoch.stop;
 }
 
 /// The steps on these rows of the epoch's order, which begin with a multiple of the batch. Returns

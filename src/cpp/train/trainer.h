@@ -13,6 +13,7 @@
 #include "train/progress.h"
 #include "train/schedule.h"
 #include "train/shards.h"
+#include "train/source.h"
 #include "train/team_size.h"
 #include "train/update.h"
 
@@ -30,11 +31,11 @@ class Trainer {
   /// end, whatever ended the run; without one, or where no epoch had a score, they stay those of
   /// the last step, unless that left numbers that are not finite: then those of the beginning (or
   /// those given to keep_params) are put back. `report` is filled as epochs finish, so it is right
-  /// even where a hook throws. `threads` 0 means all. With `shared` rows the data are those of this
-  /// process, and the validation set is the same in all of them; what the hooks answer has to be,
-  /// too.
-  void run(const DataView& data, const DataView* validation, Index epochs, int threads,
-           Hooks& hooks, RunReport& report, const SharedRows* shared = nullptr);
+  /// even where a hook throws. `threads` 0 means all. With `shared` rows those of the source are
+  /// this process's, in one window, and the validation set is the same in all of them; what the
+  /// hooks answer has to be, too.
+  void run(RowSource& source, const DataView* validation, Index epochs, int threads, Hooks& hooks,
+           RunReport& report, const SharedRows* shared = nullptr);
 
   const Network<T>& network() const { return network_; }
   const TrainSettings& settings() const { return settings_; }
@@ -73,7 +74,7 @@ class Trainer {
     double loss_sum = 0.0;                     // rank 0's: batch loss x rows of the steps so far
     Index rows = 0;                            // rank 0's: of the steps so far
     Index batches = 0;                         // rank 0's: steps so far
-    std::vector<double>* step_loss = nullptr;  // rank 0's, with room for all steps of the epoch
+    std::vector<double>* step_loss = nullptr;  // rank 0's, with room for the steps of a window
 
     void add(double loss, Index its_rows) noexcept {
       loss_sum += loss * static_cast<double>(its_rows);
@@ -110,15 +111,17 @@ class Trainer {
     int threads;            // as given
   };
 
-  void plan_run(Index rows, Index batch, int threads);
+  void plan_run(Index batch, int threads);
   bool agree(const Step& step, Epoch& epoch, double& loss) noexcept;
   bool anybody_stops(bool stops) noexcept;
   Balances& balances_of(Index batch, int threads);
   Work work_of(const Plan& plan) const;
-  Stopped run_epochs(const DataView& data, const DataView* validation, const Plan& plan,
+  Stopped run_epochs(RowSource& source, const DataView* validation, const Plan& plan,
                      TeamSize& team_size, Hooks& hooks, RunReport& report);
-  bool run_epoch(const DataView& data, const Plan& plan, TeamSize& team_size, Poll& poll,
+  bool run_epoch(RowSource& source, const Plan& plan, TeamSize& team_size, Poll& poll,
                  Epoch& epoch);
+  void run_window(const DataView& data, Index number, const Plan& plan, TeamSize& team_size,
+                  Poll& poll, Epoch& epoch);
   Index run_steps(const DataView& data, Range rows, Index batch, Threads threads, Poll& poll,
                   Epoch& epoch);
   bool has_own_loss_stopped() const {

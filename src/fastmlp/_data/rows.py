@@ -1,7 +1,7 @@
 """The rows that the core trains on, or that it scores."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,27 @@ from scipy.sparse import issparse
 from fastmlp._checks.arrays import check_sparse
 from fastmlp._checks.content import rows_of
 from fastmlp._data.shares import Shares
+
+
+class Streamed(Protocol):
+    """Rows that are read a window of them at a time."""
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+
+    @property
+    def weight_sum(self) -> float:
+        """What they weigh together."""
+
+    def weighed(self, dtype: str) -> Self:
+        """Return the rows with the weights of a network of that type."""
+
+    def set_aside(self, fraction: float, seed: int) -> tuple[Self, "Data"]:
+        """Return the rest, and rows to validate on."""
+
+    def windows(self, seed: int, *, shuffles: bool) -> Any:
+        """Return the windows of a run, as `fastmlp._training.run.run` takes them."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +48,8 @@ class Data:
     shares : Shares or None
         Where several processes share the samples: `x` and `frame` are then what this one holds and
         was given of them, the rest is of all samples.
+    streamed : Streamed or None
+        Where there are more samples than memory is for: the arrays are then one of them.
     """
 
     x: NDArray[Any]
@@ -35,10 +58,13 @@ class Data:
     frame: Any = None
     rows: NDArray[Any] | None = None
     shares: Shares | None = None
+    streamed: Streamed | None = None
 
     @property
     def n_rows(self) -> int:
         """The number of samples."""
+        if self.streamed is not None:
+            return self.streamed.n_rows
         return len(self.t) if self.rows is None else len(self.rows)
 
     def weight(self) -> NDArray[Any] | None:
@@ -50,6 +76,8 @@ class Data:
 
     def weight_sum(self) -> float:
         """Return what its samples weigh together, or their number where all weigh the same."""
+        if self.streamed is not None:
+            return self.streamed.weight_sum
         weight = self.weight()
         return float(self.n_rows if weight is None else weight.sum(dtype=np.float64))
 

@@ -153,7 +153,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         *,
         X_val: Any = None,
@@ -181,12 +181,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features), or Blocks
             The inputs. Arrays of float32, float64, bool and integers are read in place, and so are
-            matrices in CSR format; other sparse ones are converted to it.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            matrices in CSR format; other sparse ones are converted to it. `fastmlp.data.Blocks`
+            hold targets and weights, too, and may be larger than memory.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             The targets: labels, or an indicator matrix of several labels per sample, for a
-            classifier; numbers for a regressor.
+            classifier; numbers for a regressor. None with blocks only.
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample; None weighs all the same.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None

@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _num_samples
 
-from fastmlp._checks.arrays import check_arrays, check_range
+from fastmlp._blocks.blocks import OWN_TARGETS, Blocks
+from fastmlp._blocks.gather import gather
+from fastmlp._blocks.rows import BlockRows
+from fastmlp._blocks.survey import Survey, read_targets
+from fastmlp._checks.arrays import check_arrays, check_range, require
 from fastmlp._data.codec import TargetCodec
 from fastmlp._data.labels import read_classes
 from fastmlp._data.missing import refuse_empty_columns
@@ -22,7 +28,7 @@ from fastmlp._estimator.train import Training
 from fastmlp._model.architecture import Architecture, Params
 from fastmlp._model.initialisers import draw_params
 from fastmlp._model.model import Model
-from fastmlp._processes.group import ALONE, current_group
+from fastmlp._processes.group import ALONE, current_group, refuse_group
 from fastmlp._training.record import Record
 from fastmlp._training.resuming import Begun
 from fastmlp._training.sklearn_task import FitTask
@@ -89,7 +95,8 @@ class FitRun:
     def run(self) -> None:
         """Train, and let the estimator become what came of it."""
         estimator = self.estimator
-        data = self._read()
+        X = self.given[0]
+        data = self._read_blocks(X) if isinstance(X, Blocks) else self._read()
         if self.begun:
             self.random_state = self.begun.resumption.random_state()
         else:
@@ -97,7 +104,7 @@ class FitRun:
         generator = self.random_state.get_state(legacy=False)
         self.plan = self._make_plan(data)
         data = self._weigh(data, "class_weight" if self.given[2] is None else "sample_weight")
-        if "feature_names_in_" in vars(estimator):
+        if "feature_names_in_" in vars(estimator) and data.streamed is None:
             data = replace(data, frame=self.given[0])
         sets = {
             name: self._read_validation(name, *given) for name, given in self.validation.items()
@@ -111,7 +118,7 @@ class FitRun:
             self.before,
             Record() if self.before is None else Record.of(estimator),
             self.task,
-            check_groups(self._groups_of_all(), np.ones(data.n_rows, dtype=bool)),
+            self._groups_of_all(data.n_rows),
             self.begun,
             generator,
             self.group,
@@ -126,18 +133,40 @@ class FitRun:
 
     # Checks
 
+    def _read_blocks(self, blocks: Blocks) -> Data:
+        """Look at all targets and at the first block, or read what fits in memory."""
+        estimator = self.estimator
+        refuse_group("An estimator")
+        require(not self.incremental, "Blocks are for fit; partial_fit takes one after the other.")
+        beside = [given for given in self.given[1:] if given is not None]
+        require(not beside, OWN_TARGETS)
+        survey = Survey.of(blocks, partial(read_targets, estimator))
+        self._learn_targets(survey.y)
+        reset = self.before is None
+        rows = BlockRows.of(blocks, estimator, survey, self.codec, reset=reset)
+        if rows.fits:
+            self.given = gather(blocks)
+            return self._read()
+        require(self.groups is None, "groups are not for blocks: give X_val and y_val.")
+        return Data(rows.first.x, rows.first.t, streamed=rows)
+
+    def _learn_targets(self, y: NDArray[Any]) -> None:
+        """Learn what the targets are, or check that they are such again."""
+        estimator, announced = self.estimator, read_classes(self.classes)
+        if self.before is None:
+            self.codec = estimator._learn_targets(y, announced)
+        else:
+            self.codec = estimator._present_codec()
+            again = estimator.warm_start and not self.incremental
+            self.codec.check(y, announced=announced, all_present=again)
+
     def _read(self) -> Data:
         """Check the samples, learn what the targets are, or check that they are such again."""
         estimator = self.estimator
         X, y, weight = self._read_part(*self.given, "sample_weight", reset=self.before is None)
         X, shares = share_rows(self.group, X)
         y, weight = self.group.all_of(y), self.group.all_of(weight)
-        if self.before is None:
-            self.codec = estimator._learn_targets(y, read_classes(self.classes))
-        else:
-            self.codec = estimator._present_codec()
-            again = estimator.warm_start and not self.incremental
-            self.codec.check(y, announced=read_classes(self.classes), all_present=again)
+        self._learn_targets(y)
         if not self.incremental:
             refuse_empty_columns(y)
         factors = estimator._row_factors(y, self.codec)
@@ -190,6 +219,8 @@ class FitRun:
 
     def _weigh(self, data: Data, argument: str) -> Data:
         """Scale the weights for a network of the plan's type."""
+        if data.streamed is not None:
+            return replace(data, streamed=data.streamed.weighed(self.plan.dtype))
         weight = scale_weights(argument, data.sample_weight, self.plan.dtype)
         return replace(data, sample_weight=weight)
 
@@ -216,10 +247,11 @@ class FitRun:
             raise ValueError("X_val and y_val must have at least 2 samples; got 1.")
         return validation
 
-    def _groups_of_all(self) -> Any:
+    def _groups_of_all(self, n_rows: int) -> Any:
         with self.group.together():
             groups = None if self.groups is None else column_or_1d(self.groups)
-        return self.group.all_of(groups)
+        groups = self.group.all_of(groups)
+        return None if groups is None else check_groups(groups, np.ones(n_rows, dtype=bool))
 
     # Start
 

@@ -1,7 +1,7 @@
 """The ways to train the network of an estimator: by steps, one epoch of them, or by L-BFGS."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -93,18 +93,13 @@ class Training:
         estimator, begun = self.estimator, self.begun
         given = bool(sets)
         if not given and estimator.early_stopping:
-            data, held = split_rows(
-                data,
-                estimator.validation_fraction,
-                self.random_state,
-                stratifies=self.codec.stratifies,
-                groups=self.groups,
-            )
+            data, held = self._split(data)
             sets = {"val": held.gathered()}
         validation = next(iter(sets.values()), None)
         validated = validation is not None
         seed, mask_seed = self._draw_seed(), self._draw_mask_seed()
         settings = self._settings(data, seed, validates=validated)
+        windows = data.streamed and data.streamed.windows(seed, shuffles=bool(estimator.shuffle))
         start, state = self.start, self._warm_state(settings, given)
         finished = begun.finished(
             int(estimator.max_iter), estimator.n_iter_no_change, settings.others["schedule"]
@@ -152,6 +147,7 @@ class Training:
                 hooks=hooks,
                 rate=self._rate(begun.n_epochs),
                 own_loss=loss.own,
+                windows=windows,
                 score=score,
                 epochs_before=begun.n_epochs,
             )
@@ -159,6 +155,21 @@ class Training:
         self._judge(report)
         metrics = evaluation.columns_of(report)
         return model.trained(), self._record(report, data.n_rows, validated, metrics)
+
+    def _split(self, data: Data) -> tuple[Data, Data]:
+        """Return the samples to train on and those that early stopping looks at."""
+        estimator = self.estimator
+        if data.streamed is not None:
+            seed = self._draw_seed()
+            rest, held = data.streamed.set_aside(estimator.validation_fraction, seed)
+            return replace(data, streamed=rest), held
+        return split_rows(
+            data,
+            estimator.validation_fraction,
+            self.random_state,
+            stratifies=self.codec.stratifies,
+            groups=self.groups,
+        )
 
     def one_epoch(self, data: Data) -> tuple[Model, Record]:
         """Train one epoch with the trainer of the previous call where the settings allow it."""
@@ -220,6 +231,7 @@ class Training:
             data,
             loss=estimator._core_loss(self.codec),
             n_threads=resolve_n_jobs(estimator.n_jobs),
+            windows=data.streamed and data.streamed.windows(0, shuffles=False),
         )
         trace = Trace(objective, self.start)
 
@@ -228,7 +240,7 @@ class Training:
             model = Model.of(plan, trace.params, mask_seed)
             return self._snapshot(model, trace.report("callback"), 0)
 
-        with self._hooks(snapshot) as hooks:
+        with self._hooks(snapshot) as hooks, objective.windows or nullcontext():
             params, report, loss_found = minimize(
                 trace,
                 max_iter=int(estimator.max_iter),
@@ -237,9 +249,9 @@ class Training:
                 verbose=estimator.verbose if self.group.leads else 0,
                 hooks=hooks,
             )
-        model, record = Model.of(plan, params, mask_seed), self._record(report, 0)
-        if report["stopped"] != "interrupted":  # when there is no time for another pass
-            record = replace(record, loss=self._rounded_loss(model, objective, loss_found))
+            model, record = Model.of(plan, params, mask_seed), self._record(report, 0)
+            if report["stopped"] != "interrupted":  # when there is no time for another pass
+                record = replace(record, loss=self._rounded_loss(model, objective, loss_found))
         return model, record
 
     def _rounded_loss(self, model: Model, objective: Objective, found: float) -> float:

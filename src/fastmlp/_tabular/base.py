@@ -2,6 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from inspect import signature
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -14,6 +15,9 @@ from sklearn.utils import Tags, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from fastmlp._blocks.blocks import OWN_TARGETS, Blocks
+from fastmlp._blocks.gather import gather
+from fastmlp._checks.arrays import require
 from fastmlp._checks.content import refuse_unfit
 from fastmlp._checks.sklearn import DOC_PAGE
 from fastmlp._checks.threads import resolve_n_jobs
@@ -37,6 +41,7 @@ from fastmlp._tabular.ensemble import (
 from fastmlp._tabular.importance import importances
 from fastmlp._tabular.member import Member, Task
 from fastmlp._tabular.recipe import PRESETS, folds_for
+from fastmlp._tabular.streamed import TableBlocks, stream
 from fastmlp._tabular.targets import Loss, Targets
 
 _BLOCK = 65_536  # rows of a table that are read at once
@@ -111,15 +116,52 @@ class BaseTabular(BaseEstimator, ABC):
         groups: Any,
         deadline: float,
     ) -> None:
-        n_threads = resolve_n_jobs(self.n_jobs)
+        if isinstance(X, Blocks):
+            require(y is None and sample_weight is None, OWN_TARGETS)
+            data = TableBlocks.of(self, X)
+            row_bytes = data.learn_columns()
+            if 2 * data.survey.n_rows * row_bytes > X.memory:
+                require(groups is None, "groups are not for blocks: give X_val and y_val.")
+                self._fit_blocks(data, row_bytes, X_val, y_val, deadline)
+                return
+            X, y, sample_weight = gather(X)
         X, y, weight, kept = self._read(X, y, sample_weight)
         self._targets = self._learn_targets(y)
-        task = self._targets.task
         reader = TableReader.learn(X, self._categorical())
         rows = Rows(reader.read(X), self._targets.encode(y), weight)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._draw_seed()
         groups = check_groups(groups, kept)
-        folds = self._folds(rows, reader, task, X_val, y_val, groups, seed)
+        folds = self._folds(rows, reader, self._targets.task, X_val, y_val, groups, seed)
+        self._train(reader, folds, kept if X_val is None else None, seed, deadline)
+
+    def _fit_blocks(
+        self, data: TableBlocks, row_bytes: float, X_val: Any, y_val: Any, deadline: float
+    ) -> None:
+        """Fit what is larger than memory."""
+        seed = self._draw_seed()
+        aside = data.aside(row_bytes, seed)
+        if sum(aside.sizes) < 2:
+            raise ValueError(f"The blocks' memory={data.blocks.memory} is too little: give more.")
+        with stream(data, aside, self._categorical(), seed) as (reader, self._targets, fold):
+            if X_val is not None:
+                validation = self._read_validation(reader, X_val, y_val)
+                beside = fold.means.beside(validation.table)
+                fold = replace(fold, validation=replace(validation, table=beside))
+            self._train(reader, [fold], None, seed, deadline)
+
+    def _draw_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _train(
+        self,
+        reader: TableReader,
+        folds: list[Fold],
+        kept: NDArray[np.bool_] | None,
+        seed: int,
+        deadline: float,
+    ) -> None:
+        """Train and choose; `kept` says which of the user's rows the folds are of, if they are."""
+        n_threads, task = resolve_n_jobs(self.n_jobs), self._targets.task
         preset = PRESETS[self.preset]
         t, held_weight = joined(folds)
         loss = self._loss(t, held_weight)
@@ -143,7 +185,7 @@ class BaseTabular(BaseEstimator, ABC):
                 )
             choice = choose(trained, folds, loss, n_threads)
             used = {f: folds[f] for f in choice.folds}
-            self._keep_held_out(list(used.values()), choice.outputs, kept, X_val is None)
+            self._keep_held_out(list(used.values()), choice.outputs, kept)
             bar.end(len(trained), self.validation_score_)
         self._ensemble = Ensemble(reader, task, [fold.means for fold in folds], choice.voters)
         self.columns_, self.members_ = reader.columns, choice.members
@@ -184,10 +226,7 @@ class BaseTabular(BaseEstimator, ABC):
         seed: int,
     ) -> list[Fold]:
         if X_val is not None:
-            X_val = check_table(self, X_val, reset=False)
-            y_val = self._read_targets("y_val", y_val, count_rows(X_val))
-            weight = self._weigh(y_val, None)
-            validation = Rows(reader.read(X_val), self._targets.encode(y_val), weight)
+            validation = self._read_validation(reader, X_val, y_val)
             return [make_fold(reader, task, rows, validation, np.empty(0, np.intp), seed)]
         parts = split(rows, task, folds_for(PRESETS[self.preset], len(rows)), seed, groups)
         return [
@@ -195,12 +234,13 @@ class BaseTabular(BaseEstimator, ABC):
             for train, held in parts
         ]
 
+    def _read_validation(self, reader: TableReader, X_val: Any, y_val: Any) -> Rows:
+        X_val = check_table(self, X_val, reset=False)
+        y_val = self._read_targets("y_val", y_val, count_rows(X_val))
+        return Rows(reader.read(X_val), self._targets.encode(y_val), self._weigh(y_val, None))
+
     def _keep_held_out(
-        self,
-        folds: list[Fold],
-        outputs: NDArray[np.float64],
-        kept: NDArray[np.bool_],
-        is_own: bool,
+        self, folds: list[Fold], outputs: NDArray[np.float64], kept: NDArray[np.bool_] | None
     ) -> None:
         """Keep the score, and the predictions for rows that were left out."""
         t, weight = joined(folds)
@@ -208,7 +248,7 @@ class BaseTabular(BaseEstimator, ABC):
             self.validation_score_ = -self._targets.loss(t, weight)(outputs)
         else:
             self.validation_score_ = self._score(outputs, t, weight)
-        if not is_own or len(folds) == 1:
+        if kept is None or len(folds) == 1:
             if hasattr(self, "oof_predictions_"):
                 del self.oof_predictions_  # of another fit
             return

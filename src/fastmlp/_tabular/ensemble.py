@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from sklearn.model_selection import (
 )
 
 from fastmlp import _core
+from fastmlp._checks.threads import available_threads
 from fastmlp._data.split import count_groups
 from fastmlp._data.table import TableReader
 from fastmlp._tabular.encoding import TargetMeans, codes_of, encodings_of
@@ -46,8 +47,32 @@ class Rows:
         weight = None if self.weight is None else self.weight[rows]
         return Rows(self.table[rows], self.t[rows], weight)
 
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return int(self.table.shape[1])
+
+    def for_core(self, task: Task, seed: int, n_at_once: int) -> dict[str, Any]:
+        """Return what the core is told of them."""
+        x, t, weight = _arrays(task, self)
+        return {"x": x, "t": t, "sample_weight": weight, "rows": self.index}
+
     def __len__(self) -> int:
         return len(self.t) if self.index is None else len(self.index)
+
+
+class Streamed(Protocol):
+    """Rows of a table that was read which don't fit in memory."""
+
+    @property
+    def width(self) -> int:
+        """The number of their columns."""
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+
+    def for_core(self, task: Task, seed: int, n_at_once: int) -> dict[str, Any]:
+        """Return what the core is told of them, for one of so many networks at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +80,7 @@ class Fold:
     """What the networks of a fold are trained and validated on."""
 
     means: TargetMeans
-    training: Rows
+    training: Rows | Streamed
     validation: Rows
     place: NDArray[Any]  # of the validation rows among all; empty where they are others
 
@@ -177,21 +202,23 @@ def train(
     pack = _core.PackFloat32()
     networks, trainers = [], []  # a trainer ends with the last one who holds it
     places = [(r, f) for r in range(len(preset.recipes)) for f in range(len(folds))]
+    n_at_once = min(n_threads or available_threads(), len(places))
     for r, f in places:
         fold, recipe = folds[f], preset.recipes[r]
         random_state = np.random.default_rng([seed, r, f])
         encodings = encodings_of(recipe, reader, fold.means.width, random_state)
-        columns = max(fold.training.table.shape[1], 1)
+        columns = max(fold.training.width, 1)
         network = TableNetwork(recipe, task, columns, encodings)
         network.start(random_state)
-        trainer = network.trainer(
-            batch_for(len(fold.training)), int(random_state.integers(2**31 - 1))
-        )
+        seed_of_it = int(random_state.integers(2**31 - 1))
+        trainer = network.trainer(batch_for(len(fold.training)), seed_of_it)
+        x_val, t_val, weight_val = _arrays(task, fold.validation)
         pack.add(
             trainer,
-            *_arrays(task, fold.training),
-            *_arrays(task, fold.validation),
-            rows=fold.training.index,
+            **fold.training.for_core(task, seed_of_it, n_at_once),
+            x_val=x_val,
+            t_val=t_val,
+            sample_weight_val=weight_val,
             epochs=preset.epochs,
             patience=preset.patience,
         )

@@ -1,7 +1,7 @@
 """What an ensemble learns: classes or numbers, from a user's y to the core's targets and back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -104,6 +104,10 @@ class NumberTargets:
         if not np.isfinite([middle, spread]).all():
             raise ValueError("y holds numbers whose squares are too large: divide it.")
         return cls(middle, spread or 1.0, float(y.min()), float(y.max()))
+
+    def within(self, low: float, high: float) -> Self:
+        """Return what was learnt of some numbers with the range of all."""
+        return replace(self, low=low, high=high)
 
     @property
     def task(self) -> Task:

@@ -39,6 +39,7 @@ class Objective:
         *,
         loss: CoreLoss,
         n_threads: int,
+        windows: Any = None,
     ) -> None:
         layers = tuple(replace(layer, l1=0.0, l2=0.0) for layer in architecture.layers)
         self.shapes = [
@@ -49,6 +50,8 @@ class Objective:
         self.network = replace(architecture, layers=layers, dtype="float64").empty()
         self.architecture = architecture
         self.data = data
+        self.windows = windows
+        self._passes = 0
         self.loss = loss
         self.weight_sum = data.weight_sum()
         self.decays = [2 * layer.l2 / self.weight_sum for layer in architecture.layers]
@@ -112,16 +115,34 @@ class Objective:
     def _mean(self, measure: Callable[[Data], NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return what is a weighted mean over samples, over all of them."""
         data = self.data
+        if self.windows is not None:
+            return self._mean_of_windows(measure)
         if data.shares is None:
             return measure(data)
         means = []
         for shard, held in data.shares.own_shards():
             weight = None if data.sample_weight is None else data.sample_weight[shard]
-            part = Data(data.x[held], data.t[shard], weight)
-            share = part.weight_sum() / self.weight_sum
-            weightless = replace(part, sample_weight=None)  # whose mean is there, and counts for 0
-            means.append(share * measure(part if share > 0 else weightless))
+            means.append(self._weighed(measure, Data(data.x[held], data.t[shard], weight)))
         return data.shares.total(means)
+
+    def _mean_of_windows(
+        self, measure: Callable[[Data], NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        total: NDArray[np.float64] = np.zeros(1)
+        for number in range(len(self.windows.plan(self._passes))):
+            window = self.windows.window(self._passes, number)
+            total = total + self._weighed(measure, Data(*window))
+        self._passes += 1
+        return total
+
+    def _weighed(
+        self, measure: Callable[[Data], NDArray[np.float64]], part: Data
+    ) -> NDArray[np.float64]:
+        """Return the mean over a part, times its share of the weights."""
+        share = part.weight_sum() / self.weight_sum
+        weightless = replace(part, sample_weight=None)  # whose mean is there, and counts for 0
+        weighed: NDArray[np.float64] = share * measure(part if share > 0 else weightless)
+        return weighed
 
 
 def check_settings(estimator: Any, plan: Architecture) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from fastmlp._checks.arrays import NON_FINITE_WEIGHTS, NonFiniteError
@@ -26,6 +27,7 @@ def run(
     hooks: Sequence["Hook"] = (),
     rate: Callable[[int], float] | None = None,
     score: Callable[[], float] | None = None,
+    windows: Any = None,
     own_loss: Callable[..., Any] | None = None,
     ends_by_interrupt: bool = True,
     epochs_before: int = 0,
@@ -34,18 +36,19 @@ def run(
 
     Ctrl-C ends the run with a warning and the report of the epochs that were finished, whose
     `stopped` is then 'interrupted'; unless `ends_by_interrupt` is False: then it is raised. Hooks
-    count epochs from `epochs_before` on.
+    count epochs from `epochs_before` on. Rows that are streamed come by their `windows`.
     """
     shares, weight = data.shares, data.sample_weight
     own = slice(None) if shares is None else shares.own
     group = ALONE if shares is None else shares.group
     with Progress(verbose, epochs_before + epochs) as progress:
         try:
-            with group.together():
+            with group.together(), windows or nullcontext():
                 report = trainer.run(
-                    data.x,
-                    data.t[own],
-                    None if weight is None else weight[own],
+                    None if windows else data.x,
+                    None if windows else data.t[own],
+                    None if windows or weight is None else weight[own],
+                    windows=windows,
                     epochs=epochs,
                     x_val=validation.x if validation else None,
                     t_val=validation.t if validation else None,
