@@ -480,6 +480,19 @@ def test_groups_are_refused():
         MLPClassifier(**SMALL).fit(cut(x, y, memory=budget(50, 72)), groups=np.arange(len(y)))
 
 
+def test_iteration_ends_with_the_last_block():
+    """Also where a class of the user's never raises an IndexError."""
+
+    class Endless(Blocks):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return np.full((2, 1), index), np.zeros(2)
+
+    assert [int(X[0, 0]) for X, _ in Endless()] == [0, 1, 2]
+
+
 def test_no_block():
     with pytest.raises(ValueError, match="at least one block"):
         MLPClassifier(**SMALL).fit(Listed([]))

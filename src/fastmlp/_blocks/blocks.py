@@ -74,6 +74,11 @@ class Blocks(ABC):
             As `fit` takes them: all blocks with the same columns, and at least one row each.
         """
 
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """Yield one block after the other, as many as there are."""
+        for index in range(len(self)):
+            yield self[index]
+
     def targets(self, index: int) -> tuple[Any, ...]:
         """Return a block without X: what is learnt of the targets before training needs no more.
 
