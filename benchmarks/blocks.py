@@ -7,8 +7,8 @@ memory; every run has a process of its own. For each network: rows a second
 - trained on in memory, on as many rows as half of the budget holds,
 - trained on in windows,
 
-the last one beside the smaller of the first two, and the most anonymous memory of that run (pages of
-a map belong to the file). Then the losses of a smaller data set of which a window holds a tenth,
+the last one beside the smaller of the first two, and the most anonymous memory of that run (pages
+of a map belong to the file). Then the losses of a smaller data set of which a window holds a tenth,
 with rows at random and sorted by class, beside those of a fit in memory with a full shuffle.
 """
 
@@ -170,9 +170,7 @@ def losses(n_rows: int) -> None:
     kinds: dict[str, Any] = {
         "in memory, full shuffle": (x, t),
         "windows, random rows": (Arrays(x, t, block_rows=block, memory=budget),),
-        "windows, sorted by class": (
-            Arrays(x[order], t[order], block_rows=block, memory=budget),
-        ),
+        "windows, sorted by class": (Arrays(x[order], t[order], block_rows=block, memory=budget),),
     }
     print(f"\n{n_rows} rows, windows of a tenth, blocks of {block}; log loss of other rows:")
     for name, data in kinds.items():

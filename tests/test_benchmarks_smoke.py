@@ -159,6 +159,19 @@ def test_dask_rounds() -> None:
     assert printed.count(" to a round") == 8
 
 
+def test_dask_packs() -> None:
+    pytest.importorskip("distributed")
+    assert script("dask_packs.py", "--rounds", 1, "--rows", 300).count("times as fast") == 3
+
+
+def test_blocks(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    size = ("--gigabytes", 0.02, "--memory", 6_000_000, "--loss-rows", 2000)
+    printed = script("blocks.py", *size, "--folder", tmp_path)
+    assert printed.count("anonymous") == 4
+    assert printed.count("+-") == 3
+
+
 def test_busy() -> None:
     lines = script("busy.py", "--busy", 1, "--rounds", 1).splitlines()
     assert sum(line.startswith("  ") for line in lines) == 9

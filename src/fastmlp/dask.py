@@ -1,4 +1,5 @@
-"""Estimators for data on a dask cluster, with the conventions of other libraries' `dask` modules.
+"""Estimators for data on a dask cluster, with the conventions of other libraries' `dask` modules,
+and packs of fits as its tasks.
 
 They rely on dask and distributed, which the extra ``fastmlp[dask]`` brings; `import fastmlp` does
 without. Data in memory are refused by `fit`: the local estimators are for them.
@@ -8,10 +9,11 @@ from typing import Any, ClassVar
 
 from fastmlp._checks.sklearn import available_if
 from fastmlp._dask.base import DaskEstimator, like
+from fastmlp._dask.pack import fit_pack
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
 
-__all__ = ["DaskMLPClassifier", "DaskMLPRegressor"]
+__all__ = ["DaskMLPClassifier", "DaskMLPRegressor", "fit_pack"]
 
 _DOC_PAGE = "https://fastmlp.github.io/fastmlp/generated/fastmlp.dask.{estimator_name}.html"
 

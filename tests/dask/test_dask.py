@@ -24,8 +24,8 @@ pytest.importorskip("distributed")
 import dask.array as da
 import dask.dataframe as dd
 import pandas as pd
-import psutil
-from distributed import Client, LocalCluster, wait
+from clusters import in_threads
+from distributed import Client, wait
 
 from fastmlp._dask.scores import score_of, tally
 from fastmlp._dask.shards import encode, read
@@ -39,32 +39,6 @@ X_REG, Y_REG = make_regression(240, 5, n_targets=2, random_state=0)
 Y_REG = Y_REG / 100
 WEIGHT = np.random.default_rng(0).uniform(0.5, 2, size=240)
 KINDS = {DaskMLPClassifier: MLPClassifier, DaskMLPRegressor: MLPRegressor}
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """Two processes; when they are done, none of them is left."""
-    how = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(processes=True, **how) as cluster, Client(cluster) as client:
-        yield client
-        pids = list(client.run(os.getpid).values())
-    end = time.monotonic() + 10
-    while any(map(psutil.pid_exists, pids)) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not any(map(psutil.pid_exists, pids))
-
-
-def in_threads(n_workers):
-    return LocalCluster(
-        processes=False, n_workers=n_workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
-    )
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A worker in this process, which starts at once."""
-    with in_threads(1) as cluster, Client(cluster, set_as_default=False) as client:
-        yield client
 
 
 def array(values, chunks=50):

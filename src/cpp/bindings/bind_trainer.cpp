@@ -221,6 +221,36 @@ void set_state(BoundTrainer<T>& self, const py::dict& state) {
   self.trainer.progress() = p;
 }
 
+/// The rules of whole epochs, for training whose epochs no trainer makes.
+class Course {
+ public:
+  Course(const std::string& schedule, const py::kwargs& settings)
+      : settings_(with(schedule, settings)), progress_(settings_) {}
+
+  double rate() const { return progress_.rate; }
+  void set_rate(double rate) { progress_.rate = rate; }
+  /// Epochs with so many rows each, behind which the score is this, larger being better.
+  std::string count(double score, Index epochs, Index rows) {
+    progress_.count(score, settings_.tol);
+    if (progress_.no_improvement > 0) progress_.no_improvement += epochs - 1;
+    progress_.rows_seen += epochs * rows;
+    return kEventNames[static_cast<int>(progress_.end_epoch(settings_))];
+  }
+
+ private:
+  static TrainSettings with(const std::string& schedule, const py::kwargs& given) {
+    TrainSettings settings;
+    settings.schedule =
+        static_cast<RateSchedule>(index_named(kScheduleNames, schedule, "schedule"));
+    set_settings(settings, given);
+    settings.check();
+    return settings;
+  }
+
+  TrainSettings settings_;
+  Progress progress_;
+};
+
 template <class T>
 void bind(py::module_& m, const char* name) {
   using Bound = BoundTrainer<T>;
@@ -290,6 +320,10 @@ void check_rank(const Balance& balance, int rank) {
 void bind_trainer(py::module_& m) {
   bind<float>(m, "TrainerFloat32");
   bind<double>(m, "TrainerFloat64");
+  py::class_<Course>(m, "Course", "Rate and stopping, where epochs are made elsewhere.")
+      .def(py::init<const std::string&, const py::kwargs&>(), py::kw_only(), py::arg("schedule"))
+      .def_property("rate", &Course::rate, &Course::set_rate)
+      .def("count", &Course::count, py::arg("score"), py::arg("epochs"), py::arg("rows"));
   py::class_<TeamSize>(m, "TeamSize", "How many threads the steps of a run get.")
       .def(py::init<int, Index, bool>(), py::arg("most"), py::arg("batch"), py::arg("fixed"))
       .def_property_readonly("threads", &TeamSize::threads)

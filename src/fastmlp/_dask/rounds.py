@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import dask
 import numpy as np
 
+from fastmlp import _core
 from fastmlp._checks.warn import warn
-from fastmlp._dask.course import Course
 from fastmlp._dask.rows import RETRIES, task_threads
 from fastmlp._dask.scores import score_of
 from fastmlp._dask.shards import Size
@@ -33,6 +33,12 @@ Pair = tuple[Any, Size]
 # dask warns of arguments above a size that weights and the optimizer's memory may well have.
 _LARGE = {"distributed.admin.large-graph-warning-threshold": "1TB"}
 _ENDS = ("no_improvement", "rate_too_small")
+_RULES = (
+    "schedule",
+    "power_t",
+    "tol",
+    "n_iter_no_change",
+)  # of the settings, what a course asks for
 _configuring = threading.Lock()  # the configuration is the whole process's
 
 
@@ -65,7 +71,7 @@ class Run:
     """
 
     state: State
-    course: Course
+    course: _core.Course
     shards: Sequence[Pair]
     sets: Sequence[Pair]
     plan: Architecture
@@ -113,7 +119,8 @@ class Rounds(Training):
         never = replace(settings, others=settings.others | {"n_iter_no_change": -1})
         never, plan = self._divided(never, [size.n_rows for _, size in shards])
         each = [replace(never, seed=_seed_of(seed, place)) for place in range(len(shards))]
-        course = Course(settings.rate, settings.others)
+        rules = {name: settings.others[name] for name in _RULES}
+        course = _core.Course(rate=settings.rate, batch_size=settings.batch_size, **rules)
         state = State(self.start, None, 0, 0)
         run = Run(state, course, shards, sets, plan, each, loss, n_rows)
         try:
@@ -164,7 +171,7 @@ class Rounds(Training):
                     run.report["stopped"] = event
                     return
 
-    def _rates(self, course: Course, epochs: range) -> list[float]:
+    def _rates(self, course: _core.Course, epochs: range) -> list[float]:
         """Return the rate of each of the epochs; one that goes by progress is that of a round."""
         known = self._rate()
         rates = [course.rate if known is None else known(epoch) for epoch in epochs]
