@@ -166,7 +166,7 @@ def test_dask_packs() -> None:
 
 def test_blocks(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
-    size = ("--gigabytes", 0.02, "--memory", 6_000_000, "--loss-rows", 2000)
+    size = ("--gigabytes", 0.04, "--memory", 40_000_000, "--loss-rows", 2000)
     printed = script("blocks.py", *size, "--folder", tmp_path)
     assert printed.count("anonymous") == 4
     assert printed.count("+-") == 3

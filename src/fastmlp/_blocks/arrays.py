@@ -13,6 +13,7 @@ from fastmlp._blocks.paths import Paths, find_files
 from fastmlp._checks.arrays import class_name
 
 _BLOCK_BYTES = 2**22  # of inputs: so much at once costs a disk little more than reading in order
+_BLOCKS_IN_MEMORY = 64  # or more
 
 
 class Arrays(Blocks):
@@ -28,7 +29,8 @@ class Arrays(Blocks):
     sample_weight : array-like of shape (n_samples,), default=None
         The weights, likewise; None weighs all the same.
     block_rows : int, default=None
-        How many rows a block has; None is as many as make 4 MiB of X.
+        How many rows a block has; None is as many as make 4 MiB of X,
+        or a 64th of the memory.
     memory : int, default=1073741824
         The bytes that a fit may hold of the data.
 
@@ -67,7 +69,8 @@ class Arrays(Blocks):
         if block_rows is None:
             dtype, columns = getattr(X, "dtype", None), X.shape[1] if len(X.shape) > 1 else 1
             item = dtype.itemsize if isinstance(dtype, np.dtype) else 8
-            block_rows = max(1, _BLOCK_BYTES // max(1, item * columns))
+            size = min(_BLOCK_BYTES, memory // _BLOCKS_IN_MEMORY)
+            block_rows = max(1, size // max(1, item * columns))
         self.block_rows = check_count("block_rows", block_rows)
 
     def __len__(self) -> int:
@@ -125,7 +128,8 @@ class NumpyFiles(Blocks):
     sample_weight : str, path, or list of these, default=None
         The files of the weights, likewise; None weighs all rows the same.
     block_rows : int, default=None
-        How many rows a block has at most; None is as many as make 4 MiB of X.
+        How many rows a block has at most; None is as many as make 4 MiB of X,
+        or a 64th of the memory.
     memory : int, default=1073741824
         The bytes that a fit may hold of the data.
 
@@ -163,7 +167,7 @@ class NumpyFiles(Blocks):
         if len(set(counts.values())) > 1:
             raise ValueError(f"There must be as many files of each; got {counts}.")
         self.parts = [
-            Arrays(*map(_mapped, row), block_rows=block_rows)
+            Arrays(*map(_mapped, row), block_rows=block_rows, memory=memory)
             for row in zip(*files.values(), strict=True)
         ]
         self._ends = list(accumulate(map(len, self.parts)))
