@@ -38,6 +38,9 @@ class DaskMLPClassifier(DaskEstimator, MLPClassifier):
     local_epochs : int, default=1
         How many passes over its rows a shard makes in a round. A round takes some hundredths of a
         second more than its passes; more of these let the weights drift apart meanwhile.
+    synchronous : bool, default=False
+        Whether all workers make every step together, by torch.distributed, which the workers then
+        need: the network is that of one place, to rounding, and there are no rounds.
     client : distributed.Client or None, default=None
         The client of the cluster; None for the one of this process. It is not pickled.
 
@@ -61,6 +64,11 @@ class DaskMLPClassifier(DaskEstimator, MLPClassifier):
     `step_losses_` is empty. With one shard, the result is that of `MLPClassifier` on the same rows,
     but the rows that `early_stopping` sets aside are others, and 'invscaling' and 'adaptive' change
     the rate between rounds only.
+
+    With ``synchronous=True`` `fit` does what `fastmlp.distributed.communicator` does, with as many
+    workers as there are, one at most for each of the `shards`, each in a process of its own. Of the
+    above only `callbacks` and `warm_start` are not supported then. The bits depend on `shards`
+    alone; where a worker is lost, the training begins anew with the others, up to three times.
 
     References
     ----------
@@ -162,6 +170,9 @@ class DaskMLPRegressor(DaskEstimator, MLPRegressor):
     local_epochs : int, default=1
         How many passes over its rows a shard makes in a round. A round takes some hundredths of a
         second more than its passes; more of these let the weights drift apart meanwhile.
+    synchronous : bool, default=False
+        Whether all workers make every step together, by torch.distributed, which the workers then
+        need: the network is that of one place, to rounding, and there are no rounds.
     client : distributed.Client or None, default=None
         The client of the cluster; None for the one of this process. It is not pickled.
 

@@ -4,13 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fastmlp import _core
-from fastmlp._processes.group import Group, within
-from fastmlp._processes.transport import transport_of
+from fastmlp._processes.communicator import joined
 
 __all__ = ["communicator"]
-
-_FEWEST_SHARDS = 4
 
 
 @contextmanager
@@ -55,16 +51,5 @@ def communicator(comm: Any, *, shards: int | None = None, timeout: float = 300.0
     """
     if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not timeout > 0:
         raise ValueError(f"timeout must be a number of seconds above 0; got {timeout!r}.")
-    transport = transport_of(comm, float(timeout))
-    least = transport.size
-    group = Group(transport, max(_FEWEST_SHARDS, least))
-    with group.together():
-        if shards is not None:
-            if not isinstance(shards, int) or isinstance(shards, bool) or shards < least:
-                raise ValueError(f"shards must be None or an int >= {least}; got {shards!r}.")
-            group.shards = shards
-    # fastmlp.set_target or FASTMLP_TARGET chooses another one, which would round in another way.
-    group.require_same(shards=group.shards, target=_core.current_target())
-    with within(group):
+    with joined(comm, shards=shards, timeout=float(timeout)):
         yield
-    transport.close()

@@ -406,7 +406,7 @@ def test_r2_of_constant_and_missing_targets():
 def test_parameters_and_copies(client):
     model = DaskMLPClassifier((4,), alpha=0.5, client=client, shards=2, **{"max_iter": 3})
     local = MLPClassifier().get_params()
-    assert model.get_params().keys() == {*local, "shards", "local_epochs", "client"}
+    assert model.get_params().keys() == {*local, "shards", "local_epochs", "synchronous", "client"}
     assert model.get_params()["alpha"] == 0.5
     assert DaskMLPRegressor("huber").loss == "huber"
     twin = clone(model)

@@ -14,6 +14,7 @@ from fastmlp._checks.sklearn import fit_context
 from fastmlp._dask.fit import DaskFit
 from fastmlp._dask.predictions import by_chunk, score
 from fastmlp._dask.rows import is_collection, task_threads
+from fastmlp._dask.together import fit_together
 from fastmlp._data.validation import GivenSet
 from fastmlp._estimator.base import BaseMLP
 from fastmlp._estimator.parameters import PARAMETER_CONSTRAINTS
@@ -21,7 +22,12 @@ from fastmlp._model.exclusive import as_it_is, changing
 
 _Class = TypeVar("_Class", bound=type)
 _LINES = re.MULTILINE | re.DOTALL
-_DEFAULTS: dict[str, Any] = {"shards": 8, "local_epochs": 1, "client": None}
+_DEFAULTS: dict[str, Any] = {
+    "shards": 8,
+    "local_epochs": 1,
+    "synchronous": False,
+    "client": None,
+}
 
 
 def like(local: type) -> Callable[[_Class], _Class]:
@@ -62,11 +68,13 @@ class DaskEstimator(BaseMLP):
         **PARAMETER_CONSTRAINTS,
         "shards": [Interval(Integral, 1, None, closed="left")],
         "local_epochs": [Interval(Integral, 1, None, closed="left")],
+        "synchronous": ["boolean"],
         "client": [object],
     }
     _local_kind: ClassVar[type[BaseMLP]]
     shards: int
     local_epochs: int
+    synchronous: bool
     client: Any
 
     def _keep_own(self, parameters: dict[str, Any]) -> None:
@@ -144,8 +152,12 @@ class DaskEstimator(BaseMLP):
         """
         validation = _validation_set(X_val, y_val, sample_weight_val)
         start = (coef_init, intercept_init)
+        given = (X, y, sample_weight)
         with changing(self) as (copy, publish):
-            DaskFit(copy, X, y, sample_weight, validation=validation, start=start).run()
+            if self.synchronous:
+                copy._take_over(fit_together(copy, given, validation, start))
+            else:
+                DaskFit(copy, *given, validation=validation, start=start).run()
             publish()
         return self
 
@@ -174,6 +186,13 @@ class DaskEstimator(BaseMLP):
         for name in _DEFAULTS:
             delattr(local, name)
         return local
+
+    def _take_over(self, fitted: BaseMLP) -> None:
+        """Become what a local estimator has become, but for its parameters."""
+        parameters = self.get_params(deep=False)
+        for name in [name for name in vars(self) if name not in parameters]:
+            delattr(self, name)
+        self.__dict__.update({k: v for k, v in vars(fitted).items() if k not in parameters})
 
     def _unfitted(self) -> BaseMLP:
         """Return the estimator without dask, with the same parameters."""

@@ -1,0 +1,245 @@
+"""Synchronous training: every step is one of all workers, who meet by torch.distributed.
+
+Each worker gets its part of the rows and one task, in which it fits the local estimator as a
+process of a communicator does; the first one's is the result. A worker that is lost ends the
+others' tasks, and all begin anew with those that are left.
+"""
+
+import os
+import uuid
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlparse
+
+from dask import delayed
+from distributed import wait
+
+from fastmlp._checks.warn import warn
+from fastmlp._dask.rows import cut, task_threads
+from fastmlp._data.validation import GivenSet
+from fastmlp._processes.communicator import joined
+from fastmlp._processes.group import refuse_group
+
+_TIMEOUT = 300.0  # seconds that a worker waits for the others
+_TRIES = 3
+_LOOK_EVERY = 0.2  # seconds
+_GRACE = 10.0  # seconds from one worker's error to what the others have to say
+
+# In a worker: where it meets others, or what carries its numbers, by the name of the fit.
+_meetings: dict[str, Any] = {}
+
+
+class _LostError(Exception):
+    """A worker is gone."""
+
+
+def fit_together(
+    estimator: Any, given: GivenSet, validation: GivenSet | None, start: tuple[Any, Any]
+) -> Any:
+    """Return the local estimator that all workers have fitted.
+
+    Parameters
+    ----------
+    estimator : DaskEstimator
+        Whose parameters count.
+    given : tuple of X, y and sample_weight
+        Collections of dask's.
+    validation : tuple of X_val, y_val and sample_weight_val, or None
+        The validation set.
+    start : tuple of coef_init and intercept_init
+        The weights given to start from.
+
+    Raises
+    ------
+    ImportError
+        If torch is missing on a worker.
+    RuntimeError
+        If workers share a process, or some were lost again and again.
+    ValueError
+        If a parameter is not for several processes, or what the fit raises.
+    """
+    refuse_group(type(estimator).__name__)
+    client = estimator.client_
+    for name, plain in (("callbacks", None), ("warm_start", False)):
+        if getattr(estimator, name) != plain:
+            raise ValueError(f"{name} is not for synchronous=True: the fit is that of workers.")
+    local = estimator._unfitted()
+    local.n_jobs = task_threads(local.n_jobs)
+    for _ in range(_TRIES):
+        workers = sorted(client.nthreads())[: int(estimator.shards)]
+        _check_workers(client, workers)
+        try:
+            return _try(client, workers, local, given, validation, start, int(estimator.shards))
+        except _LostError:
+            warn("A worker was lost: the training begins anew with the others.")
+    raise RuntimeError(f"Workers were lost in each of {_TRIES} tries of a fit.")
+
+
+def _check_workers(client: Any, workers: Sequence[str]) -> None:
+    if not workers:
+        raise RuntimeError("The cluster has no workers.")
+    pids = client.run(_identify, workers=workers)
+    if len(set(pids.values())) < len(workers):
+        raise RuntimeError("synchronous=True needs workers in processes of their own.")
+
+
+def _identify() -> tuple[str, int]:
+    try:
+        import torch.distributed  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "synchronous=True needs torch on every worker: pip install torch."
+        ) from error
+    return os.uname().nodename if hasattr(os, "uname") else "", os.getpid()
+
+
+def _try(
+    client: Any,
+    workers: Sequence[str],
+    local: Any,
+    given: GivenSet,
+    validation: GivenSet | None,
+    start: tuple[Any, Any],
+    shards: int,
+) -> Any:
+    """Fit once; raise `_LostError` where a worker is gone."""
+    name = uuid.uuid4().hex
+    parts = _parts(client, dict(zip(("X", "y", "sample_weight"), given, strict=True)), workers)
+    names = ("X_val", "y_val", "sample_weight_val")
+    held: list[Any] = [None] * len(workers)
+    if validation is not None:
+        held = _parts(client, dict(zip(names, validation, strict=True)), workers)
+    host = urlparse(workers[0]).hostname
+    place = client.run(_open, name, host, workers=workers[:1])[workers[0]]
+    fits = [
+        client.submit(
+            _fit_part,
+            name,
+            place,
+            (rank, len(workers)),
+            local,
+            part,
+            its,
+            start,
+            shards,
+            workers=[worker],
+            allow_other_workers=False,
+            pure=False,
+            retries=0,
+        )
+        for rank, (worker, part, its) in enumerate(zip(workers, parts, held, strict=True))
+    ]
+    try:
+        fitted, told = _result(client, name, workers, fits)
+    finally:
+        client.cancel(fits)
+        client.run(_close, name, workers=[each for each in workers if each in client.nthreads()])
+    for category, message in told:
+        warn(message, category)
+    return fitted
+
+
+def _parts(client: Any, named: dict[str, Any], workers: Sequence[str]) -> list[Any]:
+    """Return the rows of each worker, on their way to it; of fewer rows some have none."""
+    cuts = cut(client, named, len(workers))
+    cuts += [[None if part is None else part[:0] for part in cuts[0]]] * (len(workers) - len(cuts))
+    return [
+        client.compute(delayed(tuple)(rows), workers=[worker], allow_other_workers=True)
+        for rows, worker in zip(cuts, workers, strict=True)
+    ]
+
+
+def _result(client: Any, name: str, workers: Sequence[str], fits: Sequence[Any]) -> Any:
+    """Wait for the first worker's result, or for whatever ends the others."""
+    asked_to_stop, patience = False, int(_GRACE / _LOOK_EVERY)
+    while True:
+        try:
+            wait(fits, timeout=_LOOK_EVERY)
+        except TimeoutError:
+            pass
+        except KeyboardInterrupt:
+            if asked_to_stop:
+                raise
+            asked_to_stop = True
+            client.run(_interrupt, name, workers=workers)
+            continue
+        first, failed = fits[0], [future for future in fits if future.status == "error"]
+        if first.status == "finished":
+            return first.result()
+        if any(worker not in client.nthreads() for worker in workers):
+            raise _LostError
+        if failed:
+            patience -= 1  # the others' errors are on their way, or the news of a lost worker
+            if patience < 0 or len(failed) == len(fits):
+                errors = [future.exception() for future in failed]
+                raise min(errors, key=lambda error: str(error).startswith("In process "))
+
+
+# On the workers
+
+
+def _open(name: str, host: str) -> tuple[str, int]:
+    """Open the place where the workers meet."""
+    import torch.distributed as torch
+
+    store = torch.TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=_wait())
+    _meetings[name] = store
+    return host, int(store.port)
+
+
+def _wait() -> timedelta:
+    return timedelta(seconds=_TIMEOUT)
+
+
+def _close(name: str) -> None:
+    _meetings.pop(name, None)
+
+
+def _interrupt(name: str) -> None:
+    """Note Ctrl-C in whatever trains; the core tells the others."""
+    meeting: Any = _meetings.get(name)
+    if hasattr(meeting, "interrupted"):
+        meeting.interrupted = True
+
+
+@contextmanager
+def _met(name: str, place: tuple[str, int], rank: int, size: int, shards: int) -> Iterator[None]:
+    """Let the block be trained by all workers together."""
+    import torch.distributed as torch
+
+    store = _meetings.get(name)
+    if store is None:
+        store = torch.TCPStore(*place, is_master=False, timeout=_wait())
+    torch.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=_wait())
+    try:
+        with joined(torch.group.WORLD, shards=shards, timeout=_TIMEOUT) as group:
+            _meetings[name] = group.transport
+            yield
+    finally:
+        torch.destroy_process_group()
+        _meetings[name] = store  # which the others may still ask
+
+
+def _fit_part(
+    name: str,
+    place: tuple[str, int],
+    role: tuple[int, int],
+    estimator: Any,
+    part: tuple[Any, Any, Any],
+    held: tuple[Any, Any, Any] | None,
+    start: tuple[Any, Any],
+    shards: int,
+) -> Any:
+    """Fit the estimator with the others; return it, and its warnings, where this is the first."""
+    X, y, weight = part
+    named = dict(zip(("X_val", "y_val", "sample_weight_val"), held or (None,) * 3, strict=True))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with _met(name, place, *role, shards):
+            estimator.fit(X, y, weight, coef_init=start[0], intercept_init=start[1], **named)
+    if role[0] > 0:
+        return None
+    return estimator, [(each.category, str(each.message)) for each in told]
