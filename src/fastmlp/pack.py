@@ -39,7 +39,7 @@ def fit_pack(
     X : array-like of shape (n_samples, n_features) or DataFrame
         The inputs, as `fit` takes them.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        The targets.
+        The targets; None where X is `fastmlp.data.Blocks`.
     n_jobs : int or None, default=None
         How many estimators are fitted at a time; None is as many as there are threads that this
         process may use.

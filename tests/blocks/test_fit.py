@@ -89,7 +89,8 @@ def rows_trained(n=400, *, memory_rows=100, epochs=3, batch=10, rows=BLOCK, **se
         **settings,
     )
     model.random_state = 0
-    data = cut(np.ones((n, 3)), y, rows=rows, memory=budget(memory_rows, 3 * 4 + 8, block=rows))
+    x = np.ones((n, 3), dtype=np.float32)
+    data = cut(x, y, rows=rows, memory=budget(memory_rows, 3 * 4 + 8, block=rows))
     model.fit(data)
     per_epoch = len(loss.batches) // epochs
     return [loss.batches[i : i + per_epoch] for i in range(0, len(loss.batches), per_epoch)]
@@ -220,10 +221,13 @@ def test_sparse_rows():
 def test_types_of_blocks():
     """Fractions behind a first block of small integers are not cut off."""
     x = np.repeat(np.linspace(0, 1, 200), 2).reshape(200, 2)
-    parts = [(np.zeros((1, 2), dtype=np.int8), np.zeros(1)), *cut(x, x[:, 0]).parts]
+    parts = [(np.zeros((1, 2), dtype=np.int64), np.zeros(1)), *cut(x, x[:, 0]).parts]
     model = MLPRegressor(**SMALL | {"max_iter": 60}, n_iter_no_change=1000)
     model.fit(Listed(parts, memory=budget(80, 2 * 4 + 8)))
     assert model.score(x, x[:, 0]) > 0.99
+    parts[0] = (np.zeros((1, 2), dtype=np.int8), np.zeros(1))  # which windows keep: they are small
+    with pytest.raises(ValueError, match=r"In block 1: X has the type float64, .*Give all blocks"):
+        model.fit(Listed(parts, memory=budget(80, 2 * 4 + 8)))
 
 
 # Solvers, weights, classes
@@ -389,7 +393,6 @@ BROKEN = {
     "NaN": (with_nan, ValueError, "In block 2: Input X contains NaN"),
     "columns": (lambda x, y, w: (x[:, :4], y, w), ValueError, "In block 2: X has 4 features"),
     "rows": (lambda x, y, w: (x[:7], y, w), ValueError, "In block 2: .*inconsistent"),
-    "none": (lambda x, y, w: (x[:0], y[:0], w[:0]), ValueError, "In block 2: .*0 sample"),
     "label": (lambda x, y, w: (x, y[:, None] == y[:3], w), ValueError, "In block 2: "),
     "kind of label": (lambda x, y, w: (x, np.arange(len(y)), w), ValueError, "block 2: y has num"),
     "missing": (
@@ -417,7 +420,7 @@ def test_a_block_that_is_not_sound(name, memory):
     change, kind, message = BROKEN[name]
     model = MLPClassifier(**SMALL)
     if memory == MUCH and name in ("NaN", "columns", "large"):  # found in the joined array
-        message = {"columns": "In block 2: X has rows of shape"}.get(name, "X")
+        message = {"columns": "In block 2: X is an array with rows of"}.get(name, "X")
     with pytest.raises(kind, match=message):
         model.fit(broken(change, memory=memory))
     with pytest.raises(NotFittedError):
@@ -478,6 +481,95 @@ def test_groups_are_refused():
     x, y = classes()
     with pytest.raises(ValueError, match="groups are not for blocks"):
         MLPClassifier(**SMALL).fit(cut(x, y, memory=budget(50, 72)), groups=np.arange(len(y)))
+
+
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True}])
+def test_blocks_without_rows_are_passed_over(settings):
+    x, y = classes()
+    for memory in (2**30, budget(50, 6 * 8 + 16, aside=2000)):
+        data = cut(x, y, memory=memory)
+        with_none = cut(x, y, memory=memory)
+        with_none.parts[2:2] = [(x[:0], y[:0])]
+        one = MLPClassifier(**SMALL | settings).fit(with_none)
+        assert one.score(x, y) > 0.5
+        if memory == 2**30:
+            assert_same(one, MLPClassifier(**SMALL | settings).fit(data))
+
+
+@pytest.mark.parametrize("n_blocks", [3, 98, 99, 100])
+def test_windows_of_a_block_or_two(n_blocks):
+    """However many windows it takes, none is empty."""
+    loss = Rows()
+    y = np.arange(60.0 * n_blocks)
+    model = MLPRegressor(hidden_layer_sizes=(2,), loss=loss, max_iter=1, batch_size=100)
+    x = np.ones((len(y), 3), dtype=np.float32)
+    model.fit(cut(x, y, rows=60, memory=budget(100, 20, block=60)))
+    assert sorted(flat(loss.batches)) == list(range(len(y)))
+
+
+def test_a_large_block_among_small_ones():
+    """It has a window to itself, and the small ones are not torn into many."""
+    loss = Rows()
+    sizes = [*[10] * 300, 1000, *[10] * 300]
+    ends = np.cumsum([0, *sizes])
+    y = np.arange(float(ends[-1]))
+    x = np.ones((len(y), 3), dtype=np.float32)
+    parts = [(x[a:b], y[a:b]) for a, b in pairwise(ends)]
+    model = MLPRegressor(hidden_layer_sizes=(2,), loss=loss, max_iter=1, batch_size=100)
+    model.fit(Listed(parts, memory=budget(1100, 20, block=1000)))
+    assert sorted(flat(loss.batches)) == list(range(len(y)))
+    assert len(loss.batches) < 100  # of which 70 are full
+
+
+def test_blocks_that_use_their_arrays_again():
+    x, y = numbers(n=400)
+
+    class Reusing(Listed):
+        room = np.empty((BLOCK, 6)), np.empty(BLOCK)
+
+        def __getitem__(self, index):
+            for to, part in zip(self.room, super().__getitem__(index), strict=True):
+                to[:] = part
+            return self.room
+
+    parts = cut(x, y).parts
+    for memory in (2**30, budget(100, 6 * 8 + 8)):
+        plain = MLPRegressor(**SMALL).fit(Listed(parts, memory=memory))
+        assert_same(MLPRegressor(**SMALL).fit(Reusing(parts, memory=memory)), plain)
+
+
+def test_masked_entries_are_refused_wherever_they_are():
+    x, y = numbers()
+    masked = np.ma.masked_less(x[:BLOCK], 0)
+    for memory in (2**30, budget(50, 6 * 8 + 8)):
+        data = cut(x, y, memory=memory)
+        data.parts[1] = (masked, y[:BLOCK])
+        with pytest.raises(ValueError, match="In block 1: X has masked entries"):
+            MLPRegressor(**SMALL).fit(data)
+
+
+def test_readers_have_the_settings_of_scikit_learn():
+    import pandas as pd
+    import sklearn
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = numbers(n=300)
+    frame = pd.DataFrame(x, columns=list("abcdef"))
+    parts = [(frame[i : i + 30], y[i : i + 30]) for i in range(0, 300, 30)]
+    data = Listed(parts, memory=budget(100, 6 * 8 + 8, block=30))
+    with sklearn.config_context(transform_output="pandas"):
+        scaler = StandardScaler().fit(frame)
+        model = MLPRegressor(**SMALL)
+        model.fit(data.map(lambda X: scaler.transform(X).drop(columns="a")))
+    assert model.feature_names_in_.tolist() == list("bcdef")
+
+
+def test_nobody_reads_all_blocks_by_mistake():
+    x, y = classes()
+    model = MLPClassifier(**SMALL).fit(x, y)
+    for call in (model.predict, np.asarray, lambda blocks: model.fit(x, blocks)):
+        with pytest.raises((TypeError, ValueError), match="Blocks are for the fit"):
+            call(cut(x, y))
 
 
 def test_iteration_ends_with_the_last_block():

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from fastmlp import MLPRegressor, TabularRegressor
+from fastmlp import MLPRegressor, TabularRegressor, fit_pack
 from fastmlp.data import Blocks
 
 SOON = 2.0  # seconds; 0.5 is meant, on a machine that has nothing else to do
@@ -69,6 +69,28 @@ def test_ctrl_c_while_a_block_is_read():
     thread.join()
     assert model.stopped_ == "interrupted"
     assert 1 <= model.n_iter_ <= 3
+
+
+def test_ctrl_c_with_lbfgs():
+    blocks = Slow(delay=0.0, hangs_at=1 + 20 * 3 + 5)
+    thread, pressed = press_soon(blocks)
+    model = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=500, random_state=0)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(blocks)
+    assert time.perf_counter() - pressed[0] < SOON
+    blocks.released.set()
+    thread.join()
+
+
+def test_ctrl_c_in_a_pack():
+    blocks = Slow(delay=0.0, hangs_at=1 + 20 * 3 + 5)
+    thread, pressed = press_soon(blocks)
+    pack = [MLPRegressor(hidden_layer_sizes=(4,), max_iter=500, random_state=i) for i in range(2)]
+    with pytest.raises(KeyboardInterrupt):
+        fit_pack(pack, blocks, None, n_jobs=2)
+    assert time.perf_counter() - pressed[0] < SOON
+    blocks.released.set()
+    thread.join()
 
 
 def test_ctrl_c_before_training():

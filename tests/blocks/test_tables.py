@@ -1,5 +1,7 @@
 """Tables in blocks: what fits in memory is a table, and what doesn't is encoded in files."""
 
+import subprocess
+import sys
 import tempfile
 
 import numpy as np
@@ -81,7 +83,7 @@ def test_same_bits_for_any_threads(kind, y, other):
         kind(preset="fast", random_state=0, n_jobs=n_jobs)
         .fit(Frames(FRAME, y, memory=LITTLE))
         ._outputs(OTHER)
-        for n_jobs in (1, 1)
+        for n_jobs in (1, 2)
     ]
     np.testing.assert_array_equal(*found)
 
@@ -121,6 +123,58 @@ def test_class_weight_counts_all_blocks():
     balanced = TabularClassifier(preset="fast", random_state=0, class_weight="balanced").fit(few)
     shares = [model.predict_proba(OTHER)[:, 0].mean() for model in (plain, balanced)]
     assert shares[1] > shares[0] + 0.05
+
+
+def test_rows_without_weight_teach_nothing():
+    y, weight = NUMBERS.copy(), np.ones(N)
+    y[5], weight[5] = 1e6, 0.0
+    model = TabularRegressor(preset="fast", random_state=0)
+    model.fit(Frames(FRAME, y, weight, memory=LITTLE))
+    assert model._targets.high < 1e3
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        model.fit(Frames(FRAME, y, np.zeros(N), memory=LITTLE))
+
+
+def test_tables_in_lists():
+    """Gaps stay gaps, whatever the blocks look like."""
+    rows = [[a, city] for a, city in zip(FRAME["a"][:400], FRAME["city"][:400], strict=True)]
+    rows[3][1] = np.nan
+    parts = [(rows[i : i + 100], NUMBERS[i : i + 100]) for i in range(0, 400, 100)]
+
+    class Listed(Blocks):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return parts[index]
+
+    model = TabularRegressor(preset="fast", random_state=0)
+    whole = str(model.fit(rows, NUMBERS[:400]).columns_)
+    assert str(model.fit(Listed()).columns_) == whole
+
+
+FULL = """
+import resource, sys, tempfile
+import numpy as np
+from fastmlp import TabularRegressor
+from fastmlp.data import Arrays
+tempfile.tempdir = sys.argv[1]
+x = np.random.default_rng(0).normal(size=(20_000, 20))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    TabularRegressor(preset="fast").fit(Arrays(x, x[:, 0], memory=500_000))
+except OSError as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of files as on Linux")
+def test_a_full_disk(tmp_path):
+    """It is an error, not the end of the process, and no file is left."""
+    command = [sys.executable, "-c", FULL, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.stdout == "OSError\n", run.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_rows_to_validate_on():

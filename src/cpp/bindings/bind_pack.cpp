@@ -116,6 +116,7 @@ void bind(py::module_& m, const char* name) {
 }  // namespace
 
 void bind_pack(py::module_& m) {
+  m.def("is_cancelled", &Cancellation::cancelled);
   py::class_<Cancellation>(m, "Cancellation", "Ends the long calls of the threads inside of it.")
       .def(py::init<>())
       .def("cancel", &Cancellation::cancel)

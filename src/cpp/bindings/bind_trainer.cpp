@@ -322,7 +322,8 @@ void bind_trainer(py::module_& m) {
   bind<double>(m, "TrainerFloat64");
   py::class_<Course>(m, "Course", "Rate and stopping, where epochs are made elsewhere.")
       .def(py::init<const std::string&, const py::kwargs&>(), py::kw_only(), py::arg("schedule"))
-      .def_property("rate", &Course::rate, &Course::set_rate)
+      .def_property_readonly("rate", &Course::rate)
+      .def("set_rate", &Course::set_rate, py::arg("rate"))
       .def("count", &Course::count, py::arg("score"), py::arg("epochs"), py::arg("rows"));
   py::class_<TeamSize>(m, "TeamSize", "How many threads the steps of a run get.")
       .def(py::init<int, Index, bool>(), py::arg("most"), py::arg("batch"), py::arg("fixed"))

@@ -16,6 +16,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr double kLookNow = 1e9;  // multiplications
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 double seconds_since(Clock::time_point start) {
@@ -306,6 +307,8 @@ bool Trainer<T>::run_epoch(RowSource& source, const Plan& plan, TeamSize& team_s
   for (Index number = 0; epoch.finite && !epoch.stop; ++number) {
     const DataView* data = source.window(progress_.epochs, number);
     if (data == nullptr) break;
+    epoch.stop = number > 0 && poll.after(kLookNow);  // windows may take long, and have few rows
+    if (epoch.stop) break;
     run_window(*data, number, plan, team_size, poll, epoch);
   }
   return !epoch.stop;

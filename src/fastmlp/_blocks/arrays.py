@@ -7,9 +7,11 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from fastmlp._blocks.blocks import MEMORY, Blocks, check_count
 from fastmlp._blocks.paths import Paths, find_files
+from fastmlp._blocks.windows import bytes_of
 from fastmlp._checks.arrays import class_name
 
 _BLOCK_BYTES = 2**22  # of inputs: so much at once costs a disk little more than reading in order
@@ -67,10 +69,8 @@ class Arrays(Blocks):
             {name: array for name, array in given.items() if array is not None}
         )
         if block_rows is None:
-            dtype, columns = getattr(X, "dtype", None), X.shape[1] if len(X.shape) > 1 else 1
-            item = dtype.itemsize if isinstance(dtype, np.dtype) else 8
             size = min(_BLOCK_BYTES, memory // _BLOCKS_IN_MEMORY)
-            block_rows = max(1, size // max(1, item * columns))
+            block_rows = max(1, size // _row_bytes(X))
         self.block_rows = check_count("block_rows", block_rows)
 
     def __len__(self) -> int:
@@ -214,6 +214,15 @@ class NumpyFiles(Blocks):
         return self.parts[part], index - (self._ends[part - 1] if part else 0)
 
 
+def _row_bytes(X: Any) -> int:
+    """Return about how many bytes a row has."""
+    if issparse(X):
+        return int(bytes_of(X) // X.shape[0] + 1)
+    dtype = getattr(X, "dtype", None)
+    item = dtype.itemsize if isinstance(dtype, np.dtype) else 8
+    return int(max(1, item * (X.shape[1] if len(X.shape) > 1 else 1)))
+
+
 def _mapped(path: str | PathLike[str]) -> Any:
     return np.load(path, mmap_mode="r")
 
@@ -226,7 +235,7 @@ def _slice(array: Any, rows: slice) -> Any:
 
 def _count_rows(arrays: dict[str, Any]) -> int:
     for name, array in arrays.items():
-        if not hasattr(array, "shape") or not hasattr(array, "__getitem__"):
+        if not getattr(array, "shape", ()) or not hasattr(array, "__getitem__"):
             raise TypeError(f"{name} must have a shape and slices; got {class_name(array)}.")
     counts: Sequence[int] = [int(array.shape[0]) for array in arrays.values()]
     if len(set(counts)) > 1:

@@ -21,7 +21,7 @@ class Blocks(ABC):
     half of `memory` is read once, and trained as one array would be, bit for bit.
 
     A subclass has `__len__` and `__getitem__`, whatever it reads from. A block must be the same
-    whenever it is read, by any thread, one at a time.
+    whenever it is read, by any thread; several fits that share an object may read at once.
 
     Parameters
     ----------
@@ -73,6 +73,19 @@ class Blocks(ABC):
         block : tuple of X, y and, where rows have weights, sample_weight
             As `fit` takes them: all blocks with the same columns, and at least one row each.
         """
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """Refuse to be read at once by mistake.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(
+            "Blocks are for the fit of estimators, in place of X and y. Anything else takes the "
+            "arrays of one block after the other: for X, y in blocks."
+        )
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """Yield one block after the other, as many as there are."""

@@ -45,7 +45,14 @@ class Dask(Blocks):
         if not hasattr(X, "__dask_graph__") or not hasattr(X, "npartitions"):
             raise TypeError(f"X must be a dask array or dataframe; got {class_name(X)}.")
         self._weighs = sample_weight is not None
+        if y is None:
+            raise TypeError(
+                "y must be a dask array, series or dataframe, or name columns; got None."
+            )
         named = [part for part in (y, sample_weight) if isinstance(part, str | list)]
+        lacking = [n for part in named for n in _names(part) if n not in getattr(X, "columns", ())]
+        if lacking:
+            raise ValueError(f"X has no columns {lacking}.")
         parts = [X[part] if isinstance(part, str | list) else part for part in (y, sample_weight)]
         if named:
             X = X.drop(columns=[name for part in named for name in _names(part)])

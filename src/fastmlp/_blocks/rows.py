@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 from fastmlp._blocks.blocks import Blocks, naming, take, take_targets
 from fastmlp._blocks.gather import join
-from fastmlp._blocks.survey import Survey, bytes_of, read_targets
-from fastmlp._blocks.windows import Part, Windows, seeded
-from fastmlp._checks.arrays import check_range
+from fastmlp._blocks.survey import Survey, read_targets
+from fastmlp._blocks.windows import Form, Part, Windows, bytes_of, seeded
+from fastmlp._checks.arrays import check_range, require
 from fastmlp._checks.content import rows_of
 from fastmlp._data.codec import TargetCodec
 from fastmlp._data.rows import Data
 from fastmlp._data.weights import check_weights, divisor_of_weights
 
 _SHARE_ASIDE = 4  # of the memory, at most one in so many parts is for what is set aside
+_FRAMES_ASIDE = 5  # times as much with frames, which are joined: their parts, and all of it
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class BlockRows:
     first : Part
         The first row.
     sparse_bytes : int
-        What a row of sparse inputs takes, by the first block.
+        What a row of sparse inputs takes, by the first block, the middle one and the last.
     """
 
     blocks: Blocks
@@ -110,11 +111,14 @@ class BlockRows:
         class_weight = survey.class_weight(getattr(estimator, "class_weight", None))
         loss = estimator._core_loss(codec).name
         rows = cls(blocks, estimator, survey, codec, loss, class_weight, weight_sum=survey.n_rows)
-        _, part = rows._whole(0, reset=reset)
+        filled = survey.filled
+        _, part = rows._whole(filled[0], reset=reset)
         first = _rows_of(part, np.zeros(1, np.intp))
         if not scipy.sparse.issparse(part.x):
             return replace(rows, first=first)
-        return replace(rows, first=first, sparse_bytes=-(-bytes_of(part.x) // len(part.t)))
+        seen = [part.x, *(rows._whole(filled[place])[1].x for place in (len(filled) // 2, -1))]
+        n_bytes, n_rows = sum(map(bytes_of, seen)), sum(x.shape[0] for x in seen)
+        return replace(rows, first=first, sparse_bytes=-(-n_bytes // n_rows))
 
     @property
     def sizes(self) -> list[int]:
@@ -134,6 +138,12 @@ class BlockRows:
     def read(self, block: int) -> Part:
         """Return the rows of a block that are trained on."""
         part = self._whole(block)[1]
+        narrow = self._dtype.itemsize < np.dtype(self.dtype).itemsize
+        if narrow and not np.can_cast(part.x.dtype, self._dtype):
+            raise ValueError(
+                f"In block {block}: X has the type {part.x.dtype}, and in the first block "
+                f"{self._dtype}, which windows are made for. Give all blocks one type."
+            )
         if self.aside is None or not self.aside.sizes[block]:
             return part
         return _rows_of(part, np.delete(np.arange(len(part.t)), self.aside.of(block)))
@@ -178,9 +188,10 @@ class BlockRows:
         if not self.weighs:
             return replace(self, dtype=dtype)
         total = largest = 0.0
-        for block in range(len(self.survey.counts)):
-            y, weight = take_targets(self.blocks, block)
-            weight = self._weigh(read_targets(self.estimator, y), weight)
+        for block in self.survey.filled:
+            with naming(block):
+                y, weight = take_targets(self.blocks, block)
+                weight = self._weigh(read_targets(self.estimator, y), weight)
             assert weight is not None
             total += float(weight.sum(dtype=np.float64))
             largest = max(largest, float(weight.max()))
@@ -207,45 +218,69 @@ class BlockRows:
         ValueError
             If there are too few to validate on, or a part has no weight.
         """
-        most = self.blocks.memory // _SHARE_ASIDE // self.row_bytes
+        named = "feature_names_in_" in vars(self.estimator)
+        copies = _FRAMES_ASIDE if named else 1
+        most = self.blocks.memory // (_SHARE_ASIDE * copies * self.row_bytes)
         aside = SetAside(self.survey.counts, min(fraction, most / self.n_rows), seed)
         if sum(aside.sizes) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction', the size of your "
                 "dataset or the memory of its blocks."
             )
-        parts, frames = [], []
-        for block in range(len(aside.sizes)):
-            X, part = self._whole(block)
-            rows = aside.of(block)
-            parts.append(_rows_of(part, rows))
-            frames.append(rows_of(X, rows))
-        named = "feature_names_in_" in vars(self.estimator)
-        weight = join([part.weight for part in parts]) if self.weighs else None
-        held = Data(
-            join([part.x for part in parts]),
-            np.concatenate([part.t for part in parts]),
-            weight,
-            join(frames) if named else None,
-        )
+        held = self._held(aside, named=named)
         rest = self.weight_sum - held.weight_sum()
+        weight = held.sample_weight
         if weight is not None and not (weight.any() and rest > 1e-12 * self.weight_sum):
             raise ValueError(
                 "Sample weights must contain at least one non-zero number, among the samples that "
                 "early_stopping sets aside and among the rest."
             )
-        size = held.n_rows * self.row_bytes * (2 if named else 1)
+        arrays = [each for each in (held.x, held.t, weight, held.frame) if each is not None]
+        size = sum(map(bytes_of, arrays))
         return replace(self, aside=aside, aside_bytes=size, weight_sum=rest), held
+
+    def _held(self, aside: SetAside, *, named: bool) -> Data:
+        """Return the rows that are set aside, inputs in the network's type."""
+        x: Any = []
+        if not self.sparse_bytes:
+            x = np.empty((sum(aside.sizes), self.first.x.shape[1]), self.dtype)
+        parts, frames, filled = [], [], 0
+        for block, size in enumerate(aside.sizes):
+            if not size:
+                continue
+            X, part = self._whole(block)
+            rows = aside.of(block)
+            if self.sparse_bytes:
+                x.append(part.x[rows])
+            else:
+                x[filled : filled + size] = part.x[rows]
+            filled += size
+            parts.append(_rows_of(replace(part, x=part.t), rows))
+            if named:
+                with naming(block):
+                    require(rows_of(X, rows) is not None, "X has no names, as the others have.")
+                frames.append(rows_of(X, rows))
+        return Data(
+            join(x) if self.sparse_bytes else x,
+            np.concatenate([part.t for part in parts]),
+            join([part.weight for part in parts]) if self.weighs else None,
+            join(frames) if named else None,
+        )
 
     # Memory
 
     @property
     def row_bytes(self) -> int:
         """What a row takes in a window."""
-        x, t = self.first.x, self.first.t
-        narrow: int = min(x.dtype.itemsize, np.dtype(self.dtype).itemsize)
-        size = self.sparse_bytes or x.shape[1] * narrow
-        return int(size + t.nbytes + 8 * self.weighs)
+        size = self.sparse_bytes or self.first.x.shape[1] * self._dtype.itemsize
+        return int(size + self.first.t.nbytes + 8 * self.weighs)
+
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        """The type of the inputs in windows: small integers stay what they are."""
+        own: np.dtype[Any] = self.first.x.dtype
+        wanted: np.dtype[Any] = np.dtype(self.dtype)
+        return own if own.itemsize < wanted.itemsize else wanted
 
     @property
     def fits(self) -> bool:
@@ -256,7 +291,9 @@ class BlockRows:
         """Return how many rows a window may have."""
         copies = 3 if self.sparse_bytes else 2  # the third is joined out of parts
         each = copies * self.row_bytes + 8  # with a place in the order of one of the windows
-        fixed = self.aside_bytes + 2 * max(self.survey.counts) * self.row_bytes  # what is checked
+        x = self.first.x
+        given = max(self.row_bytes, 0 if self.sparse_bytes else x.shape[1] * x.dtype.itemsize)
+        fixed = self.aside_bytes + 2 * max(self.survey.counts) * given  # a block as it is checked
         most, largest = (self.blocks.memory - fixed) // each, max(self.sizes)
         if most < largest:
             raise ValueError(
@@ -274,9 +311,9 @@ class BlockRows:
         ValueError
             If the memory is too little for the largest block.
         """
-        return Windows(
-            self, dtype=self.dtype, most=self._window_rows(), seed=seed, shuffles=shuffles
-        )
+        most = self._window_rows()
+        form = Form(min(most, self.n_rows), self._dtype, 2 * most * self.sparse_bytes)
+        return Windows(self, form=form, seed=seed, shuffles=shuffles)
 
 
 def _rows_of(part: Part, rows: NDArray[Any]) -> Part:

@@ -1,4 +1,4 @@
-"""What has to be known of all blocks before training: rows, targets, weights, the size of a row."""
+"""What has to be known of all blocks before training: rows, targets, and whether they weigh."""
 
 from collections.abc import Callable
 from copy import copy
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
+from sklearn.utils.validation import _num_samples
 
 from fastmlp._blocks.blocks import Blocks, naming, take_targets
 from fastmlp._data.class_weight import class_factors
@@ -42,53 +42,72 @@ class Survey:
     high: Any = -np.inf
 
     @property
+    def filled(self) -> list[int]:
+        """The blocks that have rows."""
+        return [block for block, count in enumerate(self.counts) if count]
+
+    @property
     def n_rows(self) -> int:
         """The number of rows altogether."""
         return sum(self.counts)
 
     @classmethod
-    def of(cls, blocks: Blocks, read: Callable[[Any], NDArray[Any]]) -> "Survey":
+    def of(
+        cls, blocks: Blocks, read: Callable[[Any], NDArray[Any]], *, by_weight: bool = False
+    ) -> "Survey":
         """Look at the targets of all blocks; `read` checks those of one.
+
+        With `by_weight` nothing is learnt of rows without weight.
 
         Raises
         ------
         ValueError
-            If there is no block, one has no rows, or the targets of one are not valid or don't go
-            with those of the others.
+            If there are no rows, or the targets of a block are not valid or don't go with those of
+            the others.
         """
         found = cls()
         known: Any = None
-        if len(blocks) < 1:
-            raise ValueError("There must be at least one block; got none.")
         for block in range(len(blocks)):
             with naming(block):
                 y, weight = take_targets(blocks, block)
+                if _num_samples(y) == 0:
+                    found.counts.append(0)
+                    continue
                 y = read(y)
-                found._add(block, y, weight)
+                found._add(y, weight, by_weight=by_weight)
                 has = ~np.isnan(y).all(axis=0) if places(y) is not None else np.True_
                 known = has if known is None else known | has
+        if not found.n_rows:
+            raise ValueError("There must be at least one block with rows; got none.")
+        if found.y is None:
+            raise ValueError("Sample weights must contain at least one non-zero number.")
         refuse_empty_columns(np.where(np.atleast_2d(known), 0.0, np.nan))
         return found
 
-    def _add(self, block: int, y: NDArray[Any], weight: Any) -> None:
-        if block and y.shape[1:] != self.y.shape[1:]:
-            raise ValueError(
-                f"y must have as many columns as in block 0; got {y.shape[1:] or 'one'}."
-            )
-        if block and (weight is not None) != self.weighs:
+    def _add(self, y: NDArray[Any], weight: Any, *, by_weight: bool) -> None:
+        if self.n_rows and (weight is not None) != self.weighs:
             raise ValueError("Either all blocks have weights, or none has.")
+        if self.y is not None and y.shape[1:] != self.y.shape[1:]:
+            raise ValueError(
+                f"y must have as many columns as in the first block; got {y.shape[1:] or 'one'}."
+            )
         self.weighs = weight is not None
-        check_weights("sample_weight", weight, len(y), may_vanish=True)
+        checked = check_weights("sample_weight", weight, len(y), may_vanish=True)
         self.counts.append(len(y))
+        if by_weight and checked is not None:
+            y = y[checked > 0]
+        if not len(y):
+            return
         if y.ndim == 1:
             self._count_labels(y)
         else:
-            self.y = y if block == 0 else self.y
+            is_first = self.y is None
+            self.y = y if is_first else self.y
             if y.dtype.kind == "f":  # NaN is missing
                 self.low = np.fmin(self.low, np.fmin.reduce(y))
                 self.high = np.fmax(self.high, np.fmax.reduce(y))
             counts = np.stack([(y == 0).sum(axis=0), (y == 1).sum(axis=0)])
-            self.label_counts = counts if block == 0 else self.label_counts + counts
+            self.label_counts = counts if is_first else self.label_counts + counts
 
     def _count_labels(self, y: NDArray[Any]) -> None:
         labels, counts = np.unique(y, return_counts=True)
@@ -130,14 +149,6 @@ def read_targets(estimator: Any, y: Any) -> NDArray[Any]:
     stand_in = copy(estimator)
     for name in [name for name in vars(stand_in) if name.endswith("_")]:
         vars(stand_in).pop(name)
-    n_rows = y.shape[0] if hasattr(y, "shape") else len(y)
     targets: NDArray[Any]
-    _, targets = stand_in._read_samples(np.zeros((n_rows, 1)), y, reset=True)
+    _, targets = stand_in._read_samples(np.zeros((_num_samples(y), 1)), y, reset=True)
     return targets
-
-
-def bytes_of(array: Any) -> int:
-    """Return the bytes of an array or a sparse matrix."""
-    if issparse(array):
-        return int(array.data.nbytes + array.indices.nbytes + array.indptr.nbytes)
-    return int(array.nbytes)

@@ -175,7 +175,7 @@ class Rounds(Training):
         """Return the rate of each of the epochs; one that goes by progress is that of a round."""
         known = self._rate()
         rates = [course.rate if known is None else known(epoch) for epoch in epochs]
-        course.rate = rates[-1]
+        course.set_rate(rates[-1])
         return rates
 
     def _round(self, run: Run, rates: list[float]) -> tuple[Outcome, list[Measured]]:

@@ -147,7 +147,8 @@ class FitRun:
         if rows.fits:
             self.given = gather(blocks)
             return self._read()
-        require(self.groups is None, "groups are not for blocks: give X_val and y_val.")
+        if not self.validation:
+            require(self.groups is None, "groups are not for blocks: give X_val and y_val.")
         return Data(rows.first.x, rows.first.t, streamed=rows)
 
     def _learn_targets(self, y: NDArray[Any]) -> None:

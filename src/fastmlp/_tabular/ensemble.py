@@ -18,7 +18,6 @@ from sklearn.model_selection import (
 )
 
 from fastmlp import _core
-from fastmlp._checks.threads import available_threads
 from fastmlp._data.split import count_groups
 from fastmlp._data.table import TableReader
 from fastmlp._tabular.encoding import TargetMeans, codes_of, encodings_of
@@ -52,7 +51,7 @@ class Rows:
         """The number of columns."""
         return int(self.table.shape[1])
 
-    def for_core(self, task: Task, seed: int, n_at_once: int) -> dict[str, Any]:
+    def for_core(self, task: Task, seed: int, n_of_all: int) -> dict[str, Any]:
         """Return what the core is told of them."""
         x, t, weight = _arrays(task, self)
         return {"x": x, "t": t, "sample_weight": weight, "rows": self.index}
@@ -71,8 +70,8 @@ class Streamed(Protocol):
     def __len__(self) -> int:
         """Return how many they are."""
 
-    def for_core(self, task: Task, seed: int, n_at_once: int) -> dict[str, Any]:
-        """Return what the core is told of them, for one of so many networks at a time."""
+    def for_core(self, task: Task, seed: int, n_of_all: int) -> dict[str, Any]:
+        """Return what the core is told of them, for one of so many networks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +201,6 @@ def train(
     pack = _core.PackFloat32()
     networks, trainers = [], []  # a trainer ends with the last one who holds it
     places = [(r, f) for r in range(len(preset.recipes)) for f in range(len(folds))]
-    n_at_once = min(n_threads or available_threads(), len(places))
     for r, f in places:
         fold, recipe = folds[f], preset.recipes[r]
         random_state = np.random.default_rng([seed, r, f])
@@ -215,7 +213,7 @@ def train(
         x_val, t_val, weight_val = _arrays(task, fold.validation)
         pack.add(
             trainer,
-            **fold.training.for_core(task, seed_of_it, n_at_once),
+            **fold.training.for_core(task, seed_of_it, len(places)),
             x_val=x_val,
             t_val=t_val,
             sample_weight_val=weight_val,

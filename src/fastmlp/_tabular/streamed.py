@@ -14,7 +14,6 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
@@ -23,7 +22,7 @@ from fastmlp._blocks.blocks import Blocks, naming, take
 from fastmlp._blocks.gather import join
 from fastmlp._blocks.rows import SetAside
 from fastmlp._blocks.survey import Survey
-from fastmlp._blocks.windows import Part, Windows
+from fastmlp._blocks.windows import Form, Part, Windows
 from fastmlp._data.frames import check_table, count_rows, take_rows
 from fastmlp._data.table import TableReader
 from fastmlp._data.weights import check_weights
@@ -36,6 +35,8 @@ _MOST_ASIDE = 0.2  # of the rows
 _SHARE_ASIDE = 8  # of the memory, one in so many parts is for what is set aside, as it was given
 _OBJECT_BYTES = 64  # of a value that is an object
 _BLOCKS_OF_A_WINDOW = 50  # at least: from all over the data
+_BLOCK_BYTES = 2**22
+_FEWEST_ROWS = 256  # of a window: those of a batch
 
 
 def table_bytes(X: Any) -> float:
@@ -76,7 +77,7 @@ class TableBlocks:
             targets: NDArray[Any] = estimator._read_targets("y", y, len(y))
             return targets if is_classifier(estimator) else targets.reshape(-1, 1)
 
-        survey = Survey.of(blocks, read)
+        survey = Survey.of(blocks, read, by_weight=True)
         class_weight = survey.class_weight(getattr(estimator, "class_weight", None))
         return cls(estimator, blocks, survey, class_weight)
 
@@ -102,8 +103,9 @@ class TableBlocks:
 
     def learn_columns(self) -> float:
         """Let the estimator learn the columns from the first block; return the bytes of a row."""
-        with naming(0):
-            return table_bytes(self.read(0, reset=True)[0])
+        first = self.survey.filled[0]
+        with naming(first):
+            return table_bytes(self.read(first, reset=True)[0])
 
     def aside(self, row_bytes: float, seed: int) -> SetAside:
         """Return which rows are set aside: a fifth, or fewer where the memory is for no more."""
@@ -124,7 +126,13 @@ class TableBlocks:
                 parts.append(
                     (take_rows(X, rows), y[rows], None if weight is None else weight[rows])
                 )
-        tables, targets, weights = zip(*(part for part in parts if len(part[1])), strict=True)
+        weighing = [part for part in parts if len(part[1])]
+        if sum(len(y) for _, y, _ in weighing) < 2:
+            raise ValueError(
+                "sample_weight and class_weight leave no two rows with a weight among those that "
+                "are set aside: give the blocks more memory."
+            )
+        tables, targets, weights = zip(*weighing, strict=True)
         return join(tables), join(targets), None if weights[0] is None else join(weights)
 
 
@@ -135,38 +143,30 @@ class Encoded:
     ----------
     folder : Path
         Where the files lie.
-    n_rows : int
-        How many there will be.
     width : int
         The columns of the encoded table.
-    dtype : type
-        Of the targets.
-    weighs : bool
-        Whether they have weights.
     """
 
-    def __init__(self, folder: Path, n_rows: int, width: int, dtype: Any, *, weighs: bool) -> None:
-        self.n_rows, self.width = n_rows, width
-        self._table = open_memmap(folder / "table.npy", "w+", np.float32, (n_rows, width))
-        self._t = open_memmap(folder / "t.npy", "w+", dtype, (n_rows,))
-        self._weight = (
-            open_memmap(folder / "weight.npy", "w+", float, (n_rows,)) if weighs else None
-        )
-        self._filled = 0
+    def __init__(self, folder: Path, width: int) -> None:
+        self.folder, self.width, self.n_rows = folder, width, 0
+        self._dtypes: dict[str, np.dtype[Any]] = {}
 
-    def add(self, table: NDArray[np.float32], t: NDArray[Any], weight: Any) -> None:
-        """Write rows behind those before."""
-        place = slice(self._filled, self._filled + len(t))
-        self._table[place], self._t[place] = table, t
-        if self._weight is not None:
-            self._weight[place] = weight
-        self._filled = place.stop
+    def add(self, **arrays: NDArray[Any]) -> None:
+        """Write rows of each array behind those before."""
+        for name, array in arrays.items():
+            self._dtypes[name] = array.dtype
+            with (self.folder / name).open("ab") as file:  # of which a full disk is an error
+                file.write(np.ascontiguousarray(array).data)
+        self.n_rows += len(next(iter(arrays.values())))
 
     def blocks(self, most: int) -> Arrays:
         """Return the rows in blocks that are read at once, at most so many in each."""
-        blocks = Arrays(self._table, self._t, self._weight)
-        blocks.block_rows = min(blocks.block_rows, most)
-        return blocks
+        shapes = {"table": (self.n_rows, self.width)}
+        maps = [
+            np.memmap(self.folder / name, dtype, "r", shape=shapes.get(name, (self.n_rows,)))
+            for name, dtype in self._dtypes.items()
+        ]
+        return Arrays(*maps, block_rows=max(1, min(most, _BLOCK_BYTES // (4 * self.width))))
 
 
 class _Reader:
@@ -205,13 +205,29 @@ class StreamedRows(Streamed):
     def __len__(self) -> int:
         return self.encoded.n_rows
 
-    def for_core(self, task: Task, seed: int, n_at_once: int) -> dict[str, Any]:
-        """Return what the core is told of them, for one of so many networks at a time."""
+    def for_core(self, task: Task, seed: int, n_of_all: int) -> dict[str, Any]:
+        """Return what the core is told of them, for one of so many networks.
+
+        Raises
+        ------
+        ValueError
+            If the memory is too little.
+        """
         each = 2 * (4 * self.width + 16) + 8
-        most = max(self.memory // n_at_once // each, 1)
+        most = self.memory // n_of_all // each
+        if most < _FEWEST_ROWS:
+            raise ValueError(
+                f"The blocks' memory is too little: windows of the {n_of_all} networks would have "
+                f"{most} rows. Give them {2 * _FEWEST_ROWS * each * n_of_all} bytes."
+            )
         reader = _Reader(self.encoded.blocks(max(most // _BLOCKS_OF_A_WINDOW, 1)))
-        windows = Windows(reader, dtype="float32", most=most, seed=seed, shuffles=True)
+        form = Form(min(most, len(self)), np.dtype(np.float32))
+        windows = Windows(reader, form=form, seed=seed, shuffles=True)
         return {"x": None, "t": None, "sample_weight": None, "windows": windows}
+
+
+def _as_core(task: Task, t: NDArray[Any]) -> NDArray[Any]:
+    return t.astype(np.int64 if task.n_classes else np.float32)
 
 
 @contextmanager
@@ -233,17 +249,20 @@ def stream(
         means, of_rows = TargetMeans.learn(reader, columns, codes, numbers, task.n_classes, seed)
         table = np.hstack([table, of_rows])
     with TemporaryDirectory(prefix="fastmlp-") as folder:
-        n_rows = data.survey.n_rows - sum(aside.sizes)
-        width = max(table.shape[1], 1)
-        dtype = np.int64 if task.n_classes else np.float32
-        encoded = Encoded(Path(folder), n_rows, width, dtype, weighs=weight is not None)
-        for block, count in enumerate(data.survey.counts):
+        encoded = Encoded(Path(folder), max(table.shape[1], 1))
+        for block in data.survey.filled:
             with naming(block):
                 X, y, its_weight = data.read(block)
-                rest = np.delete(np.arange(count), aside.of(block))
+                rest = np.delete(np.arange(len(y)), aside.of(block))
+                if its_weight is not None:
+                    rest = rest[its_weight[rest] > 0]
+                if not len(rest):
+                    continue
                 its = means.beside(reader.read(take_rows(X, rest)))
-                own = None if its_weight is None else its_weight[rest]
-                encoded.add(with_a_column(its), targets.encode(y[rest]), own)
+                arrays = {"table": with_a_column(its), "t": _as_core(task, targets.encode(y[rest]))}
+                if its_weight is not None:
+                    arrays["weight"] = its_weight[rest].astype(np.float64)
+                encoded.add(**arrays)
         training = StreamedRows(encoded, data.blocks.memory // 2)
         place = np.empty(0, np.intp)
         yield reader, targets, Fold(means, training, Rows(table, t, weight), place)

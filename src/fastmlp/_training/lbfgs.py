@@ -268,6 +268,8 @@ def minimize(
         except KeyboardInterrupt:
             if trace.objective.data.shares is not None:
                 trace.objective.data.shares.group.forget_interrupt()
+            if trace.objective.windows is not None:
+                trace.objective.windows.abandon()
             warn("Training interrupted by user.")
             stopped = "interrupted"
 
