@@ -138,15 +138,22 @@ class BlockRows:
     def read(self, block: int) -> Part:
         """Return the rows of a block that are trained on."""
         part = self._whole(block)[1]
-        narrow = self._dtype.itemsize < np.dtype(self.dtype).itemsize
-        if narrow and not np.can_cast(part.x.dtype, self._dtype):
-            raise ValueError(
-                f"In block {block}: X has the type {part.x.dtype}, and in the first block "
-                f"{self._dtype}, which windows are made for. Give all blocks one type."
-            )
+        with naming(block):
+            self._check_form(part.x)
         if self.aside is None or not self.aside.sizes[block]:
             return part
         return _rows_of(part, np.delete(np.arange(len(part.t)), self.aside.of(block)))
+
+    def _check_form(self, x: Any) -> None:
+        """Refuse inputs that don't fit in windows that were made for the first block's."""
+        if scipy.sparse.issparse(x) != bool(self.sparse_bytes):
+            raise ValueError("X must be sparse in all blocks or in none.")
+        narrow = self._dtype.itemsize < np.dtype(self.dtype).itemsize
+        if narrow and not self.sparse_bytes and not np.can_cast(x.dtype, self._dtype):
+            raise ValueError(
+                f"X has the type {x.dtype}, and in the first block {self._dtype}, which windows "
+                "are made for. Give all blocks one type."
+            )
 
     def _whole(self, block: int, *, reset: bool = False) -> tuple[Any, Part]:
         """Return X of a block as it was given, and all its rows."""

@@ -128,7 +128,7 @@ class Survey:
         counts = self.label_counts
         assert counts is not None
         if self.y.ndim == 1:
-            shares = self.n_rows / (len(counts) * counts)
+            shares = counts.sum() / (len(counts) * counts)
             return dict(zip(self.y.tolist(), shares.tolist(), strict=True))
         n_known, n_kinds = counts.sum(axis=0), (counts > 0).sum(axis=0)
         return [
@@ -140,8 +140,10 @@ class Survey:
         """Return what rows weigh on account of their labels, `class_weight` being in dicts."""
         if y.ndim > 1:
             return class_factors(class_weight, y, self.y)
-        factors: NDArray[np.float64] = class_factors(class_weight, self.y, self.y)
-        return factors[np.searchsorted(self.y, y)]
+        factors = class_factors(class_weight, self.y, self.y)
+        numbers = np.searchsorted(self.y, y)  # of a label that only rows without weight have: none
+        of_rows: NDArray[np.float64] = factors[numbers.clip(max=len(self.y) - 1)]
+        return of_rows
 
 
 def read_targets(estimator: Any, y: Any) -> NDArray[Any]:

@@ -138,11 +138,12 @@ class _Room:
         sparse: list[Any] = []
         targets: list[NDArray[Any]] = []
         weights: list[Any] = []
-        filled = 0
+        filled = sparse_bytes = 0
         for part in parts:
             if scipy.sparse.issparse(part.x):
                 sparse.append(part.x)
-                if sum(map(bytes_of, sparse)) > form.sparse_bytes:
+                sparse_bytes += bytes_of(part.x)
+                if sparse_bytes > form.sparse_bytes:
                     raise ValueError(
                         f"The sparse rows of a window take more than {form.sparse_bytes} bytes, "
                         "twice what some blocks let expect: give the blocks more memory."
@@ -213,8 +214,8 @@ class Windows:
                 windows = deal(sizes[blocks].tolist(), self.form.n_rows, seeded(self.seed, epoch))
             else:
                 windows = divide(sizes[blocks].tolist(), self.form.n_rows)
-            before = {epoch - 1: self._planned.get(epoch - 1, [])}
-            self._planned = before | {epoch: [blocks[window].tolist() for window in windows]}
+            self._planned = {e: its for e, its in self._planned.items() if e == epoch - 1}
+            self._planned[epoch] = [blocks[window].tolist() for window in windows]
         return self._planned[epoch]
 
     def window(self, epoch: int, number: int) -> tuple[Any, Any, Any] | None:
@@ -247,7 +248,7 @@ class Windows:
         future: Future[Part] = Future()
         # One that Python doesn't wait for when it ends: a block may take long.
         self._thread = threading.Thread(
-            target=self._context.run,
+            target=self._context.copy().run,  # the last thread may not have left its own yet
             args=(self._gather, future, room, self.plan(epoch)[number]),
             name="fastmlp-blocks",
             daemon=True,

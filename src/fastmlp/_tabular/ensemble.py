@@ -60,8 +60,8 @@ class Rows:
         return len(self.t) if self.index is None else len(self.index)
 
 
-class Streamed(Protocol):
-    """Rows of a table that was read which don't fit in memory."""
+class TrainingRows(Protocol):
+    """Rows of a table that was read, in memory or not."""
 
     @property
     def width(self) -> int:
@@ -79,7 +79,7 @@ class Fold:
     """What the networks of a fold are trained and validated on."""
 
     means: TargetMeans
-    training: Rows | Streamed
+    training: TrainingRows
     validation: Rows
     place: NDArray[Any]  # of the validation rows among all; empty where they are others
 

@@ -27,7 +27,7 @@ from fastmlp._data.frames import check_table, count_rows, take_rows
 from fastmlp._data.table import TableReader
 from fastmlp._data.weights import check_weights
 from fastmlp._tabular.encoding import TargetMeans, codes_of
-from fastmlp._tabular.ensemble import Fold, Rows, Streamed, with_a_column
+from fastmlp._tabular.ensemble import Fold, Rows, with_a_column
 from fastmlp._tabular.member import Task
 from fastmlp._tabular.targets import NumberTargets, Targets
 
@@ -183,7 +183,7 @@ class _Reader:
         return Part(table, t, weight[0] if weight else None)
 
 
-class StreamedRows(Streamed):
+class StreamedRows:
     """Encoded rows, of which each network has windows of its own.
 
     Parameters
