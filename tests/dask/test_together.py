@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -16,6 +17,7 @@ import dask.array as da
 import dask.dataframe as dd
 import pandas as pd
 
+from fastmlp._dask import together
 from fastmlp.dask import DaskMLPClassifier, DaskMLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -118,17 +120,29 @@ def test_a_worker_is_killed(cluster):
     assert_same(model, wanted)
 
 
+def trains():
+    """Whether this worker has met the others."""
+    return any(hasattr(meeting, "interrupted") for meeting in together._meetings.values())
+
+
 def test_ctrl_c(cluster):
     """All workers end at the same step, and what was learnt is kept."""
     pytest.importorskip("torch")
     how = HOW | {"max_iter": 10**6, "n_iter_no_change": 10**6, "tol": 0.0}
     model = DaskMLPClassifier(**how, synchronous=True, client=cluster)
     main = threading.main_thread().ident
-    timer = threading.Timer(3.0, lambda: signal.pthread_kill(main, signal.SIGINT))
-    timer.start()
+
+    def press():
+        while not any(cluster.run(trains).values()):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
     with pytest.warns(UserWarning, match="interrupted"):
         model.fit(array(X), array(Y))
-    timer.join()
+    thread.join()
     assert model.stopped_ == "interrupted"
     assert model.n_iter_ > 0
 

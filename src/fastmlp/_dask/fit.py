@@ -57,7 +57,7 @@ def check_supported(estimator: Any) -> None:
     if estimator.solver == "lbfgs":
         raise ValueError(
             f"solver='lbfgs' is not for {name}: it takes one step on all rows at a time. Allowed "
-            "are the first-order solvers, such as 'adam' and 'sgd'."
+            "are the first-order solvers, such as 'adam' and 'sgd', and with synchronous=True all."
         )
     for parameter, (allowed, why) in _ONLY.items():
         value = getattr(estimator, parameter)

@@ -9,7 +9,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlparse
@@ -135,8 +135,10 @@ def _try(
     try:
         fitted, told = _result(client, name, workers, fits)
     finally:
+        _let_end(client, workers, fits)
         client.cancel(fits)
-        client.run(_close, name, workers=[each for each in workers if each in client.nthreads()])
+        alive = [worker for worker in workers if worker in client.nthreads()]
+        client.run(_close, name, workers=alive, on_error="ignore")
     for category, message in told:
         warn(message, category)
     return fitted
@@ -154,28 +156,34 @@ def _parts(client: Any, named: dict[str, Any], workers: Sequence[str]) -> list[A
 
 def _result(client: Any, name: str, workers: Sequence[str], fits: Sequence[Any]) -> Any:
     """Wait for the first worker's result, or for whatever ends the others."""
-    asked_to_stop, patience = False, int(_GRACE / _LOOK_EVERY)
+    asked_to_stop, failures = False, 0
     while True:
         try:
-            wait(fits, timeout=_LOOK_EVERY)
-        except TimeoutError:
-            pass
+            if asked_to_stop:  # again, for those who had not met yet
+                client.run(_interrupt, name, workers=workers, on_error="ignore")
+            with suppress(TimeoutError):
+                wait(fits, timeout=_LOOK_EVERY)
+            if fits[0].status == "finished":
+                return fits[0].result()
+            if any(worker not in client.nthreads() for worker in workers):
+                raise _LostError
+            failed = [future for future in fits if future.status == "error"]
+            failures += bool(failed)
+            # The others' errors are on their way, or the news of a lost worker.
+            if failures * _LOOK_EVERY > _GRACE or len(failed) == len(fits):
+                errors = [future.exception() for future in failed]
+                raise min(errors, key=lambda error: str(error).startswith("In process "))
         except KeyboardInterrupt:
             if asked_to_stop:
                 raise
             asked_to_stop = True
-            client.run(_interrupt, name, workers=workers)
-            continue
-        first, failed = fits[0], [future for future in fits if future.status == "error"]
-        if first.status == "finished":
-            return first.result()
-        if any(worker not in client.nthreads() for worker in workers):
-            raise _LostError
-        if failed:
-            patience -= 1  # the others' errors are on their way, or the news of a lost worker
-            if patience < 0 or len(failed) == len(fits):
-                errors = [future.exception() for future in failed]
-                raise min(errors, key=lambda error: str(error).startswith("In process "))
+
+
+def _let_end(client: Any, workers: Sequence[str], fits: Sequence[Any]) -> None:
+    """Let those that are alive leave their group, before they may be asked to form another one."""
+    alive = client.nthreads()
+    with suppress(TimeoutError):
+        wait([fit for worker, fit in zip(workers, fits, strict=True) if worker in alive], _GRACE)
 
 
 # On the workers
