@@ -594,6 +594,10 @@ def test_no_block():
 def test_memory_is_a_positive_int(memory):
     with pytest.raises(ValueError, match="memory must be a positive int"):
         Arrays(np.ones((3, 2)), np.ones(3), memory=memory)
+    blocks = cut(*classes())
+    blocks.memory = memory
+    with pytest.raises(ValueError, match="memory must be a positive int"):
+        MLPClassifier(**SMALL).fit(blocks)
 
 
 def test_no_y():

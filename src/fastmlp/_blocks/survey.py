@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
-from fastmlp._blocks.blocks import Blocks, naming, take_targets
+from fastmlp._blocks.blocks import Blocks, check_count, naming, take_targets
 from fastmlp._data.class_weight import class_factors
 from fastmlp._data.missing import places, refuse_empty_columns
 from fastmlp._data.weights import check_weights
@@ -65,6 +65,7 @@ class Survey:
             If there are no rows, or the targets of a block are not valid or don't go with those of
             the others.
         """
+        check_count("memory", blocks.memory)  # which a subclass may have set to anything
         found = cls()
         known: Any = None
         for block in range(len(blocks)):
