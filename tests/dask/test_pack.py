@@ -9,6 +9,7 @@ import time
 import joblib
 import numpy as np
 import pytest
+from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import GridSearchCV
 
 import fastmlp
@@ -109,3 +110,12 @@ def test_searches_by_joblib(cluster):
         there = GridSearchCV(MLPClassifier(**HOW), grid, cv=3).fit(X, Y)
     scores = [search.cv_results_["mean_test_score"] for search in (here, there)]
     np.testing.assert_array_equal(*scores)
+
+
+def test_members_of_an_ensemble(cluster):
+    """scikit-learn's ensembles send theirs, too."""
+    how = {"n_estimators": 4, "random_state": 0, "n_jobs": 2}
+    here = BaggingClassifier(MLPClassifier(**HOW), **how).fit(X, Y)
+    with joblib.parallel_config("dask", client=cluster):
+        there = BaggingClassifier(MLPClassifier(**HOW), **how).fit(X, Y)
+    np.testing.assert_array_equal(there.predict_proba(X), here.predict_proba(X))
