@@ -75,13 +75,7 @@ def fit_pack(
     >>> [model.score(X, y) > 0.9 for model in fit_pack(pack, X, y)]
     [True, True, True]
     """
-    pack = list(estimators)
-    for estimator in pack:
-        if not callable(getattr(estimator, "fit", None)):
-            raise TypeError(f"estimators must have a method fit; got {class_name(estimator)}.")
-    if len({id(estimator) for estimator in pack}) < len(pack):
-        raise ValueError("estimators must not have the same one twice.")
-    refuse_group("A pack")
+    pack = check_pack(estimators)
     n_threads = resolve_n_jobs(n_jobs) or available_threads()
     cancellation, config = _core.Cancellation(), sklearn.get_config()
 
@@ -103,6 +97,28 @@ def fit_pack(
     # What went wrong is the one that the others were cancelled for.
     for error in sorted(failed, key=lambda each: isinstance(each, CancelledError)):
         raise error
+    return pack
+
+
+def check_pack(estimators: Iterable[Estimator]) -> list[Estimator]:
+    """Return estimators that can be fitted at once.
+
+    Raises
+    ------
+    TypeError
+        If one has no `fit`.
+    ValueError
+        If one is there twice.
+    RuntimeError
+        Inside of a communicator.
+    """
+    pack = list(estimators)
+    for estimator in pack:
+        if not callable(getattr(estimator, "fit", None)):
+            raise TypeError(f"estimators must have a method fit; got {class_name(estimator)}.")
+    if len({id(estimator) for estimator in pack}) < len(pack):
+        raise ValueError("estimators must not have the same one twice.")
+    refuse_group("A pack")
     return pack
 
 

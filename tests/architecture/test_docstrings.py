@@ -43,7 +43,8 @@ def public_objects():
             yield path, item
             if inspect.isclass(item):
                 for key, member in inspect.getmembers(item):
-                    if not key.startswith("_") and is_ours(member):
+                    inherits = not member.__doc__ and inspect.getdoc(member)  # as help() shows it
+                    if not key.startswith("_") and is_ours(member) and not inherits:
                         yield f"{path}.{key}", member
 
 

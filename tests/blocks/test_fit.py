@@ -1,68 +1,19 @@
 """`fit` of blocks: the rows that a fit in memory has, within a budget, whatever reads them."""
 
-import copy
-import time
-import warnings
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import scipy.sparse
+from in_blocks import BLOCK, Listed, assert_same, budget, cut, flat, params
 from samples import KINDS, SMALL, classes, labels, numbers
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp.callbacks import Checkpoint
-from fastmlp.data import Arrays, Blocks
+from fastmlp.data import Arrays
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-BLOCK = 25
-
-
-def budget(rows, row_bytes, *, block=BLOCK, aside=0):
-    """The least memory for windows of so many rows."""
-    return aside + 2 * block * row_bytes + rows * (2 * row_bytes + 8)
-
-
-class Listed(Blocks):
-    """Blocks from a list of tuples; `delay` is what reading one takes."""
-
-    def __init__(self, parts, *, memory=2**30, delay=0.0):
-        super().__init__(memory=memory)
-        self.parts, self.delay, self.read = parts, delay, []
-
-    def __len__(self):
-        return len(self.parts)
-
-    def __getitem__(self, index):
-        self.read.append(index)
-        time.sleep(self.delay)
-        return self.parts[index]
-
-    def targets(self, index):
-        return self.parts[index][1:]
-
-
-def cut(*arrays, rows=BLOCK, **settings):
-    """Blocks of so many rows of arrays."""
-    n = arrays[0].shape[0]
-    parts = [tuple(a[i : i + rows] for a in arrays) for i in range(0, n, rows)]
-    return Listed(parts, **settings)
-
-
-def flat(batches):
-    return list(chain.from_iterable(batches))
-
-
-def params(model):
-    return [*model.coefs_, *model.intercepts_, *model.slopes_]
-
-
-def assert_same(one, other):
-    for a, b in zip(params(one), params(other), strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert one.loss_curve_ == other.loss_curve_
 
 
 class Rows:
@@ -230,6 +181,77 @@ def test_types_of_blocks():
         model.fit(Listed(parts, memory=budget(80, 2 * 4 + 8)))
 
 
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True}])
+def test_blocks_without_rows_are_passed_over(settings):
+    x, y = classes()
+    for memory in (2**30, budget(50, 6 * 8 + 16, aside=2000)):
+        data = cut(x, y, memory=memory)
+        with_none = cut(x, y, memory=memory)
+        with_none.parts[2:2] = [(x[:0], y[:0])]
+        one = MLPClassifier(**SMALL | settings).fit(with_none)
+        assert one.score(x, y) > 0.5
+        if memory == 2**30:
+            assert_same(one, MLPClassifier(**SMALL | settings).fit(data))
+
+
+@pytest.mark.parametrize("n_blocks", [3, 98, 99, 100])
+def test_windows_of_a_block_or_two(n_blocks):
+    """However many windows it takes, none is empty."""
+    loss = Rows()
+    y = np.arange(60.0 * n_blocks)
+    model = MLPRegressor(hidden_layer_sizes=(2,), loss=loss, max_iter=1, batch_size=100)
+    x = np.ones((len(y), 3), dtype=np.float32)
+    model.fit(cut(x, y, rows=60, memory=budget(100, 20, block=60)))
+    assert sorted(flat(loss.batches)) == list(range(len(y)))
+
+
+def test_a_large_block_among_small_ones():
+    """It has a window to itself, and the small ones are not torn into many."""
+    loss = Rows()
+    sizes = [*[10] * 300, 1000, *[10] * 300]
+    ends = np.cumsum([0, *sizes])
+    y = np.arange(float(ends[-1]))
+    x = np.ones((len(y), 3), dtype=np.float32)
+    parts = [(x[a:b], y[a:b]) for a, b in pairwise(ends)]
+    model = MLPRegressor(hidden_layer_sizes=(2,), loss=loss, max_iter=1, batch_size=100)
+    model.fit(Listed(parts, memory=budget(1100, 20, block=1000)))
+    assert sorted(flat(loss.batches)) == list(range(len(y)))
+    assert len(loss.batches) < 100  # of which 70 are full
+
+
+def test_blocks_that_use_their_arrays_again():
+    x, y = numbers(n=400)
+
+    class Reusing(Listed):
+        room = np.empty((BLOCK, 6)), np.empty(BLOCK)
+
+        def __getitem__(self, index):
+            for to, part in zip(self.room, super().__getitem__(index), strict=True):
+                to[:] = part
+            return self.room
+
+    parts = cut(x, y).parts
+    for memory in (2**30, budget(100, 6 * 8 + 8)):
+        plain = MLPRegressor(**SMALL).fit(Listed(parts, memory=memory))
+        assert_same(MLPRegressor(**SMALL).fit(Reusing(parts, memory=memory)), plain)
+
+
+def test_readers_have_the_settings_of_scikit_learn():
+    import pandas as pd
+    import sklearn
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = numbers(n=300)
+    frame = pd.DataFrame(x, columns=list("abcdef"))
+    parts = [(frame[i : i + 30], y[i : i + 30]) for i in range(0, 300, 30)]
+    data = Listed(parts, memory=budget(100, 6 * 8 + 8, block=30))
+    with sklearn.config_context(transform_output="pandas"):
+        scaler = StandardScaler().fit(frame)
+        model = MLPRegressor(**SMALL)
+        model.fit(data.map(lambda X: scaler.transform(X).drop(columns="a")))
+    assert model.feature_names_in_.tolist() == list("bcdef")
+
+
 # Solvers, weights, classes
 
 
@@ -368,257 +390,3 @@ def test_a_block_after_the_other_for_partial_fit():
         model.partial_fit(X, labels_, classes=np.unique(y))
     with pytest.raises(ValueError, match="partial_fit"):
         model.partial_fit(cut(x, y), None)
-
-
-# What is refused
-
-LITTLE, MUCH = budget(50, 6 * 8 + 16), 10**6
-
-
-def broken(change, *, memory=LITTLE):
-    """Blocks of which the third is changed."""
-    x, y = classes()
-    data = cut(x, y, np.ones(len(y)), memory=memory)
-    data.parts[2] = change(*data.parts[2])
-    return data
-
-
-def with_nan(x, y, w):
-    x = x.copy()
-    x[3, 1] = np.nan
-    return x, y, w
-
-
-BROKEN = {
-    "NaN": (with_nan, ValueError, "In block 2: Input X contains NaN"),
-    "columns": (lambda x, y, w: (x[:, :4], y, w), ValueError, "In block 2: X has 4 features"),
-    "rows": (lambda x, y, w: (x[:7], y, w), ValueError, "In block 2: .*inconsistent"),
-    "label": (lambda x, y, w: (x, y[:, None] == y[:3], w), ValueError, "In block 2: "),
-    "kind of label": (lambda x, y, w: (x, np.arange(len(y)), w), ValueError, "block 2: y has num"),
-    "missing": (
-        lambda x, y, w: (x, np.full(len(y), None), w),
-        ValueError,
-        "block 2: y has a missing",
-    ),
-    "weight": (lambda x, y, w: (x, y, -w), ValueError, "In block 2: sample_weight must not be neg"),
-    "lengths": (lambda x, y, w: (x, y, w[:4]), ValueError, r"In block 2: sample_weight must have"),
-    "no weights": (
-        lambda x, y, w: (x, y),
-        ValueError,
-        "In block 2: Either all blocks have weights",
-    ),
-    "no tuple": (lambda x, y, w: x, TypeError, "must be a tuple"),
-    "too much": (lambda x, y, w: (x, y, w, w), TypeError, "got 3 items"),
-    "large": (lambda x, y, w: (x * 1e39, y, w), ValueError, "In block 2: "),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-@pytest.mark.parametrize("memory", [LITTLE, MUCH])
-def test_a_block_that_is_not_sound(name, memory):
-    """Whether it is found before training or in it, the message says which; nothing is lost."""
-    change, kind, message = BROKEN[name]
-    model = MLPClassifier(**SMALL)
-    if memory == MUCH and name in ("NaN", "columns", "large"):  # found in the joined array
-        message = {"columns": "In block 2: X is an array with rows of"}.get(name, "X")
-    with pytest.raises(kind, match=message):
-        model.fit(broken(change, memory=memory))
-    with pytest.raises(NotFittedError):
-        model.predict([[0.0] * 6])
-
-
-def test_a_fitted_model_stays_what_it_was():
-    x, y = classes()
-    model = MLPClassifier(**SMALL).fit(x, y)
-    before = copy.deepcopy(model)
-    with pytest.raises(ValueError, match="In block 2: Input X contains NaN"):
-        model.fit(broken(with_nan))
-    assert_same(model, before)
-
-
-def test_a_block_that_changes():
-    x, y = classes()
-
-    class Growing(Listed):
-        def __getitem__(self, index):
-            X, t = super().__getitem__(index)
-            twice = len(self.read) > 12
-            return (np.concatenate([X, X]), np.concatenate([t, t])) if twice else (X, t)
-
-    data = cut(x, y, memory=budget(50, 6 * 8 + 8))
-    with pytest.raises(ValueError, match=r"In block \d: It had 2\d rows"):
-        MLPClassifier(**SMALL).fit(Growing(data.parts, memory=data.memory))
-
-
-def test_an_error_of_the_users_own():
-    class Unreadable(Listed):
-        def __getitem__(self, index):
-            if index == 3 and len(self.read) > 3:
-                raise OSError("the disk is gone")
-            return super().__getitem__(index)
-
-    x, y = classes()
-    data = cut(x, y, memory=budget(50, 6 * 8 + 8))
-    with pytest.raises(OSError, match="the disk is gone") as caught:
-        MLPClassifier(**SMALL).fit(Unreadable(data.parts, memory=data.memory))
-    assert "This was block 3." in caught.value.__notes__
-
-
-def test_too_little_memory():
-    x, y = classes()
-    with pytest.raises(ValueError, match=r"memory=1000 is too little for blocks of 25 rows.*take"):
-        MLPClassifier(**SMALL).fit(cut(x, y, memory=1000))
-
-
-@pytest.mark.parametrize("arguments", [{"y": np.ones(3)}, {"sample_weight": np.ones(3)}])
-def test_targets_beside_blocks(arguments):
-    x, y = classes()
-    with pytest.raises(ValueError, match="Blocks hold y and sample_weight"):
-        MLPClassifier(**SMALL).fit(cut(x, y), **arguments)
-
-
-def test_groups_are_refused():
-    x, y = classes()
-    with pytest.raises(ValueError, match="groups are not for blocks"):
-        MLPClassifier(**SMALL).fit(cut(x, y, memory=budget(50, 72)), groups=np.arange(len(y)))
-
-
-@pytest.mark.parametrize("settings", [{}, {"early_stopping": True}])
-def test_blocks_without_rows_are_passed_over(settings):
-    x, y = classes()
-    for memory in (2**30, budget(50, 6 * 8 + 16, aside=2000)):
-        data = cut(x, y, memory=memory)
-        with_none = cut(x, y, memory=memory)
-        with_none.parts[2:2] = [(x[:0], y[:0])]
-        one = MLPClassifier(**SMALL | settings).fit(with_none)
-        assert one.score(x, y) > 0.5
-        if memory == 2**30:
-            assert_same(one, MLPClassifier(**SMALL | settings).fit(data))
-
-
-@pytest.mark.parametrize("n_blocks", [3, 98, 99, 100])
-def test_windows_of_a_block_or_two(n_blocks):
-    """However many windows it takes, none is empty."""
-    loss = Rows()
-    y = np.arange(60.0 * n_blocks)
-    model = MLPRegressor(hidden_layer_sizes=(2,), loss=loss, max_iter=1, batch_size=100)
-    x = np.ones((len(y), 3), dtype=np.float32)
-    model.fit(cut(x, y, rows=60, memory=budget(100, 20, block=60)))
-    assert sorted(flat(loss.batches)) == list(range(len(y)))
-
-
-def test_a_large_block_among_small_ones():
-    """It has a window to itself, and the small ones are not torn into many."""
-    loss = Rows()
-    sizes = [*[10] * 300, 1000, *[10] * 300]
-    ends = np.cumsum([0, *sizes])
-    y = np.arange(float(ends[-1]))
-    x = np.ones((len(y), 3), dtype=np.float32)
-    parts = [(x[a:b], y[a:b]) for a, b in pairwise(ends)]
-    model = MLPRegressor(hidden_layer_sizes=(2,), loss=loss, max_iter=1, batch_size=100)
-    model.fit(Listed(parts, memory=budget(1100, 20, block=1000)))
-    assert sorted(flat(loss.batches)) == list(range(len(y)))
-    assert len(loss.batches) < 100  # of which 70 are full
-
-
-def test_blocks_that_use_their_arrays_again():
-    x, y = numbers(n=400)
-
-    class Reusing(Listed):
-        room = np.empty((BLOCK, 6)), np.empty(BLOCK)
-
-        def __getitem__(self, index):
-            for to, part in zip(self.room, super().__getitem__(index), strict=True):
-                to[:] = part
-            return self.room
-
-    parts = cut(x, y).parts
-    for memory in (2**30, budget(100, 6 * 8 + 8)):
-        plain = MLPRegressor(**SMALL).fit(Listed(parts, memory=memory))
-        assert_same(MLPRegressor(**SMALL).fit(Reusing(parts, memory=memory)), plain)
-
-
-def test_masked_entries_are_refused_wherever_they_are():
-    x, y = numbers()
-    masked = np.ma.masked_less(x[:BLOCK], 0)
-    for memory in (2**30, budget(50, 6 * 8 + 8)):
-        data = cut(x, y, memory=memory)
-        data.parts[1] = (masked, y[:BLOCK])
-        with pytest.raises(ValueError, match="In block 1: X has masked entries"):
-            MLPRegressor(**SMALL).fit(data)
-
-
-def test_readers_have_the_settings_of_scikit_learn():
-    import pandas as pd
-    import sklearn
-    from sklearn.preprocessing import StandardScaler
-
-    x, y = numbers(n=300)
-    frame = pd.DataFrame(x, columns=list("abcdef"))
-    parts = [(frame[i : i + 30], y[i : i + 30]) for i in range(0, 300, 30)]
-    data = Listed(parts, memory=budget(100, 6 * 8 + 8, block=30))
-    with sklearn.config_context(transform_output="pandas"):
-        scaler = StandardScaler().fit(frame)
-        model = MLPRegressor(**SMALL)
-        model.fit(data.map(lambda X: scaler.transform(X).drop(columns="a")))
-    assert model.feature_names_in_.tolist() == list("bcdef")
-
-
-def test_nobody_reads_all_blocks_by_mistake():
-    x, y = classes()
-    model = MLPClassifier(**SMALL).fit(x, y)
-    for call in (model.predict, np.asarray, lambda blocks: model.fit(x, blocks)):
-        with pytest.raises((TypeError, ValueError), match="Blocks are for the fit"):
-            call(cut(x, y))
-
-
-def test_iteration_ends_with_the_last_block():
-    """Also where a class of the user's never raises an IndexError."""
-
-    class Endless(Blocks):
-        def __len__(self):
-            return 3
-
-        def __getitem__(self, index):
-            return np.full((2, 1), index), np.zeros(2)
-
-    assert [int(X[0, 0]) for X, _ in Endless()] == [0, 1, 2]
-
-
-def test_no_block():
-    with pytest.raises(ValueError, match="at least one block"):
-        MLPClassifier(**SMALL).fit(Listed([]))
-
-
-@pytest.mark.parametrize("memory", [0, -1, 1.5, "1GB", True, None])
-def test_memory_is_a_positive_int(memory):
-    with pytest.raises(ValueError, match="memory must be a positive int"):
-        Arrays(np.ones((3, 2)), np.ones(3), memory=memory)
-    blocks = cut(*classes())
-    blocks.memory = memory
-    with pytest.raises(ValueError, match="memory must be a positive int"):
-        MLPClassifier(**SMALL).fit(blocks)
-
-
-def test_no_y():
-    with pytest.raises(ValueError, match="requires y to be passed"):
-        MLPClassifier(**SMALL).fit(np.ones((3, 2)))
-
-
-def test_the_callers_data_stay():
-    x, y = numbers()
-    data = cut(x, y, np.ones(len(y)), memory=budget(50, 6 * 8 + 16))
-    before = copy.deepcopy(data.parts)
-    MLPRegressor(**SMALL).fit(data)
-    for part, its in zip(data.parts, before, strict=True):
-        for a, b in zip(part, its, strict=True):
-            np.testing.assert_array_equal(a, b)
-
-
-def test_a_warning_names_what_is_missing():
-    """A fit of blocks warns like any other."""
-    x, y = numbers()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        MLPRegressor(**SMALL).fit(cut(x, y, memory=budget(50, 6 * 8 + 8)))
-    assert [w.category for w in caught] == [ConvergenceWarning]

@@ -63,6 +63,16 @@ def test_processes(cluster):
     np.testing.assert_array_equal(table.predict(X), here.predict(X))
 
 
+def test_nothing_is_left_of_an_earlier_fit(client):
+    x, t = X[:, :3], X[:, 0]
+    table = TabularRegressor(preset="fast", random_state=0).fit(x, t)
+    assert hasattr(table, "oof_predictions_")
+    table.mine = "note"
+    fit_pack([table], x, t, client=client, X_val=x, y_val=t)
+    assert not hasattr(table, "oof_predictions_")
+    assert table.mine == "note"
+
+
 def test_a_worker_is_killed(cluster):
     """What was fitted on it is fitted again."""
     before = set(cluster.run(os.getpid).values())

@@ -77,7 +77,9 @@ def test_frames_and_a_validation_set(cluster):
     frame = pd.DataFrame(X, columns=list("abcdef"))
     model = DaskMLPRegressor(**HOW, synchronous=True)
     x, t = dd.from_pandas(frame, npartitions=3), dd.from_pandas(frame["a"] * 2, npartitions=3)
+    model.mine = "note"
     model.fit(x, t, X_val=x, y_val=t)
+    assert model.mine == "note"  # what the user has set stays
     local = MLPRegressor(**HOW).fit(frame, frame["a"] * 2, X_val=frame, y_val=frame["a"] * 2)
     assert model.feature_names_in_.tolist() == list("abcdef")
     np.testing.assert_allclose(model.validation_scores_, local.validation_scores_, rtol=1e-4)

@@ -14,7 +14,7 @@ from fastmlp._blocks.paths import Paths, find_files
 from fastmlp._blocks.windows import bytes_of
 from fastmlp._checks.arrays import class_name
 
-_BLOCK_BYTES = 2**22  # of inputs: so much at once costs a disk little more than reading in order
+BLOCK_BYTES = 2**22  # of inputs: so much at once costs a disk little more than reading in order
 _BLOCKS_IN_MEMORY = 64  # or more
 
 
@@ -69,42 +69,17 @@ class Arrays(Blocks):
             {name: array for name, array in given.items() if array is not None}
         )
         if block_rows is None:
-            size = min(_BLOCK_BYTES, memory // _BLOCKS_IN_MEMORY)
+            size = min(BLOCK_BYTES, memory // _BLOCKS_IN_MEMORY)
             block_rows = max(1, size // _row_bytes(X))
         self.block_rows = check_count("block_rows", block_rows)
 
     def __len__(self) -> int:
-        """Return the number of blocks."""
         return -(-self.n_rows // self.block_rows)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """Return a block.
-
-        Parameters
-        ----------
-        index : int
-            Which one.
-
-        Returns
-        -------
-        block : tuple of X, y and, where rows have weights, sample_weight
-            Slices of the arrays.
-        """
         return _slice(self.X, self._rows(index)), *self.targets(index)
 
     def targets(self, index: int) -> tuple[Any, ...]:
-        """Return a block without X.
-
-        Parameters
-        ----------
-        index : int
-            Which one.
-
-        Returns
-        -------
-        targets : tuple of y and, where rows have weights, sample_weight
-            Slices of the arrays.
-        """
         rows = self._rows(index)
         y = _slice(self.y, rows)
         return (y,) if self.sample_weight is None else (y, _slice(self.sample_weight, rows))
@@ -173,38 +148,13 @@ class NumpyFiles(Blocks):
         self._ends = list(accumulate(map(len, self.parts)))
 
     def __len__(self) -> int:
-        """Return the number of blocks."""
         return self._ends[-1]
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """Return a block.
-
-        Parameters
-        ----------
-        index : int
-            Which one.
-
-        Returns
-        -------
-        block : tuple of X, y and, where rows have weights, sample_weight
-            Rows of one file of each.
-        """
         part, place = self._place(index)
         return part[place]
 
     def targets(self, index: int) -> tuple[Any, ...]:
-        """Return a block without X.
-
-        Parameters
-        ----------
-        index : int
-            Which one.
-
-        Returns
-        -------
-        targets : tuple of y and, where rows have weights, sample_weight
-            Rows of one file of each.
-        """
         part, place = self._place(index)
         return part.targets(place)
 

@@ -44,7 +44,6 @@ class Dask(Blocks):
         super().__init__(memory=memory)
         if not hasattr(X, "__dask_graph__") or not hasattr(X, "npartitions"):
             raise TypeError(f"X must be a dask array or dataframe; got {class_name(X)}.")
-        self._weighs = sample_weight is not None
         if y is None:
             raise TypeError(
                 "y must be a dask array, series or dataframe, or name columns; got None."
@@ -66,7 +65,6 @@ class Dask(Blocks):
         self._parts = _alike([X, *(part for part in parts if part is not None)])
 
     def __len__(self) -> int:
-        """Return the number of partitions."""
         return int(self._parts[0].npartitions) if self._is_frame else self._parts[0].numblocks[0]
 
     @property
@@ -74,33 +72,9 @@ class Dask(Blocks):
         return not hasattr(self._parts[0], "chunks")
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """Return a partition.
-
-        Parameters
-        ----------
-        index : int
-            Which one.
-
-        Returns
-        -------
-        block : tuple of X, y and, where rows have weights, sample_weight
-            Arrays, or frames and series of pandas.
-        """
         return self._compute(self._parts, index)
 
     def targets(self, index: int) -> tuple[Any, ...]:
-        """Return a partition without X, which is not computed.
-
-        Parameters
-        ----------
-        index : int
-            Which one.
-
-        Returns
-        -------
-        targets : tuple of y and, where rows have weights, sample_weight
-            Arrays or series of pandas.
-        """
         return self._compute(self._parts[1:], index)
 
     def _compute(self, parts: Sequence[Any], index: int) -> tuple[Any, ...]:

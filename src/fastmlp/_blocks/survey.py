@@ -26,8 +26,8 @@ class Survey:
     y : ndarray
         Each label once; of targets in columns those of the first block.
     label_counts : ndarray or None
-        How often each label of `y` occurs; of an indicator matrix how often 0 and 1 occur, of shape
-        (2, n_outputs). None for numbers.
+        How often each label of `y` occurs; of targets in columns how often 0 and 1 occur, of shape
+        (2, n_outputs), which is of use for an indicator matrix.
     weighs : bool
         Whether the blocks have weights.
     low, high : ndarray

@@ -1,10 +1,13 @@
 """Blocks of tables in files: the row groups of Parquet, and folders of CSV files."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from fastmlp._blocks.blocks import MEMORY, Blocks
 from fastmlp._blocks.paths import Paths, find_files
+
+_NEEDS = "Parquet and CSV files need pandas and pyarrow: pip install 'fastmlp[data]'."
 
 
 class _Columns:
@@ -89,7 +92,7 @@ class Parquet(Blocks):
     ) -> None:
         super().__init__(memory=memory)
         self.files = find_files("paths", paths, ".parquet")
-        self.columns = _Columns(target, sample_weight, columns)
+        self._columns = _Columns(target, sample_weight, columns)
         groups = [self._row_groups(file) for file in self.files]
         self._places = [(file, group) for file, count in groups for group in count]
         if not self._places:
@@ -97,44 +100,19 @@ class Parquet(Blocks):
 
     def _row_groups(self, file: str) -> tuple[str, list[int]]:
         with _open(file) as opened:
-            self.columns.require(opened.schema_arrow.names, file)
+            self._columns.require(opened.schema_arrow.names, file)
             metadata = opened.metadata
             rows = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
         return file, [group for group, count in enumerate(rows) if count]
 
     def __len__(self) -> int:
-        """Return the number of row groups."""
         return len(self._places)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """Return a row group.
-
-        Parameters
-        ----------
-        index : int
-            Which one, through all files.
-
-        Returns
-        -------
-        block : tuple of X, y and, where rows have weights, sample_weight
-            Frames and series of pandas.
-        """
-        return self.columns.split(self._read(index, self.columns.all))
+        return self._columns.split(self._read(index, self._columns.all))
 
     def targets(self, index: int) -> tuple[Any, ...]:
-        """Return the targets of a row group; nothing else is read.
-
-        Parameters
-        ----------
-        index : int
-            Which one, through all files.
-
-        Returns
-        -------
-        targets : tuple of y and, where rows have weights, sample_weight
-            Series of pandas.
-        """
-        return self.columns.targets_of(self._read(index, self.columns.of_targets))
+        return self._columns.targets_of(self._read(index, self._columns.of_targets))
 
     def _read(self, index: int, columns: list[str] | None) -> Any:
         file, group = self._places[index]
@@ -187,44 +165,30 @@ class CSV(Blocks):
     ) -> None:
         super().__init__(memory=memory)
         self.files = find_files("paths", paths, ".csv")
-        self.columns, self.options = _Columns(target, sample_weight, columns), options
+        self._columns, self.options = _Columns(target, sample_weight, columns), options
 
     def __len__(self) -> int:
-        """Return the number of files."""
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """Return a file.
-
-        Parameters
-        ----------
-        index : int
-            Which one.
-
-        Returns
-        -------
-        block : tuple of X, y and, where rows have weights, sample_weight
-            Frames and series of pandas.
-        """
         frame = self._read(index)
-        self.columns.require(list(frame.columns), self.files[index])
-        return self.columns.split(frame)
+        self._columns.require(list(frame.columns), self.files[index])
+        return self._columns.split(frame)
 
     def _read(self, index: int) -> Any:
         try:
             import pandas as pd
         except ImportError as error:
-            raise ImportError("CSV files need pandas: pip install 'fastmlp[data]'.") from error
+            raise ImportError(_NEEDS) from error
         return pd.read_csv(self.files[index], **self.options)
 
 
 def _open(file: str) -> Any:
     """Open a Parquet file so that it keeps nothing that it has read."""
     try:
-        import pandas  # noqa: F401  # which its frames are
-        import pyarrow.parquet as pq
+        from pyarrow.parquet import ParquetFile
     except ImportError as error:
-        raise ImportError(
-            "Parquet files need pyarrow and pandas: pip install 'fastmlp[data]'."
-        ) from error
-    return pq.ParquetFile(file, pre_buffer=False)
+        raise ImportError(_NEEDS) from error
+    if find_spec("pandas") is None:  # whose frames it gives
+        raise ImportError(_NEEDS)
+    return ParquetFile(file, pre_buffer=False)

@@ -229,10 +229,11 @@ class Windows:
         return part.x, part.t, part.weight
 
     def _taken(self, epoch: int, number: int) -> Part:
-        if self._coming is None or self._coming[0] != (epoch, number):
+        if self._coming is None:
             self._begin(epoch, number)
         assert self._coming is not None
-        future = self._coming[1]
+        asked, future = self._coming
+        assert asked == (epoch, number)  # whoever trains takes them in their order
         while not future.done():
             wait([future], _LOOK_EVERY)  # a wait without end could not be interrupted everywhere
             if _core.is_cancelled():

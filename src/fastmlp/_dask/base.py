@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._checks.sklearn import fit_context
 from fastmlp._dask.fit import DaskFit
+from fastmlp._dask.pack import take_over
 from fastmlp._dask.predictions import by_chunk, score
 from fastmlp._dask.rows import is_collection, task_threads
 from fastmlp._dask.together import fit_together
@@ -155,7 +156,7 @@ class DaskEstimator(BaseMLP):
         given = (X, y, sample_weight)
         with changing(self) as (copy, publish):
             if self.synchronous:
-                copy._take_over(fit_together(copy, given, validation, start))
+                take_over(copy, fit_together(copy, given, validation, start))
             else:
                 DaskFit(copy, *given, validation=validation, start=start).run()
             publish()
@@ -186,13 +187,6 @@ class DaskEstimator(BaseMLP):
         for name in _DEFAULTS:
             delattr(local, name)
         return local
-
-    def _take_over(self, fitted: BaseMLP) -> None:
-        """Become what a local estimator has become, but for its parameters."""
-        parameters = self.get_params(deep=False)
-        for name in [name for name in vars(self) if name not in parameters]:
-            delattr(self, name)
-        self.__dict__.update({k: v for k, v in vars(fitted).items() if k not in parameters})
 
     def _unfitted(self) -> BaseMLP:
         """Return the estimator without dask, with the same parameters."""

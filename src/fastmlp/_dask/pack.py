@@ -6,11 +6,10 @@ from typing import Any, TypeVar
 import sklearn
 from distributed import as_completed, get_client
 
-from fastmlp._checks.arrays import class_name
 from fastmlp._checks.threads import one_thread_each
 from fastmlp._dask.rows import RETRIES, is_collection
 from fastmlp._model.exclusive import changing
-from fastmlp._processes.group import refuse_group
+from fastmlp.pack import check_pack
 
 Estimator = TypeVar("Estimator")
 
@@ -66,13 +65,7 @@ def fit_pack(
     >>> pack = [MLPClassifier(alpha=a, random_state=0) for a in (1e-5, 1e-4, 1e-3)]
     >>> fit_pack(pack, X, y, client=Client())  # doctest: +SKIP
     """
-    pack = list(estimators)
-    for estimator in pack:
-        if not callable(getattr(estimator, "fit", None)):
-            raise TypeError(f"estimators must have a method fit; got {class_name(estimator)}.")
-    if len({id(estimator) for estimator in pack}) < len(pack):
-        raise ValueError("estimators must not have the same one twice.")
-    refuse_group("A pack")
+    pack = check_pack(estimators)
     client = get_client() if client is None else client
     data = [_placed(client, each) for each in (X, y, fit_params)]
     config = sklearn.get_config()
@@ -100,8 +93,20 @@ def _fit(estimator: Any, X: Any, y: Any, fit_params: dict[str, Any], config: Any
 
 
 def _take_over(estimator: Any, fitted: Any) -> None:
-    """Let an estimator become what a copy of it has become, but for its parameters."""
-    parameters = estimator.get_params(deep=False)
     with changing(estimator) as (copy, publish):
-        vars(copy).update({k: v for k, v in vars(fitted).items() if k not in parameters})
+        take_over(copy, fitted)
         publish()
+
+
+def take_over(estimator: Any, fitted: Any) -> None:
+    """Let an estimator become what another one like it has become, but for its parameters.
+
+    What an earlier fit has left goes; what the user has set, such as metadata requests, stays.
+    """
+    parameters = estimator.get_params(deep=False)
+    found = {name: value for name, value in vars(fitted).items() if name not in parameters}
+    for name in [*vars(estimator)]:
+        of_a_fit = name.endswith("_") or name == "_resumption"
+        if of_a_fit and name not in parameters and name not in found:
+            delattr(estimator, name)
+    estimator.__dict__.update(found)

@@ -6,11 +6,13 @@ others' tasks, and all begin anew with those that are left.
 """
 
 import os
+import platform
 import uuid
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlparse
 
@@ -87,13 +89,10 @@ def _check_workers(client: Any, workers: Sequence[str]) -> None:
 
 
 def _identify() -> tuple[str, int]:
-    try:
-        import torch.distributed  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "synchronous=True needs torch on every worker: pip install torch."
-        ) from error
-    return os.uname().nodename if hasattr(os, "uname") else "", os.getpid()
+    """Return what tells a process from others, of one that has torch."""
+    if find_spec("torch") is None:
+        raise ImportError("synchronous=True needs torch on every worker: pip install torch.")
+    return platform.node(), os.getpid()
 
 
 def _try(

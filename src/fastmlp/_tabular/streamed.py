@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
-from fastmlp._blocks.arrays import Arrays
+from fastmlp._blocks.arrays import BLOCK_BYTES, Arrays
 from fastmlp._blocks.blocks import Blocks, naming, take
 from fastmlp._blocks.gather import join
 from fastmlp._blocks.rows import SetAside
@@ -31,11 +31,10 @@ from fastmlp._tabular.ensemble import Fold, Rows, with_a_column
 from fastmlp._tabular.member import Task
 from fastmlp._tabular.targets import NumberTargets, Targets
 
-_MOST_ASIDE = 0.2  # of the rows
-_SHARE_ASIDE = 8  # of the memory, one in so many parts is for what is set aside, as it was given
+_MOST_OF_SAMPLE = 0.2  # of the rows
+_SHARE_OF_SAMPLE = 8  # of the memory, one part in so many is for it, as it was given
 _OBJECT_BYTES = 64  # of a value that is an object
 _BLOCKS_OF_A_WINDOW = 50  # at least: from all over the data
-_BLOCK_BYTES = 2**22
 _FEWEST_ROWS = 256  # of a window: those of a batch
 
 
@@ -109,8 +108,8 @@ class TableBlocks:
 
     def aside(self, row_bytes: float, seed: int) -> SetAside:
         """Return which rows are set aside: a fifth, or fewer where the memory is for no more."""
-        most = self.blocks.memory / _SHARE_ASIDE / row_bytes
-        return SetAside(self.survey.counts, min(_MOST_ASIDE, most / self.survey.n_rows), seed)
+        most = self.blocks.memory / _SHARE_OF_SAMPLE / row_bytes
+        return SetAside(self.survey.counts, min(_MOST_OF_SAMPLE, most / self.survey.n_rows), seed)
 
     def sample(self, aside: SetAside) -> tuple[Any, NDArray[Any], Any]:
         """Return the rows that are set aside, those without weight left out."""
@@ -166,7 +165,7 @@ class Encoded:
             np.memmap(self.folder / name, dtype, "r", shape=shapes.get(name, (self.n_rows,)))
             for name, dtype in self._dtypes.items()
         ]
-        return Arrays(*maps, block_rows=max(1, min(most, _BLOCK_BYTES // (4 * self.width))))
+        return Arrays(*maps, block_rows=max(1, min(most, BLOCK_BYTES // (4 * self.width))))
 
 
 class _Reader:
