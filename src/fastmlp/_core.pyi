@@ -309,7 +309,7 @@ class _Trainer:
         sample_weight_val: NDArray[Any] | None = ...,
         rows: NDArray[Any] | None = ...,  # of x, t and their weights: those to train on
         rows_val: NDArray[Any] | None = ...,  # likewise, to validate on
-        windows: Any = ...,  # in place of arrays: src/cpp/bindings/python_source.h
+        windows: Any = ...,  # in place of arrays: src/cpp/bindings/held_rows.h
         on_epoch_end: Callable[[EpochReport], bool] | None = ...,
         rate: Callable[[int], float] | None = ...,  # of an epoch of this run, from 0
         score: Callable[[], float] | None = ...,
@@ -399,11 +399,12 @@ class PerceptronReport(TypedDict):
     failed_epoch: int  # 1-based epoch that left weights that are not finite, otherwise 0
 
 def train_perceptron(
-    x: NDArray[Any],
-    t: NDArray[Any],
+    x: Any,
+    t: NDArray[Any] | None,
     coef: NDArray[Any],
     intercept: NDArray[Any],
     *,
+    windows: Any = ...,  # in place of x and t
     eta0: float = ...,
     epochs: int,
     shuffle: bool = ...,

@@ -3,6 +3,7 @@
 The rule itself runs in the core; `coef_` and `intercept_` are all that is learnt.
 """
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -15,7 +16,11 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import _core
-from fastmlp._checks.arrays import CORE_DTYPES, check_count, validate_data
+from fastmlp._blocks.blocks import FOR_FIT, OWN_TARGETS, Blocks
+from fastmlp._blocks.gather import gather
+from fastmlp._blocks.rows import BlockRows
+from fastmlp._blocks.survey import Survey, read_targets
+from fastmlp._checks.arrays import CORE_DTYPES, check_count, require, validate_data
 from fastmlp._checks.sklearn import DOC_PAGE, fit_context
 from fastmlp._checks.warn import warn
 from fastmlp._data.labels import LabelCodec, read_classes, read_labels
@@ -127,17 +132,18 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @fit_context
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Train from zero weights until an epoch without a mistake.
 
         When it raises, or is interrupted by Ctrl-C, the estimator is what it was before.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            The inputs. Arrays of float32, float64, bool and integers are read in place.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The labels, or an indicator matrix of several labels per sample.
+        X : array-like of shape (n_samples, n_features), or Blocks
+            The inputs. Arrays of float32, float64, bool and integers are read in place. A data set
+            that is larger than memory comes as `fastmlp.data.Blocks`, which hold y as well.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            The labels, or an indicator matrix of several labels per sample; None with blocks only.
 
         Returns
         -------
@@ -188,7 +194,9 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         RuntimeError
             If it is training already, in another call that has not returned.
         """
-        self._fit(X, y, epochs=1, fresh=not hasattr(self, "coef_"), classes=classes, partial=True)
+        self._fit(
+            X, y, epochs=1, fresh=not hasattr(self, "coef_"), classes=classes, incremental=True
+        )
         return self
 
     def decision_function(self, X: Any) -> NDArray[Any]:
@@ -249,19 +257,19 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         epochs: int,
         fresh: bool,
         classes: Any = None,
-        partial: bool = False,
+        incremental: bool = False,
     ) -> None:
         """Train for so many epochs; on any error the estimator stays what it was."""
         refuse_group(f"A {type(self).__name__}")
         check_count(type(self).__name__, "max_iter", epochs)
         with changing(self) as (copy, publish):
-            X, y = read_labels(copy, X, y, reset=fresh, accept_sparse=False)
-            classes = read_classes(classes)
-            if fresh:
-                copy._start(y, classes, announces=partial)
-            copy._codec.check(y, announced=classes)
-            copy._train(X, copy._codec.encode(y), epochs)
-            if not (copy.converged_ or partial):
+            if isinstance(X, Blocks):
+                require(not incremental, FOR_FIT)
+                require(y is None, OWN_TARGETS)
+                copy._fit_blocks(X, epochs)
+            else:
+                copy._fit_arrays(X, y, epochs, fresh, classes, incremental)
+            if not (copy.converged_ or incremental):
                 warn(
                     f"Maximum number of iterations ({self.max_iter}) reached with "
                     f"{copy.mistakes_[-1]} mistakes in the last epoch. Maybe no hyperplane "
@@ -270,8 +278,45 @@ class Perceptron(ClassifierMixin, BaseEstimator):
                 )
             publish()
 
-    def _start(self, y: NDArray[Any], classes: Any, *, announces: bool) -> None:
-        """Learn the classes from y, or take them as announced, and set weights of zero."""
+    def _read_samples(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Check the samples for what needs no knowledge of the classes."""
+        return read_labels(self, X, y, reset=reset, accept_sparse=False)
+
+    def _fit_arrays(
+        self,
+        X: Any,
+        y: Any,
+        epochs: int,
+        fresh: bool = True,
+        classes: Any = None,
+        incremental: bool = False,
+    ) -> None:
+        X, y = self._read_samples(X, y, reset=fresh)
+        classes = read_classes(classes)
+        if fresh:
+            self._learn_classes(y, classes, announces=incremental)
+            self._start()
+        self._codec.check(y, announced=classes)
+        self._train(epochs, x=X, t=self._codec.encode(y))
+
+    def _fit_blocks(self, blocks: Blocks, epochs: int) -> None:
+        """Read what fits in memory, and go through all else in windows."""
+        survey = Survey.of(blocks, partial(read_targets, self))
+        require(not survey.weighs, f"A {type(self).__name__} takes no sample_weight.")
+        self._learn_classes(survey.y)
+        rows = BlockRows.of(blocks, self, survey, self._codec, reset=True)
+        if rows.fits:
+            X, y, _ = gather(blocks)
+            self._fit_arrays(X, y, epochs)
+            return
+        self._start()
+        with rows.windows(self._seed, shuffles=bool(self.shuffle)) as windows:
+            self._train(epochs, windows=windows)
+
+    def _learn_classes(
+        self, y: NDArray[Any], classes: Any = None, *, announces: bool = False
+    ) -> None:
+        """Learn the classes from y, or take them as announced."""
         if announces and classes is None and y.ndim == 1:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         self._codec = LabelCodec.learn(y, classes)
@@ -280,17 +325,22 @@ class Perceptron(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"The number of classes has to be greater than one; got {len(self.classes_)} class."
             )
+
+    def _start(self) -> None:
+        """Set weights of zero."""
         self.coef_ = np.zeros((self._codec.n_outputs, self.n_features_in_))
         self.intercept_ = np.zeros(self._codec.n_outputs)
         self.mistakes_ = []
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _train(self, X: NDArray[Any], t: NDArray[Any], epochs: int) -> None:
+    def _train(self, epochs: int, *, x: Any = None, t: Any = None, windows: Any = None) -> None:
+        """Train on arrays or in windows."""
         report = _core.train_perceptron(
-            X,
+            x,
             t,
             self.coef_,
             self.intercept_,
+            windows=windows,
             eta0=float(self.eta0),
             epochs=epochs,
             shuffle=bool(self.shuffle),

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from fastmlp import MLPRegressor, TabularRegressor, fit_pack
+from fastmlp import MLPRegressor, Perceptron, TabularRegressor, fit_pack
 from fastmlp.data import Blocks
 
 SOON = 2.0  # seconds; 0.5 is meant, on a machine that has nothing else to do
@@ -39,6 +39,16 @@ class Slow(Blocks):
 
     def targets(self, index):
         return (self.x[index].sum(axis=1),)
+
+
+class Coins(Slow):
+    """The same with labels that nothing tells apart."""
+
+    def __getitem__(self, index):
+        return super().__getitem__(index)[0], *self.targets(index)
+
+    def targets(self, index):
+        return (np.random.default_rng(index).integers(0, 2, 50),)
 
 
 def press_soon(blocks):
@@ -104,6 +114,19 @@ def test_ctrl_c_before_training():
     blocks.released.set()
     thread.join()
     assert not hasattr(model, "members_")
+
+
+def test_ctrl_c_with_a_perceptron():
+    """It is what it was before, as with arrays."""
+    blocks = Coins(delay=0.0, hangs_at=1 + 20 * 3 + 5)
+    thread, pressed = press_soon(blocks)
+    model = Perceptron(random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(blocks)
+    assert time.perf_counter() - pressed[0] < SOON
+    blocks.released.set()
+    thread.join()
+    assert not hasattr(model, "coef_")
 
 
 def test_nobody_reads_behind_a_fit():

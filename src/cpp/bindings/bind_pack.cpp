@@ -2,8 +2,8 @@
 #include "bindings/bindings.h"
 #include "bindings/bound_trainer.h"
 #include "bindings/gil.h"
+#include "bindings/held_rows.h"
 #include "bindings/python_hooks.h"
-#include "bindings/python_source.h"
 #include "train/pack.h"
 
 namespace fastmlp::bindings {
@@ -43,12 +43,10 @@ class Pack {
            const py::object& sample_weight_val, const py::object& rows, const py::object& rows_val,
            const py::object& windows, Index epochs, Index patience) {
     auto& bound = py::cast<BoundTrainer<T>&>(trainer);
-    const Network<T>& network = bound.trainer.network();
-    const Loss loss = bound.trainer.settings().loss.loss;
-    rows_.push_back(
-        std::make_unique<HeldRows<T>>(network, loss, x, t, sample_weight, rows, windows));
-    validation_.push_back(std::make_unique<HeldData<T>>(network, loss, x_val, t_val,
-                                                        sample_weight_val, rows_val, "_val"));
+    const Widths widths = widths_of(bound.trainer.network(), bound.trainer.settings().loss.loss);
+    rows_.push_back(std::make_unique<HeldRows>(widths, x, t, sample_weight, rows, windows));
+    validation_.push_back(
+        std::make_unique<HeldData>(widths, x_val, t_val, sample_weight_val, rows_val, "_val"));
     members_.push_back(std::unique_ptr<PackMember<T>>(new PackMember<T>{
         &bound.trainer, rows_.back()->source(), validation_.back()->view(), epochs, patience}));
     trainers_.push_back(trainer);
@@ -92,8 +90,8 @@ class Pack {
 
  private:
   std::vector<std::unique_ptr<PackMember<T>>> members_;
-  std::vector<std::unique_ptr<HeldRows<T>>> rows_;
-  std::vector<std::unique_ptr<HeldData<T>>> validation_;
+  std::vector<std::unique_ptr<HeldRows>> rows_;
+  std::vector<std::unique_ptr<HeldData>> validation_;
   std::vector<py::object> trainers_;
 };
 

@@ -3,7 +3,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
-#include "bindings/numpy_view.h"
+#include "bindings/held_rows.h"
 #include "bindings/python_hooks.h"
 #include "perceptron/perceptron.h"
 
@@ -19,12 +19,11 @@ py::array_t<double> copy_of(const py::array& array, const std::vector<Index>& sh
   return to;
 }
 
-py::dict train(const py::array& x, const py::array& t, const py::array& coef,
-               const py::array& intercept, double eta0, Index epochs, bool shuffle,
-               std::uint64_t seed, Index first_epoch) {
+py::dict train(const py::object& x, const py::object& t, const py::array& coef,
+               const py::array& intercept, const py::object& windows, double eta0, Index epochs,
+               bool shuffle, std::uint64_t seed, Index first_epoch) {
   const TableView weights = table_view(coef, "coef");
-  const HeldView inputs = input_view(x, weights.cols, "x");
-  const HeldView targets = target_view(t, inputs.rows, weights.rows, "t");
+  const HeldRows rows({weights.cols, weights.rows}, x, t, py::none(), py::none(), windows);
   py::array_t<double> w = copy_of(coef, {weights.rows, weights.cols}, "coef");
   py::array_t<double> b = copy_of(intercept, {weights.rows}, "intercept");
   const Hyperplanes planes{w.mutable_data(), b.mutable_data(), weights.rows, weights.cols};
@@ -32,7 +31,7 @@ py::dict train(const py::array& x, const py::array& t, const py::array& coef,
   PerceptronReport report;
   {
     const GilReleased release;
-    train_perceptron(inputs, targets, {eta0, epochs, shuffle, seed, first_epoch}, planes, caller,
+    train_perceptron(rows.source(), {eta0, epochs, shuffle, seed, first_epoch}, planes, caller,
                      report);
   }
   caller.rethrow();
@@ -46,9 +45,9 @@ py::dict train(const py::array& x, const py::array& t, const py::array& coef,
 void bind_perceptron(py::module_& m) {
   const PerceptronSettings defaults;
   m.def("train_perceptron", &train, py::arg("x"), py::arg("t"), py::arg("coef"),
-        py::arg("intercept"), py::kw_only(), py::arg("eta0") = defaults.eta0, py::arg("epochs"),
-        py::arg("shuffle") = defaults.shuffle, py::arg("seed") = defaults.seed,
-        py::arg("first_epoch") = defaults.first_epoch);
+        py::arg("intercept"), py::kw_only(), py::arg("windows") = py::none(),
+        py::arg("eta0") = defaults.eta0, py::arg("epochs"), py::arg("shuffle") = defaults.shuffle,
+        py::arg("seed") = defaults.seed, py::arg("first_epoch") = defaults.first_epoch);
 }
 
 }  // namespace fastmlp::bindings

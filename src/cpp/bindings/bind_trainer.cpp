@@ -4,10 +4,10 @@
 #include "bindings/bindings.h"
 #include "bindings/bound_trainer.h"
 #include "bindings/gil.h"
+#include "bindings/held_rows.h"
 #include "bindings/numpy_view.h"
 #include "bindings/python_exchange.h"
 #include "bindings/python_hooks.h"
-#include "bindings/python_source.h"
 
 namespace fastmlp::bindings {
 
@@ -117,15 +117,15 @@ py::dict run(BoundTrainer<T>& self, const py::object& x, const py::object& t,
   const Exclusive<T> exclusive(self);
   check_threads(n_threads);
   const Network<T>& network = self.trainer.network();
-  const Loss loss = self.trainer.settings().loss.loss;
-  const HeldRows<T> data(network, loss, x, t, sample_weight, rows, windows);
-  std::optional<HeldData<T>> validation;
+  const Widths widths = widths_of(network, self.trainer.settings().loss.loss);
+  const HeldRows data(widths, x, t, sample_weight, rows, windows);
+  std::optional<HeldData> validation;
   if (x_val.is_none() != t_val.is_none()) {
     throw std::invalid_argument("x_val and t_val must be given together");
   }
   if (!x_val.is_none()) {
-    validation.emplace(network, loss, x_val, py::cast<py::array>(t_val), sample_weight_val,
-                       rows_val, "_val");
+    validation.emplace(widths, x_val, py::cast<py::array>(t_val), sample_weight_val, rows_val,
+                       "_val");
   } else if (self.trainer.settings().monitor != Monitor::kLoss) {
     throw std::invalid_argument(
         "monitor '" +

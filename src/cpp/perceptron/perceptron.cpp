@@ -23,19 +23,22 @@ double dot(const double* a, const double* b, Index n) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/// One run: the data, the hyperplanes and what they share from row to row.
+/// One run: the rows of a window, the hyperplanes and what they share from row to row.
 class Run {
  public:
-  Run(const TableView& x, const TableView& t, double eta0, const Hyperplanes& planes)
-      : x_(x),
-        t_(t),
-        x_in_place_(in_place<double>(x)),
-        eta0_(eta0),
+  Run(double eta0, const Hyperplanes& planes)
+      : eta0_(eta0),
         planes_(planes),
         features_(planes.features),
         targets_(planes.outputs),
         mistakes_(static_cast<std::size_t>(planes.outputs)),
         learning_(static_cast<std::size_t>(planes.outputs), true) {}
+
+  void begin(const DataView& window) {
+    x_ = window.x;
+    t_ = window.t;
+    x_in_place_ = in_place<double>(x_);
+  }
 
   void learn(Index row) {
     const double* x = features_of(row);
@@ -75,9 +78,9 @@ class Run {
     mistakes_[static_cast<std::size_t>(o)] += 1;
   }
 
-  const TableView& x_;
-  const TableView& t_;
-  const double* x_in_place_;
+  TableView x_;
+  TableView t_;
+  const double* x_in_place_ = nullptr;
   const double eta0_;
   const Hyperplanes planes_;
   AlignedBuffer<double> features_;
@@ -93,25 +96,41 @@ bool finite(const Hyperplanes& planes) {
          std::all_of(planes.b, planes.b + planes.outputs, is_finite);
 }
 
+/// Returns false where the caller asked to stop.
+bool learn_window(const DataView& data, const Index* order, Run& run, Poll& poll, double work) {
+  run.begin(data);
+  for (Index i = 0; i < data.x.rows; ++i) {
+    run.learn(order ? order[i] : i);
+    if (poll.after(work)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
-bool train_perceptron(const TableView& x, const TableView& t, const PerceptronSettings& settings,
+bool train_perceptron(RowSource& source, const PerceptronSettings& settings,
                       const Hyperplanes& planes, Caller& caller, PerceptronReport& report) {
-  Run run(x, t, settings.eta0, planes);
+  struct End {  // on every way out
+    RowSource& source;
+    ~End() { source.close(); }
+  } end{source};
+  Run run(settings.eta0, planes);
   Poll poll(caller);
   const auto work = static_cast<double>(planes.outputs * (planes.features + 1));
-  std::vector<Index> order(settings.shuffle ? static_cast<std::size_t>(x.rows) : 0);
-  for (Index epoch = 0; epoch < settings.epochs; ++epoch) {
-    if (settings.shuffle) {
-      random_permutation(settings.seed, settings.first_epoch + epoch, 0, x.rows, order.data());
-    }
-    for (Index i = 0; i < x.rows; ++i) {
-      run.learn(settings.shuffle ? order[static_cast<std::size_t>(i)] : i);
-      if (poll.after(work)) return false;
+  std::vector<Index> order;
+  for (Index i = 0; i < settings.epochs; ++i) {
+    const Index epoch = settings.first_epoch + i;
+    for (Index number = 0; const DataView* data = source.window(epoch, number); ++number) {
+      if (settings.shuffle) {
+        order.resize(static_cast<std::size_t>(data->x.rows));
+        random_permutation(settings.seed, epoch, number, data->x.rows, order.data());
+      }
+      const Index* rows = settings.shuffle ? order.data() : nullptr;
+      if (!learn_window(*data, rows, run, poll, work)) return false;
     }
     report.mistakes.push_back(run.end_epoch());
     if (!finite(planes)) {
-      report.failed_epoch = epoch + 1;
+      report.failed_epoch = i + 1;
       return true;
     }
     if (report.mistakes.back() == 0) return true;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/poll.h"
-#include "base/table_view.h"
+#include "base/row_source.h"
 
 namespace fastmlp {
 
@@ -33,7 +33,7 @@ struct PerceptronReport {
 
 /// Trains until an epoch without a mistake, for at most `settings.epochs`. A target above 0.5 is
 /// the positive side. Returns false where the caller asked to stop; the epoch is then half done.
-bool train_perceptron(const TableView& x, const TableView& t, const PerceptronSettings& settings,
+bool train_perceptron(RowSource& source, const PerceptronSettings& settings,
                       const Hyperplanes& planes, Caller& caller, PerceptronReport& report);
 
 }  // namespace fastmlp

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "base/table_view.h"
 #include "catalog/catalog.h"
 #include "nn/batch.h"
 
@@ -51,13 +50,6 @@ struct TrainSettings {
 #include "catalog/settings.def"
 #undef SETTING
   }
-};
-
-/// One data set: inputs, targets, and weights if any.
-struct DataView {
-  TableView x;
-  TableView t;
-  TableView weight;
 };
 
 enum class Stopped { kMaxEpochs, kNoImprovement, kRateTooSmall, kCallback, kNonFinite };

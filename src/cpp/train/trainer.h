@@ -8,12 +8,12 @@
 #include <map>
 #include <memory>
 
+#include "base/row_source.h"
 #include "train/by_shards.h"
 #include "train/hooks.h"
 #include "train/progress.h"
 #include "train/schedule.h"
 #include "train/shards.h"
-#include "train/source.h"
 #include "train/team_size.h"
 #include "train/update.h"
 

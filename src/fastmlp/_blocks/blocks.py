@@ -8,6 +8,7 @@ from typing import Any
 from fastmlp._checks.arrays import class_name
 
 MEMORY = 2**30
+FOR_FIT = "Blocks are for fit; partial_fit takes one after the other."
 OWN_TARGETS = "Blocks hold y and sample_weight: none must be given beside them."
 
 

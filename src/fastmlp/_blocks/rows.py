@@ -63,14 +63,14 @@ class BlockRows:
     ----------
     blocks : Blocks
         The user's data.
-    estimator : BaseMLP
+    estimator : BaseMLP or Perceptron
         Whose checks they have to pass; it knows their columns.
     survey : Survey
         What is known of them.
     codec : TargetCodec
         What the targets are.
     loss : str
-        The core's name of what is minimised.
+        The core's name of what is minimised; empty where nothing is.
     class_weight : object
         That of the estimator, resolved; None where classes don't weigh.
     dtype : str
@@ -105,11 +105,17 @@ class BlockRows:
 
     @classmethod
     def of(
-        cls, blocks: Blocks, estimator: Any, survey: Survey, codec: TargetCodec, *, reset: bool
+        cls,
+        blocks: Blocks,
+        estimator: Any,
+        survey: Survey,
+        codec: TargetCodec,
+        *,
+        loss: str = "",
+        reset: bool,
     ) -> Self:
         """Return all rows; with `reset` the estimator learns the columns from the first block."""
         class_weight = survey.class_weight(getattr(estimator, "class_weight", None))
-        loss = estimator._core_loss(codec).name
         rows = cls(blocks, estimator, survey, codec, loss, class_weight, weight_sum=survey.n_rows)
         filled = survey.filled
         _, part = rows._whole(filled[0], reset=reset)

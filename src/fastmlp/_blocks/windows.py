@@ -1,6 +1,6 @@
 """An epoch's windows: which blocks lie in which, and a thread that reads the next one.
 
-The core asks for one window after the other (src/cpp/train/source.h) and shuffles its rows.
+The core asks for one window after the other (src/cpp/base/row_source.h) and shuffles its rows.
 """
 
 import threading

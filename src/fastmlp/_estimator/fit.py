@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _num_samples
 
-from fastmlp._blocks.blocks import OWN_TARGETS, Blocks
+from fastmlp._blocks.blocks import FOR_FIT, OWN_TARGETS, Blocks
 from fastmlp._blocks.gather import gather
 from fastmlp._blocks.rows import BlockRows
 from fastmlp._blocks.survey import Survey, read_targets
@@ -137,13 +137,14 @@ class FitRun:
         """Look at all targets and at the first block, or read what fits in memory."""
         estimator = self.estimator
         refuse_group("An estimator")
-        require(not self.incremental, "Blocks are for fit; partial_fit takes one after the other.")
+        require(not self.incremental, FOR_FIT)
         beside = [given for given in self.given[1:] if given is not None]
         require(not beside, OWN_TARGETS)
         survey = Survey.of(blocks, partial(read_targets, estimator))
         self._learn_targets(survey.y)
         reset = self.before is None
-        rows = BlockRows.of(blocks, estimator, survey, self.codec, reset=reset)
+        loss = estimator._core_loss(self.codec).name
+        rows = BlockRows.of(blocks, estimator, survey, self.codec, loss=loss, reset=reset)
         if rows.fits:
             self.given = gather(blocks)
             return self._read()

@@ -1,9 +1,16 @@
 // Where the rows of an epoch come from: memory, or a window of them after the other.
 #pragma once
 
-#include "train/settings.h"
+#include "base/table_view.h"
 
 namespace fastmlp {
+
+/// One data set: inputs, targets, and weights if any.
+struct DataView {
+  TableView x;
+  TableView t;
+  TableView weight;
+};
 
 class RowSource {
  public:
