@@ -1,8 +1,9 @@
 """How do packs and searches grow with workers? `python benchmarks/dask_packs.py`.
 
 Fits of many estimators as tasks of a dask cluster of one and of two worker processes, of one thread
-each, by `fastmlp.dask.fit_pack` and by scikit-learn's search with joblib's dask backend; beside
-them `fastmlp.fit_pack` by one and by two threads. Runs take turns; medians.
+each, by `fastmlp.dask.fit_pack` and by scikit-learn's search with joblib's dask backend, and the
+networks of a table's ensemble with the same; beside them `fastmlp.fit_pack` and the ensemble by one
+and by two threads. Runs take turns; medians.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from distributed import Client, LocalCluster
 from sklearn.model_selection import GridSearchCV
 
 import fastmlp
-from fastmlp import MLPClassifier
+from fastmlp import MLPClassifier, TabularClassifier
 from fastmlp.dask import fit_pack
 
 HOW: dict[str, Any] = {
@@ -51,6 +52,16 @@ def search(x: Any, y: Any, client: Any) -> None:
         GridSearchCV(MLPClassifier(**HOW), {"alpha": ALPHAS[::3]}, cv=3, refit=False).fit(x, y)
 
 
+def table(x: Any, y: Any, client: Any = None, n_jobs: int | None = None) -> None:
+    """Fit an ensemble: three recipes, eight folds."""
+    model = TabularClassifier(random_state=0, n_jobs=n_jobs)
+    if client is None:
+        model.fit(x, y)
+        return
+    with joblib.parallel_config("dask", client=client):
+        model.fit(x, y)
+
+
 def seconds(call: Callable[[], object]) -> float:
     """Return what a call takes."""
     start = time.perf_counter()
@@ -66,6 +77,7 @@ def main() -> None:
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     x, y = data(given.rows)
+    x_table, y_table = x[: given.rows // 4, :20], y[: given.rows // 4]
     found: dict[tuple[str, int], list[float]] = {}
     for _ in range(given.rounds):
         for workers in (1, 2):
@@ -73,10 +85,13 @@ def main() -> None:
             local = LocalCluster(n_workers=workers, processes=True, **how)
             with local as cluster, Client(cluster) as client:
                 fit_pack(pack()[:2], x[:500], y[:500], client=client)  # imports
+                table(x[:200], y[:200], client)
                 calls = {
                     "fit_pack on dask": partial(fit_pack, pack(), x, y, client=client),
                     "search on dask": partial(search, x, y, client),
                     "fit_pack in threads": partial(fastmlp.fit_pack, pack(), x, y, n_jobs=workers),
+                    "table on dask": partial(table, x_table, y_table, client),
+                    "table in threads": partial(table, x_table, y_table, n_jobs=workers),
                 }
                 for name, call in calls.items():
                     found.setdefault((name, workers), []).append(seconds(call))

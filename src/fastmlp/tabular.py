@@ -44,8 +44,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         they have. Every network that was begun has an epoch, and the first is always begun. What
         there is time for depends on the machine, and so do results.
     n_jobs : int or None, default=None
-        Threads; None is all that this process may use. Without a limit of time results do not
-        depend on it.
+        Threads; None is all that this process may use. Inside of `joblib.parallel_config` with an
+        engine of processes, such as dask's, networks are trained as its tasks, so many at a time.
+        Without a limit of time results depend on neither.
     random_state : int, RandomState instance or None, default=None
         Determines folds, starts and shuffles. An int gives the same result on every call.
     verbose : bool or int, default=False
@@ -259,8 +260,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         they have. Every network that was begun has an epoch, and the first is always begun. What
         there is time for depends on the machine, and so do results.
     n_jobs : int or None, default=None
-        Threads; None is all that this process may use. Without a limit of time results do not
-        depend on it.
+        Threads; None is all that this process may use. Inside of `joblib.parallel_config` with an
+        engine of processes, such as dask's, networks are trained as its tasks, so many at a time.
+        Without a limit of time results depend on neither.
     random_state : int, RandomState instance or None, default=None
         Determines folds, starts and shuffles. An int gives the same result on every call.
     verbose : bool or int, default=False

@@ -18,6 +18,7 @@ from fastmlp.data import Arrays
 
 pytest.importorskip("distributed")
 import dask.array as da
+from distributed import get_task_stream
 
 from fastmlp.dask import fit_pack
 
@@ -110,6 +111,22 @@ def test_refused(client):
         fit_pack([model, model], X, Y, client=client)
     with pytest.raises(TypeError, match="method fit"):
         fit_pack([pickle], X, Y, client=client)
+
+
+def test_networks_of_a_table_by_joblib(cluster):
+    """Each is a task; all become what they become in threads."""
+    how = {"preset": "fast", "random_state": 0}
+    here = TabularRegressor(**how).fit(X, X[:, 0])
+    with get_task_stream(cluster) as tasks, joblib.parallel_config("dask", client=cluster):
+        there = TabularRegressor(**how).fit(X, X[:, 0])
+    np.testing.assert_array_equal(there.predict(X), here.predict(X))
+    assert there.validation_score_ == here.validation_score_
+    deadline = time.monotonic() + 10
+    while len(tasks.data) < len(there.members_):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len({task["key"] for task in tasks.data}) == len(there.members_)
+    assert len({task["worker"] for task in tasks.data}) == 2
 
 
 def test_searches_by_joblib(cluster):

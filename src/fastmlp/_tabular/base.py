@@ -36,13 +36,13 @@ from fastmlp._tabular.ensemble import (
     joined,
     make_fold,
     split,
-    train,
 )
 from fastmlp._tabular.importance import importances
 from fastmlp._tabular.member import Member, Task
 from fastmlp._tabular.recipe import PRESETS, folds_for
 from fastmlp._tabular.streamed import TableBlocks, stream
 from fastmlp._tabular.targets import Loss, Targets
+from fastmlp._tabular.training import train
 
 _BLOCK = 65_536  # rows of a table that are read at once
 
@@ -174,6 +174,7 @@ class BaseTabular(BaseEstimator, ABC):
                 folds,
                 preset,
                 seed=seed,
+                n_jobs=self.n_jobs,
                 n_threads=n_threads,
                 deadline=deadline,
                 on_poll=bar.show if self.verbose else None,

@@ -1,6 +1,5 @@
-"""Training of an ensemble: folds, a pack of networks, and the choice among them."""
+"""What an ensemble is, the folds that its networks are trained on, and the choice among them."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,12 +16,10 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
-from fastmlp import _core
 from fastmlp._data.split import count_groups
 from fastmlp._data.table import TableReader
-from fastmlp._tabular.encoding import TargetMeans, codes_of, encodings_of
+from fastmlp._tabular.encoding import TargetMeans, codes_of
 from fastmlp._tabular.member import Member, TableNetwork, Task
-from fastmlp._tabular.recipe import Preset, Recipe, batch_for
 from fastmlp._tabular.selection import select
 
 _HOLD_OUT = 0.2
@@ -53,8 +50,20 @@ class Rows:
 
     def for_core(self, task: Task, seed: int, n_of_all: int) -> dict[str, Any]:
         """Return what the core is told of them."""
-        x, t, weight = _arrays(task, self)
+        x, t, weight = self.arrays(task)
         return {"x": x, "t": t, "sample_weight": weight, "rows": self.index}
+
+    def arrays(self, task: Task) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        """Return inputs, targets and weights for the core, of the whole table."""
+        dtype = np.int64 if task.n_classes else np.float32
+        t = self.t.astype(dtype, copy=False)
+        return with_a_column(self.table), t if task.n_classes else t.reshape(-1, 1), self.weight
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its arrays."""
+        arrays = (self.table, self.t, self.weight, self.index)
+        return sum(array.nbytes for array in arrays if array is not None)
 
     def __len__(self) -> int:
         return len(self.t) if self.index is None else len(self.index)
@@ -82,6 +91,11 @@ class Fold:
     training: TrainingRows
     validation: Rows
     place: NDArray[Any]  # of the validation rows among all; empty where they are others
+
+    def __sizeof__(self) -> int:
+        """Return what it takes: engines that send it send once what is large."""
+        parts = (self.training, self.validation, self.place)
+        return object.__sizeof__(self) + sum(getattr(part, "nbytes", 0) for part in parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,68 +200,6 @@ class Trained:
     networks: list[TableNetwork]
 
 
-def train(
-    reader: TableReader,
-    task: Task,
-    folds: list[Fold],
-    preset: Preset,
-    *,
-    seed: int,
-    n_threads: int,
-    deadline: float,
-    on_poll: Callable[[int, float], None] | None,
-) -> list[Trained]:
-    """Train a network for each recipe and fold: recipe by recipe, fold by fold."""
-    pack = _core.PackFloat32()
-    networks, trainers = [], []  # a trainer ends with the last one who holds it
-    places = [(r, f) for r in range(len(preset.recipes)) for f in range(len(folds))]
-    for r, f in places:
-        fold, recipe = folds[f], preset.recipes[r]
-        random_state = np.random.default_rng([seed, r, f])
-        encodings = encodings_of(recipe, reader, fold.means.width, random_state)
-        columns = max(fold.training.width, 1)
-        network = TableNetwork(recipe, task, columns, encodings)
-        network.start(random_state)
-        seed_of_it = int(random_state.integers(2**31 - 1))
-        trainer = network.trainer(batch_for(len(fold.training)), seed_of_it)
-        x_val, t_val, weight_val = _arrays(task, fold.validation)
-        pack.add(
-            trainer,
-            **fold.training.for_core(task, seed_of_it, len(places)),
-            x_val=x_val,
-            t_val=t_val,
-            sample_weight_val=weight_val,
-            epochs=preset.epochs,
-            patience=preset.patience,
-        )
-        networks.append(network)
-        trainers.append(trainer)
-    reports = pack.run(
-        n_threads=n_threads, seconds=max(deadline - time.perf_counter(), 0.0), on_poll=on_poll
-    )
-    trained = []
-    for i, ((r, f), network, report) in enumerate(zip(places, networks, reports, strict=True)):
-        if report is None or not report["best_loss_epoch"]:  # or no loss was finite
-            continue
-        by_loss = pack.by_loss(i)
-        kinds = [network] if by_loss is None else [network.with_core(by_loss), network]
-        trained.append(Trained(_member(task, r, preset.recipes[r], f, report), kinds))
-    return trained
-
-
-def _member(task: Task, r: int, recipe: Recipe, f: int, report: Any) -> Member:
-    loss = task.loss_factor * float(np.nanmin(report["val_loss"]))
-    return Member(
-        recipe=r,
-        settings=recipe,
-        fold=f,
-        epochs=report["epochs"],
-        score=float(np.nanmax(report["val_score"])) if task.n_classes else -loss,
-        loss=loss,
-        seconds=float(sum(report["seconds"])),
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class Choice:
     """What counts of what was trained.
@@ -320,13 +272,6 @@ def held_out(
             for each in group
         ]
     )
-
-
-def _arrays(task: Task, rows: Rows) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
-    """Inputs, targets and weights for the core."""
-    dtype = np.int64 if task.n_classes else np.float32
-    t = rows.t.astype(dtype, copy=False)
-    return with_a_column(rows.table), t if task.n_classes else t.reshape(-1, 1), rows.weight
 
 
 def with_a_column(table: NDArray[np.float32]) -> NDArray[np.float32]:
