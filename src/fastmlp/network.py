@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import _num_samples
 
+from fastmlp._blocks.blocks import OWN_TARGETS, Blocks
+from fastmlp._blocks.gather import gather
+from fastmlp._blocks.rows import BlockRows
+from fastmlp._blocks.survey import Survey
 from fastmlp._checks.arrays import (
     CORE_DTYPES,
     NonFiniteError,
@@ -19,6 +24,7 @@ from fastmlp._checks.arrays import (
     check_sparse,
     is_clean,
     is_clean_labels,
+    require,
     to_float,
 )
 from fastmlp._checks.choices import Dtype
@@ -295,7 +301,7 @@ class Network:
     def fit(
         self,
         X: Any,
-        t: Any,
+        t: Any = None,
         *,
         loss: str,
         optimizer: str = "adam",
@@ -319,10 +325,11 @@ class Network:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            The inputs.
-        t : array-like of shape (n_samples, n_outputs) or (n_samples,)
-            The targets, as in `loss_and_gradients`.
+        X : array-like of shape (n_samples, n_features), or Blocks
+            The inputs. A data set that is larger than memory comes as `fastmlp.data.Blocks`, which
+            hold t and sample_weight as well.
+        t : array-like of shape (n_samples, n_outputs) or (n_samples,), default=None
+            The targets, as in `loss_and_gradients`; None with blocks only.
         loss : str
             The name of the loss, with its parameter if it has one: 'huber(1.5)'.
         optimizer : str, default='adam'
@@ -370,9 +377,12 @@ class Network:
         """
         refuse_group("A Network")
         loss_name, loss_parameter = self._loss(loss)
-        data = self._data(X, t, sample_weight, loss=loss_name)
+        if isinstance(X, Blocks):
+            require(t is None and sample_weight is None, OWN_TARGETS)
+            data = self._read_blocks(X, loss_name)
+        else:
+            data = self._data(X, t, sample_weight, loss=loss_name)
         validation = self._validation(validation_data, loss_name)
-        rows = len(data.x)
         epochs = check_positive_int("epochs", epochs)
         smoothing = check_smoothing(loss_name, label_smoothing)
         norm = 0.0 if clip_norm is None else self._positive("clip_norm", clip_norm, "None or ")
@@ -381,7 +391,7 @@ class Network:
             optimizer=optimizer,
             hyperparameters=check_hyperparameters(optimizer, hyperparameters, self.dtype),
             rate=self._positive("learning_rate", learning_rate),
-            batch_size=rows
+            batch_size=data.n_rows
             if batch_size == "full"
             else check_positive_int("batch_size", batch_size, "'full' or "),
             seed=0,
@@ -417,7 +427,19 @@ class Network:
         assert model.trainer is not None
         trainer = model.trainer
         trainer.set_state({"kept": -inf})  # the validation set need not be that of the last call
-        report = run(trainer, data, validation, epochs=epochs, verbose=verbose, n_threads=n_threads)
+        assert model.settings is not None
+        report = run(
+            trainer,
+            data,
+            validation,
+            epochs=epochs,
+            verbose=verbose,
+            n_threads=n_threads,
+            windows=data.streamed
+            and data.streamed.windows(
+                model.settings.seed, shuffles=bool(settings.others["shuffle"])
+            ),
+        )
         if report["stopped"] == "non_finite" and report["best_epoch"] == 0:
             self._forget_training()
         else:
@@ -459,7 +481,23 @@ class Network:
 
     def _data(self, X: Any, t: Any, sample_weight: Any = None, *, loss: str) -> Data:
         """Check inputs, targets and weights against each other."""
-        x, n_targets = self._inputs(X), target_count(loss, self.n_outputs)
+        x = self._inputs(X)
+        t = self._targets(t, len(x), loss)
+        weight = check_weights("sample_weight", sample_weight, len(x))
+        return Data(x, t, scale_weights("sample_weight", weight, self.dtype))
+
+    def _read_blocks(self, blocks: Blocks, loss: str) -> Data:
+        """Look at all targets and at the first block, or read what fits in memory."""
+        reader = _Reader(self, loss)
+        survey = Survey.of(blocks, reader.read_targets)
+        rows = BlockRows.of(blocks, reader, survey)
+        if rows.fits:
+            return self._data(*gather(blocks), loss=loss)
+        return Data(rows.first.x, rows.first.t, streamed=rows.weighed(self.dtype))
+
+    def _targets(self, t: Any, n_rows: int, loss: str) -> NDArray[Any]:
+        """Return targets of so many rows as the core reads them."""
+        n_targets = target_count(loss, self.n_outputs)
         if not is_clean_labels(t) and not is_clean(t, n_targets, self.dtype):
             refuse_unfit("t", t)
             check_sparse("t", t)
@@ -474,17 +512,17 @@ class Network:
             t = t.reshape(-1, 1)
         is_labels = t.ndim == 1 and t.dtype.kind in "iu"
         if not is_labels and t.shape[1:] != (n_targets,):
-            wanted = f"({len(x)}, {n_targets})"
-            labels = "" if n_targets == 1 else f", or integers of shape ({len(x)},)"
+            wanted = f"({n_rows}, {n_targets})"
+            labels = "" if n_targets == 1 else f", or integers of shape ({n_rows},)"
             raise ValueError(f"t must have shape {wanted}{labels}; got {t.dtype} {t.shape}.")
-        if len(t) != len(x):
-            raise ValueError(f"t must have one row per row of X ({len(x)}); got {len(t)}.")
+        if len(t) != n_rows:
+            raise ValueError(f"t must have one row per row of X ({n_rows}); got {len(t)}.")
         if is_labels and n_targets > 1:
             self._check_classes(t, n_targets)
         else:
             check_targets("t", t, loss)
-        weight = check_weights("sample_weight", sample_weight, len(x))
-        return Data(x, t, scale_weights("sample_weight", weight, self.dtype))
+        targets: NDArray[Any] = t
+        return targets
 
     def _check_classes(self, t: NDArray[Any], n_classes: int) -> None:
         """Refuse numbers of classes that there are no outputs for."""
@@ -563,6 +601,28 @@ class Network:
         vars(self).update(state)
         model, params = state["_model"]
         self._model = Model.restored(model, params)
+
+
+class _Reader:
+    """The checks of a network's fit, for blocks."""
+
+    named = False
+
+    def __init__(self, network: Network, loss: str) -> None:
+        self.network, self.loss = network, loss
+
+    def read(self, X: Any, y: Any, *, reset: bool = False) -> tuple[Any, NDArray[Any]]:
+        """Check the rows of a block, whose columns the network knows."""
+        x = self.network._inputs(X)
+        return x, self.network._targets(y, len(x), self.loss)
+
+    def read_targets(self, y: Any) -> NDArray[Any]:
+        """Check targets alone."""
+        return self.network._targets(y, _num_samples(y), self.loss)
+
+    def encode(self, y: NDArray[Any], dtype: str) -> NDArray[Any]:
+        """Return them as they are."""
+        return y
 
 
 def _by_layer(lists: Sequence[Sequence[NDArray[Any]]]) -> list[tuple[NDArray[Any], ...]]:

@@ -18,8 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp import _core
 from fastmlp._blocks.blocks import FOR_FIT, OWN_TARGETS, Blocks
 from fastmlp._blocks.gather import gather
+from fastmlp._blocks.reading import EstimatorReader, read_targets
 from fastmlp._blocks.rows import BlockRows
-from fastmlp._blocks.survey import Survey, read_targets
+from fastmlp._blocks.survey import Survey
 from fastmlp._checks.arrays import CORE_DTYPES, check_count, require, validate_data
 from fastmlp._checks.sklearn import DOC_PAGE, fit_context
 from fastmlp._checks.warn import warn
@@ -304,7 +305,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         survey = Survey.of(blocks, partial(read_targets, self))
         require(not survey.weighs, f"A {type(self).__name__} takes no sample_weight.")
         self._learn_classes(survey.y)
-        rows = BlockRows.of(blocks, self, survey, self._codec, reset=True)
+        rows = BlockRows.of(blocks, EstimatorReader(self, self._codec), survey, reset=True)
         if rows.fits:
             X, y, _ = gather(blocks)
             self._fit_arrays(X, y, epochs)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from fastmlp._blocks.blocks import Blocks, naming, take, take_targets
 from fastmlp._blocks.gather import join
-from fastmlp._blocks.survey import Survey, read_targets
+from fastmlp._blocks.reading import RowReader
+from fastmlp._blocks.survey import Survey
 from fastmlp._blocks.windows import Form, Part, Windows, bytes_of, seeded
 from fastmlp._checks.arrays import check_range, require
 from fastmlp._checks.content import rows_of
-from fastmlp._data.codec import TargetCodec
 from fastmlp._data.rows import Data
 from fastmlp._data.weights import check_weights, divisor_of_weights
 
@@ -63,16 +63,12 @@ class BlockRows:
     ----------
     blocks : Blocks
         The user's data.
-    estimator : BaseMLP or Perceptron
+    reader : RowReader
         Whose checks they have to pass; it knows their columns.
     survey : Survey
         What is known of them.
-    codec : TargetCodec
-        What the targets are.
-    loss : str
-        The core's name of what is minimised; empty where nothing is.
     class_weight : object
-        That of the estimator, resolved; None where classes don't weigh.
+        What classes weigh, in dicts; None where they don't.
     dtype : str
         The network's; float64 where it is not known yet.
     divisor : float
@@ -90,10 +86,8 @@ class BlockRows:
     """
 
     blocks: Blocks
-    estimator: Any
+    reader: RowReader
     survey: Survey
-    codec: TargetCodec
-    loss: str
     class_weight: Any = None
     dtype: str = "float64"
     divisor: float = 1.0
@@ -107,16 +101,15 @@ class BlockRows:
     def of(
         cls,
         blocks: Blocks,
-        estimator: Any,
+        reader: RowReader,
         survey: Survey,
-        codec: TargetCodec,
         *,
-        loss: str = "",
-        reset: bool,
+        class_weight: Any = None,
+        reset: bool = False,
     ) -> Self:
-        """Return all rows; with `reset` the estimator learns the columns from the first block."""
-        class_weight = survey.class_weight(getattr(estimator, "class_weight", None))
-        rows = cls(blocks, estimator, survey, codec, loss, class_weight, weight_sum=survey.n_rows)
+        """Return all rows; with `reset` the reader learns the columns from the first block."""
+        class_weight = survey.class_weight(class_weight)
+        rows = cls(blocks, reader, survey, class_weight, weight_sum=survey.n_rows)
         filled = survey.filled
         _, part = rows._whole(filled[0], reset=reset)
         first = _rows_of(part, np.zeros(1, np.intp))
@@ -165,15 +158,11 @@ class BlockRows:
         """Return X of a block as it was given, and all its rows."""
         with naming(block):
             X, y, weight = take(self.blocks, block)
-            x, y = self.estimator._read_samples(X, y, reset=reset)
+            x, y = self.reader.read(X, y, reset=reset)
             expected = self.survey.counts[block]
             if len(y) != expected:
                 raise ValueError(f"It had {expected} rows when it was first read; now {len(y)}.")
-            t = self.codec.encode_plain(y, self.loss, self.dtype)
-            if t is None:
-                self.codec.check(y)
-                t = self.codec.encode(y)
-                check_range("y", t, self.dtype)
+            t = self.reader.encode(y, self.dtype)
             check_range("X", x, self.dtype)
             return X, Part(x, t, self._weigh(y, weight))
 
@@ -204,7 +193,7 @@ class BlockRows:
         for block in self.survey.filled:
             with naming(block):
                 y, weight = take_targets(self.blocks, block)
-                weight = self._weigh(read_targets(self.estimator, y), weight)
+                weight = self._weigh(self.reader.read_targets(y), weight)
             assert weight is not None
             total += float(weight.sum(dtype=np.float64))
             largest = max(largest, float(weight.max()))
@@ -231,7 +220,7 @@ class BlockRows:
         ValueError
             If there are too few to validate on, or a part has no weight.
         """
-        named = "feature_names_in_" in vars(self.estimator)
+        named = self.reader.named
         copies = _FRAMES_ASIDE if named else 1
         most = self.blocks.memory // (_SHARE_ASIDE * copies * self.row_bytes)
         aside = SetAside(self.survey.counts, min(fraction, most / self.n_rows), seed)

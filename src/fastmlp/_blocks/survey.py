@@ -1,7 +1,6 @@
 """What has to be known of all blocks before training: rows, targets, and whether they weigh."""
 
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,13 +144,3 @@ class Survey:
         numbers = np.searchsorted(self.y, y)  # of a label that only rows without weight have: none
         of_rows: NDArray[np.float64] = factors[numbers.clip(max=len(self.y) - 1)]
         return of_rows
-
-
-def read_targets(estimator: Any, y: Any) -> NDArray[Any]:
-    """Check targets as the estimator's fit does, without inputs."""
-    stand_in = copy(estimator)
-    for name in [name for name in vars(stand_in) if name.endswith("_")]:
-        vars(stand_in).pop(name)
-    targets: NDArray[Any]
-    _, targets = stand_in._read_samples(np.zeros((_num_samples(y), 1)), y, reset=True)
-    return targets

@@ -12,8 +12,9 @@ from sklearn.utils.validation import _num_samples
 
 from fastmlp._blocks.blocks import FOR_FIT, OWN_TARGETS, Blocks
 from fastmlp._blocks.gather import gather
+from fastmlp._blocks.reading import EstimatorReader, read_targets
 from fastmlp._blocks.rows import BlockRows
-from fastmlp._blocks.survey import Survey, read_targets
+from fastmlp._blocks.survey import Survey
 from fastmlp._checks.arrays import check_arrays, check_range, require
 from fastmlp._data.codec import TargetCodec
 from fastmlp._data.labels import read_classes
@@ -143,8 +144,9 @@ class FitRun:
         survey = Survey.of(blocks, partial(read_targets, estimator))
         self._learn_targets(survey.y)
         reset = self.before is None
-        loss = estimator._core_loss(self.codec).name
-        rows = BlockRows.of(blocks, estimator, survey, self.codec, loss=loss, reset=reset)
+        reader = EstimatorReader(estimator, self.codec, estimator._core_loss(self.codec).name)
+        class_weight = getattr(estimator, "class_weight", None)
+        rows = BlockRows.of(blocks, reader, survey, class_weight=class_weight, reset=reset)
         if rows.fits:
             self.given = gather(blocks)
             return self._read()
