@@ -16,6 +16,7 @@ pytest.importorskip("distributed")
 import dask.array as da
 import dask.dataframe as dd
 import pandas as pd
+from dask import delayed
 
 from fastmlp._dask import together
 from fastmlp.dask import DaskMLPClassifier, DaskMLPRegressor
@@ -120,6 +121,30 @@ def test_a_worker_is_killed(cluster):
     cluster.wait_for_workers(2, timeout=30)
     assert [each for each in told if "A worker was lost" in str(each.message)]
     assert_same(model, wanted)
+
+
+def second_half(flag):
+    """Half of the rows, by a worker that is lost while it makes them, the first time."""
+    if not flag.exists():
+        flag.touch()
+        time.sleep(2)  # in which the other one is ready, and waits for this one
+        os.kill(os.getpid(), signal.SIGKILL)
+    return X[150:]
+
+
+def test_a_worker_is_killed_before_they_meet(cluster, tmp_path):
+    """Those that wait for it are told, and have not to wait as long as for a slow one."""
+    pytest.importorskip("torch")
+    rows = delayed(second_half)(tmp_path / "lost")
+    halves = [array(X[:150], 150), da.from_delayed(rows, (150, X.shape[1]), X.dtype)]
+    model = DaskMLPClassifier(**HOW, synchronous=True, client=cluster)
+    start = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is lost, unless dask has both halves on one worker
+        model.fit(da.concatenate(halves), array(Y))
+    assert time.monotonic() - start < together._TIMEOUT / 4
+    cluster.wait_for_workers(2, timeout=30)
+    assert_same(model, DaskMLPClassifier(**HOW, synchronous=True).fit(array(X), array(Y)))
 
 
 def trains():

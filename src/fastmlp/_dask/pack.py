@@ -7,6 +7,7 @@ import sklearn
 from distributed import as_completed, get_client
 
 from fastmlp._checks.threads import one_thread_each
+from fastmlp._dask.keeping import keep
 from fastmlp._dask.rows import RETRIES, is_collection
 from fastmlp._model.exclusive import changing
 from fastmlp.pack import check_pack
@@ -29,8 +30,9 @@ def fit_pack(
         Those of fastmlp, fitted in place; each with parameters of its own. ``n_jobs=None`` stands
         for one thread here.
     X : array-like, DataFrame, dask array or dataframe, or Blocks
-        The inputs, as `fit` takes them. Data in memory are sent to every worker once; collections
-        of dask's are computed on the workers; blocks are read by the workers.
+        The inputs, as `fit` takes them. Data in memory are sent to every worker once, and stay with
+        the scheduler meanwhile; collections of dask's are computed on the workers; blocks are read
+        by the workers.
     y : array-like, dask array or series, default=None
         The targets; None with blocks only.
     client : distributed.Client, default=None
@@ -84,7 +86,7 @@ def _placed(client: Any, data: Any) -> Any:
     """Return what stands for data on the workers."""
     if is_collection(data):
         return client.compute(data, retries=RETRIES)
-    return client.scatter([data], broadcast=True, hash=False)[0]
+    return keep(client, data)
 
 
 def _fit(estimator: Any, X: Any, y: Any, fit_params: dict[str, Any], config: Any) -> Any:

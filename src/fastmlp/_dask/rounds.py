@@ -1,21 +1,20 @@
 """Rounds of training on shards, until a stopping rule ends them, as a record of epochs."""
 
 import math
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import dask
 import numpy as np
 
 from fastmlp import _core
 from fastmlp._checks.warn import warn
+from fastmlp._dask.keeping import keep
 from fastmlp._dask.rows import RETRIES, task_threads
 from fastmlp._dask.scores import score_of
 from fastmlp._dask.shards import Size
-from fastmlp._dask.steps import Measured, Outcome, State, as_given, measure, merge, train
+from fastmlp._dask.steps import Measured, Outcome, State, measure, merge, train
 from fastmlp._estimator.train import Training
 from fastmlp._model.architecture import Architecture, Params
 from fastmlp._model.model import Model
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 # A shard in the memory of a worker, and what is known of it.
 Pair = tuple[Any, Size]
-# dask warns of arguments above a size that weights and the optimizer's memory may well have.
-_LARGE = {"distributed.admin.large-graph-warning-threshold": "1TB"}
 _ENDS = ("no_improvement", "rate_too_small")
 _RULES = (
     "schedule",
@@ -39,7 +36,6 @@ _RULES = (
     "tol",
     "n_iter_no_change",
 )  # of the settings, what a course asks for
-_configuring = threading.Lock()  # the configuration is the whole process's
 
 
 @dataclass
@@ -181,8 +177,7 @@ class Rounds(Training):
     def _round(self, run: Run, rates: list[float]) -> tuple[Outcome, list[Measured]]:
         """Have every shard passed over; return the average and what was measured of it."""
         n_jobs = task_threads(self.estimator.n_jobs)
-        with _configuring, dask.config.set(_LARGE):
-            state = self._submit(as_given, run.state)
+        state = keep(self.client, run.state)
         outcomes = [
             self._submit(train, state, shard, run.plan, settings, rates, n_jobs)
             for (shard, _), settings in zip(run.shards, run.settings, strict=True)

@@ -48,11 +48,6 @@ class Measured(NamedTuple):
     tally: NDArray[np.float64] | None  # None where no score is wanted, or nothing weighs
 
 
-def as_given(state: State) -> State:
-    """Return it: as the result of a task, it is made again where it is lost."""
-    return state
-
-
 def train(
     state: State,
     shard: Shard,

@@ -7,6 +7,7 @@ others' tasks, and all begin anew with those that are left.
 
 import os
 import platform
+import time
 import uuid
 import warnings
 from collections.abc import Iterator, Sequence
@@ -25,12 +26,13 @@ from fastmlp._data.validation import GivenSet
 from fastmlp._processes.communicator import joined
 from fastmlp._processes.group import refuse_group
 
-_TIMEOUT = 300.0  # seconds that a worker waits for the others
+_TIMEOUT = 300.0  # seconds that a worker waits for the others in training
+_STORE_TIMEOUT = timedelta(seconds=30)  # for an answer of the place where they meet
 _TRIES = 3
 _LOOK_EVERY = 0.2  # seconds
 _GRACE = 10.0  # seconds from one worker's error to what the others have to say
 
-# In a worker: where it meets others, or what carries its numbers, by the name of the fit.
+# In a worker: where it meets others, or what carries its numbers, by the name of a fit in progress.
 _meetings: dict[str, Any] = {}
 
 
@@ -72,8 +74,8 @@ def fit_together(
     local.n_jobs = task_threads(local.n_jobs)
     for _ in range(_TRIES):
         workers = sorted(client.nthreads())[: int(estimator.shards)]
-        _check_workers(client, workers)
         try:
+            _check_workers(client, workers)
             return _try(client, workers, local, given, validation, start, int(estimator.shards))
         except _LostError:
             warn("A worker was lost: the training begins anew with the others.")
@@ -83,9 +85,16 @@ def fit_together(
 def _check_workers(client: Any, workers: Sequence[str]) -> None:
     if not workers:
         raise RuntimeError("The cluster has no workers.")
-    pids = client.run(_identify, workers=workers)
+    pids = _run_on(client, workers, _identify)
     if len(set(pids.values())) < len(workers):
         raise RuntimeError("synchronous=True needs workers in processes of their own.")
+
+
+def _run_on(client: Any, workers: Sequence[str], function: Any, *arguments: Any) -> Any:
+    try:
+        return client.run(function, *arguments, workers=workers)
+    except OSError as error:  # there is nobody to talk to
+        raise _LostError from error
 
 
 def _identify() -> tuple[str, int]:
@@ -112,7 +121,8 @@ def _try(
     if validation is not None:
         held = _parts(client, dict(zip(names, validation, strict=True)), workers)
     host = urlparse(workers[0]).hostname
-    place = client.run(_open, name, host, workers=workers[:1])[workers[0]]
+    place = _run_on(client, workers[:1], _open, name, host)[workers[0]]
+    _run_on(client, workers[1:], _announce, name)
     fits = [
         client.submit(
             _fit_part,
@@ -133,11 +143,13 @@ def _try(
     ]
     try:
         fitted, told = _result(client, name, workers, fits)
+    except BaseException:
+        _close_on(client, name, workers)  # those that wait for others need not
+        raise
     finally:
         _let_end(client, workers, fits)
         client.cancel(fits)
-        alive = [worker for worker in workers if worker in client.nthreads()]
-        client.run(_close, name, workers=alive, on_error="ignore")
+        _close_on(client, name, workers)
     for category, message in told:
         warn(message, category)
     return fitted
@@ -178,6 +190,11 @@ def _result(client: Any, name: str, workers: Sequence[str], fits: Sequence[Any])
             asked_to_stop = True
 
 
+def _close_on(client: Any, name: str, workers: Sequence[str]) -> None:
+    alive = [worker for worker in workers if worker in client.nthreads()]
+    client.run(_close, name, workers=alive, on_error="ignore")
+
+
 def _let_end(client: Any, workers: Sequence[str], fits: Sequence[Any]) -> None:
     """Let those that are alive leave their group, before they may be asked to form another one."""
     alive = client.nthreads()
@@ -192,13 +209,14 @@ def _open(name: str, host: str) -> tuple[str, int]:
     """Open the place where the workers meet."""
     import torch.distributed as torch
 
-    store = torch.TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=_wait())
+    store = torch.TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=_STORE_TIMEOUT)
     _meetings[name] = store
     return host, int(store.port)
 
 
-def _wait() -> timedelta:
-    return timedelta(seconds=_TIMEOUT)
+def _announce(name: str) -> None:
+    """Say that there will be a fit, whose store is another worker's."""
+    _meetings[name] = None
 
 
 def _close(name: str) -> None:
@@ -217,17 +235,33 @@ def _met(name: str, place: tuple[str, int], rank: int, size: int, shards: int) -
     """Let the block be trained by all workers together."""
     import torch.distributed as torch
 
-    store = _meetings.get(name)
+    store = _meetings[name]
     if store is None:
-        store = torch.TCPStore(*place, is_master=False, timeout=_wait())
-    torch.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=_wait())
+        store = torch.TCPStore(*place, is_master=False, timeout=_STORE_TIMEOUT)
+    _wait_for_all(name, store, rank, size)
+    timeout = timedelta(seconds=_TIMEOUT)
+    torch.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=timeout)
     try:
         with joined(torch.group.WORLD, shards=shards, timeout=_TIMEOUT) as group:
             _meetings[name] = group.transport
             yield
     finally:
         torch.destroy_process_group()
-        _meetings[name] = store  # which the others may still ask
+        if name in _meetings:
+            _meetings[name] = store  # which the others may still ask
+
+
+def _wait_for_all(name: str, store: Any, rank: int, size: int) -> None:
+    """Wait for the others, whose rows may come later, as long as the fit goes on.
+
+    torch itself would wait for one that is lost, too, and keep the thread of this worker.
+    """
+    store.set(f"there {rank}", "")
+    everybody = [f"there {each}" for each in range(size)]
+    while not store.check(everybody):
+        if name not in _meetings:
+            raise RuntimeError("the fit is over")
+        time.sleep(_LOOK_EVERY / 10)
 
 
 def _fit_part(
