@@ -90,7 +90,7 @@ def main() -> None:
                     "fit_pack on dask": partial(fit_pack, pack(), x, y, client=client),
                     "search on dask": partial(search, x, y, client),
                     "fit_pack in threads": partial(fastmlp.fit_pack, pack(), x, y, n_jobs=workers),
-                    "table on dask": partial(table, x_table, y_table, client),
+                    "table on dask": partial(table, x_table, y_table, client, n_jobs=workers),
                     "table in threads": partial(table, x_table, y_table, n_jobs=workers),
                 }
                 for name, call in calls.items():

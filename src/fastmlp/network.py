@@ -321,7 +321,8 @@ class Network:
 
         A repeated call goes on with the state of the optimizer when `loss`, `optimizer`, its
         hyperparameters, `learning_rate`, the batch size, `monitor` and `shuffle` are the same;
-        otherwise, or after `params` was set, the optimizer starts anew from the present weights.
+        otherwise, or after `params` was set or training has failed, the optimizer starts anew from
+        the present weights.
 
         Parameters
         ----------
@@ -337,7 +338,7 @@ class Network:
         learning_rate : float, default=1e-3
             The learning rate.
         batch_size : int or 'full', default=128
-            Samples per mini-batch.
+            Samples per mini-batch; of blocks at most as many as are in memory at a time.
         epochs : int, default=20
             How many times to go through the samples.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -377,23 +378,26 @@ class Network:
         """
         refuse_group("A Network")
         loss_name, loss_parameter = self._loss(loss)
+        epochs = check_positive_int("epochs", epochs)
+        smoothing = check_smoothing(loss_name, label_smoothing)
+        norm = 0.0 if clip_norm is None else self._positive("clip_norm", clip_norm, "None or ")
+        hyperparameters = check_hyperparameters(optimizer, hyperparameters, self.dtype)
+        rate = self._positive("learning_rate", learning_rate)
+        if batch_size != "full":
+            batch_size = check_positive_int("batch_size", batch_size, "'full' or ")
+        validation = self._validation(validation_data, loss_name)
         if isinstance(X, Blocks):
             require(t is None and sample_weight is None, OWN_TARGETS)
             data = self._read_blocks(X, loss_name)
         else:
+            require(t is not None, "t must be given with X, unless that is Blocks; got None.")
             data = self._data(X, t, sample_weight, loss=loss_name)
-        validation = self._validation(validation_data, loss_name)
-        epochs = check_positive_int("epochs", epochs)
-        smoothing = check_smoothing(loss_name, label_smoothing)
-        norm = 0.0 if clip_norm is None else self._positive("clip_norm", clip_norm, "None or ")
         settings = TrainerSettings(
             loss=loss_name,
             optimizer=optimizer,
-            hyperparameters=check_hyperparameters(optimizer, hyperparameters, self.dtype),
-            rate=self._positive("learning_rate", learning_rate),
-            batch_size=data.n_rows
-            if batch_size == "full"
-            else check_positive_int("batch_size", batch_size, "'full' or "),
+            hyperparameters=hyperparameters,
+            rate=rate,
+            batch_size=data.n_rows if isinstance(batch_size, str) else batch_size,
             seed=0,
             monitor=_check_monitor(monitor, validation, loss_name),
             others={

@@ -130,5 +130,5 @@ def test_what_is_refused_leaves_it_as_it_was(parts, message):
 def test_targets_beside_blocks_are_refused():
     with pytest.raises(ValueError, match="none must be given beside them"):
         network().fit(cut(X, CLASSES), CLASSES, loss="cross_entropy")
-    with pytest.raises(ValueError, match="t must"):
+    with pytest.raises(ValueError, match="t must be given with X"):
         network().fit(X, loss="cross_entropy")

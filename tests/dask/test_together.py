@@ -147,6 +147,28 @@ def test_a_worker_is_killed_before_they_meet(cluster, tmp_path):
     assert_same(model, DaskMLPClassifier(**HOW, synchronous=True).fit(array(X), array(Y)))
 
 
+def late(rows):
+    """Rows that take a while."""
+    time.sleep(1.5)
+    return rows
+
+
+def test_two_fits_at_a_time(cluster):
+    """Neither waits for a worker that waits for the other's."""
+    pytest.importorskip("torch")
+    rows = da.from_delayed(delayed(late)(X[150:]), (150, X.shape[1]), X.dtype)
+    slow = da.concatenate([array(X[:150], 150), rows])
+    first = DaskMLPClassifier(**HOW, synchronous=True, client=cluster)
+    second = DaskMLPClassifier(**HOW, synchronous=True, client=cluster)
+    thread = threading.Thread(target=first.fit, args=(slow, array(Y)), daemon=True)
+    thread.start()
+    time.sleep(0.7)
+    second.fit(array(X), array(Y))
+    thread.join(60)
+    assert not thread.is_alive()
+    assert_same(first, second)
+
+
 def trains():
     """Whether this worker has met the others."""
     return any(hasattr(meeting, "interrupted") for meeting in together._meetings.values())

@@ -58,6 +58,9 @@ def test_each_network_is_a_task():
     with joblib.parallel_config("counted", n_jobs=2):
         model = TabularClassifier(**FAST).fit(X, Y)
     assert Counted.tasks == len(model.members_) == 6
+    with joblib.parallel_config("counted"):  # which is one at a time: threads take them faster
+        TabularClassifier(**FAST).fit(X, Y)
+    assert Counted.tasks == 6
 
 
 @pytest.mark.parametrize("engine", PROCESSES)

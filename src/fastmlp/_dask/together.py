@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from dask import delayed
-from distributed import wait
+from distributed import Lock, wait
 
 from fastmlp._checks.warn import warn
 from fastmlp._dask.rows import cut, task_threads
@@ -34,6 +34,7 @@ _GRACE = 10.0  # seconds from one worker's error to what the others have to say
 
 # In a worker: where it meets others, or what carries its numbers, by the name of a fit in progress.
 _meetings: dict[str, Any] = {}
+_begun: set[str] = set()  # the names of fits that have the thread of a task
 
 
 class _LostError(Exception):
@@ -73,13 +74,27 @@ def fit_together(
     local = estimator._unfitted()
     local.n_jobs = task_threads(local.n_jobs)
     for _ in range(_TRIES):
-        workers = sorted(client.nthreads())[: int(estimator.shards)]
-        try:
-            _check_workers(client, workers)
-            return _try(client, workers, local, given, validation, start, int(estimator.shards))
-        except _LostError:
-            warn("A worker was lost: the training begins anew with the others.")
+        with _alone(client):
+            workers = sorted(client.nthreads())[: int(estimator.shards)]
+            try:
+                _check_workers(client, workers)
+                return _try(client, workers, local, given, validation, start, int(estimator.shards))
+            except _LostError:
+                warn("A worker was lost: the training begins anew with the others.")
     raise RuntimeError(f"Workers were lost in each of {_TRIES} tries of a fit.")
+
+
+@contextmanager
+def _alone(client: Any) -> Iterator[None]:
+    """Wait for other fits of this kind: each could have a worker that the other waits for."""
+    with client.as_current():
+        lock = Lock("fastmlp-together")
+    while not lock.acquire(timeout=1):
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_workers(client: Any, workers: Sequence[str]) -> None:
@@ -121,35 +136,36 @@ def _try(
     if validation is not None:
         held = _parts(client, dict(zip(names, validation, strict=True)), workers)
     host = urlparse(workers[0]).hostname
-    place = _run_on(client, workers[:1], _open, name, host)[workers[0]]
-    _run_on(client, workers[1:], _announce, name)
-    fits = [
-        client.submit(
-            _fit_part,
-            name,
-            place,
-            (rank, len(workers)),
-            local,
-            part,
-            its,
-            start,
-            shards,
-            workers=[worker],
-            allow_other_workers=False,
-            pure=False,
-            retries=0,
-        )
-        for rank, (worker, part, its) in enumerate(zip(workers, parts, held, strict=True))
-    ]
+    fits: list[Any] = []
     try:
+        place = _run_on(client, workers[:1], _open, name, host)[workers[0]]
+        _run_on(client, workers[1:], _announce, name)
+        fits += [
+            client.submit(
+                _fit_part,
+                name,
+                place,
+                (rank, len(workers)),
+                local,
+                part,
+                its,
+                start,
+                shards,
+                workers=[worker],
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+            )
+            for rank, (worker, part, its) in enumerate(zip(workers, parts, held, strict=True))
+        ]
         fitted, told = _result(client, name, workers, fits)
     except BaseException:
-        _close_on(client, name, workers)  # those that wait for others need not
+        _on_alive(client, workers, _close, name)  # those that wait for others need not
         raise
     finally:
-        _let_end(client, workers, fits)
+        _let_end(client, workers, name)
         client.cancel(fits)
-        _close_on(client, name, workers)
+        _on_alive(client, workers, _close, name)
     for category, message in told:
         warn(message, category)
     return fitted
@@ -190,16 +206,16 @@ def _result(client: Any, name: str, workers: Sequence[str], fits: Sequence[Any])
             asked_to_stop = True
 
 
-def _close_on(client: Any, name: str, workers: Sequence[str]) -> None:
+def _on_alive(client: Any, workers: Sequence[str], function: Any, *arguments: Any) -> Any:
     alive = [worker for worker in workers if worker in client.nthreads()]
-    client.run(_close, name, workers=alive, on_error="ignore")
+    return client.run(function, *arguments, workers=alive, on_error="ignore")
 
 
-def _let_end(client: Any, workers: Sequence[str], fits: Sequence[Any]) -> None:
+def _let_end(client: Any, workers: Sequence[str], name: str) -> None:
     """Let those that are alive leave their group, before they may be asked to form another one."""
-    alive = client.nthreads()
-    with suppress(TimeoutError):
-        wait([fit for worker, fit in zip(workers, fits, strict=True) if worker in alive], _GRACE)
+    end = time.monotonic() + _GRACE
+    while any(_on_alive(client, workers, _has_begun, name).values()) and time.monotonic() < end:
+        time.sleep(_LOOK_EVERY / 4)
 
 
 # On the workers
@@ -219,6 +235,10 @@ def _announce(name: str) -> None:
     _meetings[name] = None
 
 
+def _has_begun(name: str) -> bool:
+    return name in _begun
+
+
 def _close(name: str) -> None:
     _meetings.pop(name, None)
 
@@ -236,19 +256,23 @@ def _met(name: str, place: tuple[str, int], rank: int, size: int, shards: int) -
     import torch.distributed as torch
 
     store = _meetings[name]
-    if store is None:
-        store = torch.TCPStore(*place, is_master=False, timeout=_STORE_TIMEOUT)
-    _wait_for_all(name, store, rank, size)
-    timeout = timedelta(seconds=_TIMEOUT)
-    torch.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=timeout)
+    _begun.add(name)
     try:
-        with joined(torch.group.WORLD, shards=shards, timeout=_TIMEOUT) as group:
-            _meetings[name] = group.transport
-            yield
+        if store is None:
+            store = torch.TCPStore(*place, is_master=False, timeout=_STORE_TIMEOUT)
+        _wait_for_all(name, store, rank, size)
+        timeout = timedelta(seconds=_TIMEOUT)
+        torch.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=timeout)
+        try:
+            with joined(torch.group.WORLD, shards=shards, timeout=_TIMEOUT) as group:
+                _meetings[name] = group.transport
+                yield
+        finally:
+            torch.destroy_process_group()
+            if name in _meetings:
+                _meetings[name] = store  # which the others may still ask
     finally:
-        torch.destroy_process_group()
-        if name in _meetings:
-            _meetings[name] = store  # which the others may still ask
+        _begun.discard(name)
 
 
 def _wait_for_all(name: str, store: Any, rank: int, size: int) -> None:

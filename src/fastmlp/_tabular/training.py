@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
 from fastmlp import _core
@@ -62,8 +62,8 @@ def train(
     data = [folds[start.fold] for start in starts]
     seconds = max(deadline - time.perf_counter(), 0.0)
     engine, _ = get_active_backend(prefer="threads")  # another one only where the user chose it
-    in_threads = getattr(engine, "uses_threads", False)
-    if not in_threads and all(isinstance(fold.training, Rows) for fold in folds):
+    is_spread = not getattr(engine, "uses_threads", False) and effective_n_jobs(n_jobs) > 1
+    if is_spread and all(isinstance(fold.training, Rows) for fold in folds):
         return _train_as_tasks(starts, data, task, preset, n_jobs, seconds, on_poll)
     return _train_here(
         starts, data, task, preset, n_threads=n_threads, seconds=seconds, on_poll=on_poll
