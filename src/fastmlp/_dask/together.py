@@ -164,7 +164,8 @@ def _try(
         raise
     finally:
         _let_end(client, workers, name)
-        client.cancel(fits)
+        # The rows, too: what is left of a try keeps its place, on a worker that may be gone.
+        client.cancel([each for each in (*fits, *parts, *held) if each is not None])
         _on_alive(client, workers, _close, name)
     for category, message in told:
         warn(message, category)
