@@ -30,7 +30,7 @@ _TIMEOUT = 300.0  # seconds that a worker waits for the others in training
 _STORE_TIMEOUT = timedelta(seconds=30)  # for an answer of the place where they meet
 _TRIES = 3
 _LOOK_EVERY = 0.2  # seconds
-_GRACE = 10.0  # seconds from one worker's error to what the others have to say
+_GRACE = 10.0  # seconds from one worker's error, or loss, to what is then to come
 
 # In a worker: where it meets others, or what carries its numbers, by the name of a fit in progress.
 _meetings: dict[str, Any] = {}
@@ -75,6 +75,8 @@ def fit_together(
     local.n_jobs = task_threads(local.n_jobs)
     for _ in range(_TRIES):
         with _alone(client):
+            with suppress(TimeoutError):  # the last one may be about to be started again
+                client.wait_for_workers(1, timeout=_GRACE)
             workers = sorted(client.nthreads())[: int(estimator.shards)]
             try:
                 _check_workers(client, workers)
