@@ -161,7 +161,7 @@ def test_dask_rounds() -> None:
 
 def test_dask_packs() -> None:
     pytest.importorskip("distributed")
-    assert script("dask_packs.py", "--rounds", 1, "--rows", 300).count("times as fast") == 3
+    assert script("dask_packs.py", "--rounds", 1, "--rows", 300).count("times as fast") == 5
 
 
 def test_blocks(tmp_path: Path) -> None:
