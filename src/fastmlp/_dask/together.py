@@ -132,14 +132,15 @@ def _try(
 ) -> Any:
     """Fit once; raise `_LostError` where a worker is gone."""
     name = uuid.uuid4().hex
-    parts = _parts(client, dict(zip(("X", "y", "sample_weight"), given, strict=True)), workers)
     names = ("X_val", "y_val", "sample_weight_val")
-    held: list[Any] = [None] * len(workers)
-    if validation is not None:
-        held = _parts(client, dict(zip(names, validation, strict=True)), workers)
     host = urlparse(workers[0]).hostname
+    parts: list[Any] = []
+    held: list[Any] = [None] * len(workers)
     fits: list[Any] = []
     try:
+        parts = _parts(client, dict(zip(("X", "y", "sample_weight"), given, strict=True)), workers)
+        if validation is not None:
+            held = _parts(client, dict(zip(names, validation, strict=True)), workers)
         place = _run_on(client, workers[:1], _open, name, host)[workers[0]]
         _run_on(client, workers[1:], _announce, name)
         fits += [

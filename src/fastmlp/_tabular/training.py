@@ -64,7 +64,12 @@ def train(
     engine, _ = get_active_backend(prefer="threads")  # another one only where the user chose it
     is_spread = not getattr(engine, "uses_threads", False) and effective_n_jobs(n_jobs) > 1
     if is_spread and all(isinstance(fold.training, Rows) for fold in folds):
-        return _train_as_tasks(starts, data, task, preset, n_jobs, seconds, on_poll)
+        # One that can tells of each task when it is finished.
+        tells = getattr(engine, "supports_return_generator", False)
+        parallel = Parallel(
+            n_jobs=n_jobs, batch_size=1, return_as="generator_unordered" if tells else "list"
+        )
+        return _train_as_tasks(parallel, starts, data, task, preset, seconds, on_poll)
     return _train_here(
         starts, data, task, preset, n_threads=n_threads, seconds=seconds, on_poll=on_poll
     )
@@ -134,11 +139,11 @@ def _member(task: Task, start: Start, report: Any) -> Member:
 
 
 def _train_as_tasks(
+    parallel: Parallel,
     starts: list[Start],
     folds: list[Fold],
     task: Task,
     preset: Preset,
-    n_jobs: int | None,
     seconds: float,
     on_poll: Callable[[int, float], None] | None,
 ) -> list[Trained]:
@@ -147,11 +152,6 @@ def _train_as_tasks(
         delayed(_train_one)(start, fold, task, preset, until, may_be_late=i > 0)
         for i, (start, fold) in enumerate(zip(starts, folds, strict=True))
     ]
-    engine, _ = get_active_backend()
-    tells = getattr(engine, "supports_return_generator", False)  # of each task when it is finished
-    parallel = Parallel(
-        n_jobs=n_jobs, batch_size=1, return_as="generator_unordered" if tells else "list"
-    )
     trained: list[Trained] = []
     for count, found in enumerate(parallel(tasks), 1):
         trained += found
